@@ -1,0 +1,1 @@
+"""Region statistics, Bland-Altman, figures and the report."""

@@ -1,0 +1,1 @@
+"""From an aorta region or a measured curve to an input function, and blood corrections."""

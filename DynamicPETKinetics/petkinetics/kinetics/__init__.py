@@ -1,0 +1,1 @@
+"""Exact kinetics: convolution of piecewise-linear input functions, compartment and graphical models."""

@@ -1,0 +1,76 @@
+"""Parametric maps: an array that cannot exist without its quantity, unit and grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.errors import InputError
+from petkinetics.series import VolumeGeometry
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a map shows.
+
+    :param name: file stem and key, such as "ki".
+    :param symbol: as people write it, such as "Ki".
+    :param meaning: in words.
+    :param unit: as people write it ("mL/min/mL").
+    :param ucum: UCUM code of the unit, for DICOM.
+    """
+
+    name: str
+    symbol: str
+    meaning: str
+    unit: str
+    ucum: str
+
+
+KI = Quantity("ki", "Ki", "Net uptake rate constant (Patlak slope)", "mL/min/mL", "mL/min/mL")
+V0 = Quantity("v0", "V0", "Initial distribution volume (Patlak intercept)", "mL/mL", "mL/mL")
+KI_SD = Quantity("ki_sd", "SD of Ki", "Standard deviation of the net uptake rate constant", "mL/min/mL", "mL/min/mL")
+V0_SD = Quantity("v0_sd", "SD of V0", "Standard deviation of the initial distribution volume", "mL/mL", "mL/mL")
+RESIDUAL = Quantity("residual", "Residual", "Weighted RMS residual divided by the predicted noise", "1", "1")
+#: every quantity by name
+QUANTITIES = {q.name: q for q in (KI, V0, KI_SD, V0_SD, RESIDUAL)}
+
+
+@dataclass(frozen=True)
+class ParametricMap:
+    """One map on the PET grid.
+
+    :param values: float32 (slices, rows, columns), 0 outside the mask.
+    :param quantity: what it shows, with its unit.
+    :param geometry: its voxel grid.
+    :param provenance: how it was made (method, input function kind, versions ...).
+    :raises InputError: the array does not fit the grid.
+    """
+
+    values: NDArray[np.float32]
+    quantity: Quantity
+    geometry: VolumeGeometry
+    provenance: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.values.shape != self.geometry.shape:
+            raise InputError(
+                f"The {self.quantity.symbol} map has {self.values.shape} voxels, its grid {self.geometry.shape}."
+            )
+
+
+@dataclass(frozen=True)
+class ParametricResult:
+    """The maps of one estimate and the record of how they were made.
+
+    :param maps: by quantity name ("ki", "v0" ...).
+    :param record: what ``result.json`` says: method, options, frames used, warnings, versions ...
+    """
+
+    maps: dict[str, ParametricMap]
+    record: dict[str, object] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> ParametricMap:
+        return self.maps[name]

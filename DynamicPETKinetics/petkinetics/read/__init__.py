@@ -1,0 +1,1 @@
+"""Readers: DICOM, NIfTI, curves and regions become series, curves and masks."""

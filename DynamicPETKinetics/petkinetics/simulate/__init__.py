@@ -1,0 +1,1 @@
+"""Digital patients with known truth: anatomy, physiology, scanner."""

@@ -1,0 +1,1 @@
+"""Writers: NIfTI maps, tables, DICOM parametric maps."""
