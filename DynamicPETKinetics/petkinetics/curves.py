@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.frames import TOLERANCE_S, FrameTiming
-from petkinetics.kinetics.convolution import frame_mean, frame_mean_convolved
+from petkinetics.integrals import frame_mean, frame_mean_of_integral
 
 Float64 = NDArray[np.float64]
 
@@ -80,7 +80,9 @@ class InputFunction:
                 f"An input function needs at least three nodes with one value each, not {self.time_s.size} times, "
                 f"{self.plasma_kbq_per_ml.size} plasma and {self.whole_blood_kbq_per_ml.size} whole-blood values."
             )
-        finite = np.isfinite(self.time_s) & np.isfinite(self.plasma_kbq_per_ml) & np.isfinite(self.whole_blood_kbq_per_ml)
+        finite = (
+            np.isfinite(self.time_s) & np.isfinite(self.plasma_kbq_per_ml) & np.isfinite(self.whole_blood_kbq_per_ml)
+        )
         if not finite.all():
             bad = int(np.flatnonzero(~finite)[0])
             raise InputError(f"The input function is not a number in row {bad + 1} (time {self.time_s[bad]} s).")
@@ -123,7 +125,7 @@ class InputFunction:
 
     def plasma_integral_frame_mean(self, timing: FrameTiming, decay_per_s: float = 0.0) -> Float64:
         """Frame means of the integral of Cp from its first node, kBq/mL*min, shape (frames,)."""
-        return frame_mean_convolved(self.time_s, self.plasma_kbq_per_ml, timing, 0.0, decay_per_s)
+        return frame_mean_of_integral(self.time_s, self.plasma_kbq_per_ml, timing, decay_per_s)
 
     def until(self, end_s: float) -> InputFunction:
         """The curve up to *end_s*, nothing after it: the last piece is cut there.

@@ -126,7 +126,9 @@ class ResponseTable:
         below = self.response[lower]
         return below + share * (self.response[lower + 1] - below)
 
-    def two_tissue(self, k1: ArrayLike, k2: ArrayLike, k3: ArrayLike, k4: ArrayLike = 0.0, fv: ArrayLike = 0.0) -> Float32:
+    def two_tissue(
+        self, k1: ArrayLike, k2: ArrayLike, k3: ArrayLike, k4: ArrayLike = 0.0, fv: ArrayLike = 0.0
+    ) -> Float32:
         """Frame means of the two-tissue model, float32 (..., frames), kBq/mL.
 
         Parameters as in :func:`two_tissue_frames`.
