@@ -1,0 +1,131 @@
+"""Two maps of the same patient compared in regions: what ``petkinetics compare`` computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.errors import InputError
+from petkinetics.evaluate.bland_altman import (
+    SLOPE_AGAINST,
+    Against,
+    Agreement,
+    agreement_across_regions,
+    agreement_in_region,
+)
+from petkinetics.maps import ParametricMap
+from petkinetics.read.regions import Regions, to_grid_nearest, voxels_by_label
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RegionPairs:
+    """The voxel pairs behind one row: the values of both maps, shape (n,)."""
+
+    a: Float64
+    b: Float64
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Agreement of two maps, region by region and across the regions.
+
+    :param name_a: how the first map is called; differences are first minus second.
+    :param name_b: how the second map is called.
+    :param symbol: what both show, such as "Ki".
+    :param unit: their unit.
+    :param agreements: one a region, then "across regions" where there are three or more.
+    :param pairs: the values behind each, for the plots.
+    :param warnings: regions left out, for the user.
+    """
+
+    name_a: str
+    name_b: str
+    symbol: str
+    unit: str
+    against: Against
+    agreements: tuple[Agreement, ...]
+    pairs: dict[str, RegionPairs]
+    warnings: tuple[str, ...]
+
+    def rows(self) -> list[dict[str, object]]:
+        """The rows of ``bland_altman.tsv``."""
+        return [agreement.row() for agreement in self.agreements]
+
+    def record(self) -> dict[str, object]:
+        """What ``result.json`` says about the comparison."""
+        return {
+            "job": "compare",
+            "map_a": self.name_a,
+            "map_b": self.name_b,
+            "quantity": self.symbol,
+            "unit": self.unit,
+            "difference": f"{self.name_a} - {self.name_b}",
+            "slope": SLOPE_AGAINST[self.against],
+            "regions": len(self.pairs) - ("across regions" in self.pairs),
+            "warnings": list(self.warnings),
+        }
+
+
+def compare_maps(
+    map_a: ParametricMap,
+    map_b: ParametricMap,
+    regions: Regions,
+    name_a: str = "A",
+    name_b: str = "B",
+    against: Against = "estimate",
+    warn: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Bland-Altman statistics of A - B in every region, voxelwise, and across the regions' means.
+
+    :param regions: brought to the maps' grid by nearest neighbour.
+    :param against: "truth" where *map_b* is the truth: the slope is then regressed on it.
+    :param warn: receives each warning as it arises; all are in the result as well.
+    :raises InputError: the maps lie on different grids or show different quantities, no region lies on
+        them or has two voxels, or a voxel within one is not a number.
+    """
+    if (difference := map_a.geometry.difference(map_b.geometry)) is not None:
+        raise InputError(
+            f"The two maps lie on different grids ({name_b} has {difference}), so their voxels are no pairs.",
+            "Resample one onto the other's grid first, knowing that this smooths it.",
+        )
+    if map_a.quantity.unit and map_b.quantity.unit and map_a.quantity.name != map_b.quantity.name:
+        raise InputError(
+            f"{name_a} shows {map_a.quantity.symbol}, {name_b} shows {map_b.quantity.symbol}: "
+            "agreement needs two maps of the same quantity."
+        )
+    quantity = map_a.quantity if map_a.quantity.unit else map_b.quantity
+    warnings: list[str] = []
+
+    def say(sentence: str) -> None:
+        warnings.append(sentence)
+        if warn is not None:
+            warn(sentence)
+
+    found = voxels_by_label(to_grid_nearest(regions, map_a.geometry))
+    agreements: list[Agreement] = []
+    pairs: dict[str, RegionPairs] = {}
+    for label in regions.label_values:
+        name = regions.name(label)
+        index = found.get(label, np.empty(0, dtype=np.intp))
+        if index.size < 2:
+            say(f"The region '{name}' has {index.size} voxels on the maps' grid and was left out; two are needed.")
+            continue
+        a, b = (m.values.reshape(-1)[index].astype(np.float64) for m in (map_a, map_b))
+        agreements.append(agreement_in_region(a, b, index, map_a.geometry, name, quantity.unit, against))
+        pairs[name] = RegionPairs(a, b)
+    if not agreements:
+        raise InputError(f"No region of {regions.source} has two or more voxels on the maps' grid.")
+    means = {name: (float(p.a.mean()), float(p.b.mean())) for name, p in pairs.items()}
+    across = agreement_across_regions(means, quantity.unit, against)
+    if across is not None:
+        agreements.append(across)
+        middle = np.array(list(means.values()))
+        pairs[across.roi] = RegionPairs(middle[:, 0], middle[:, 1])
+    return Comparison(
+        name_a, name_b, quantity.symbol, quantity.unit, against, tuple(agreements), pairs, tuple(warnings)
+    )
