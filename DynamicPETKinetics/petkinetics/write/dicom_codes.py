@@ -1,0 +1,130 @@
+"""Coded concepts of the exported maps: standard codes where they exist, a private scheme where none does.
+
+No standard concept exists for the Patlak slope and intercept (the nearest, DCM 126312 Ktrans, is
+another quantity), so they are coded in the private scheme ``99PETKIN``, which docs/dicom.md lists.
+Maps driven by an uncorrected whole-blood curve are other quantities than maps driven by plasma and
+have codes of their own: programs that show nothing but the coded quantity still tell them apart.
+"""
+
+from __future__ import annotations
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from petkinetics.errors import InputError
+from petkinetics.maps import Quantity
+
+#: designator of the private coding scheme (private designators begin with 99)
+SCHEME = "99PETKIN"
+SCHEME_VERSION = "1"
+
+_WHOLE_BLOOD_SUFFIX = "_WB"
+#: quantity name -> its code; those of :data:`_RELATIVE_TO_BLOOD` also exist for whole-blood input
+_QUANTITIES = {
+    "ki": Code("KI", SCHEME, "Net uptake rate constant Ki"),
+    "v0": Code("V0", SCHEME, "Initial distribution volume V0"),
+    "ki_sd": Code("KI_SD", SCHEME, "Standard deviation of Ki"),
+    "v0_sd": Code("V0_SD", SCHEME, "Standard deviation of V0"),
+    "residual": Code("RESIDUAL", SCHEME, "RMS residual divided by predicted noise"),
+}
+_RELATIVE_TO_BLOOD = {"ki", "v0", "ki_sd", "v0_sd"}
+_METHODS = {"patlak": Code("PATLAK", SCHEME, "Patlak graphical analysis")}
+_BLOOD = {
+    "whole blood": Code("WHOLE_BLOOD", SCHEME, "Whole blood, not corrected to plasma"),
+    "plasma": Code("PLASMA", SCHEME, "Plasma"),
+    "parent plasma": Code("PARENT_PLASMA", SCHEME, "Plasma, corrected for metabolites"),
+}
+#: concept name under which the kind of input function is stated
+INPUT_FUNCTION = Code("INPUT_FUNCTION", SCHEME, "Input function")
+#: how a map's frames derive from the source images; no code of CID 7203 says it
+DERIVATION = Code("KINETICS", SCHEME, "Kinetic analysis of a dynamic series, voxel by voxel")
+
+#: Body Part Examined (PS3.16 annex L) -> region of CID 4031
+_REGIONS = {
+    "ABDOMEN": codes.SCT.Abdomen,
+    "ABDOMENPELVIS": codes.SCT.AbdomenAndPelvis,
+    "BRAIN": codes.SCT.Brain,
+    "CHEST": codes.SCT.Chest,
+    "CHESTABDOMEN": codes.SCT.ChestAndAbdomen,
+    "CHESTABDPELVIS": codes.SCT.ChestAbdomenAndPelvis,
+    "EXTREMITY": codes.SCT.Extremity,
+    "HEAD": codes.SCT.Head,
+    "HEADNECK": codes.SCT.HeadAndNeck,
+    "HEART": codes.SCT.Heart,
+    "LIVER": codes.SCT.Liver,
+    "NECK": codes.SCT.Neck,
+    "NECKCHEST": codes.SCT.NeckAndChest,
+    "NECKCHESTABDOMEN": codes.SCT.NeckChestAndAbdomen,
+    "NECKCHESTABDPELV": codes.SCT.NeckChestAbdomenAndPelvis,
+    "PELVIS": codes.SCT.Pelvis,
+    "WHOLEBODY": codes.SCT.EntireBody,
+}
+_UNKNOWN_REGION = Code("85756007", "SCT", "Tissue")
+
+
+def quantity_code(quantity: Quantity, blood: str = "") -> Code:
+    """The code of what a map shows.
+
+    :param blood: kind of input function ("whole blood", "plasma", "parent plasma"; "" where unknown).
+    :raises InputError: the quantity has no code.
+    """
+    code = _QUANTITIES.get(quantity.name)
+    if code is None:
+        raise InputError(f"There is no DICOM code for '{quantity.name}'; this map cannot be exported as DICOM.")
+    if blood == "whole blood" and quantity.name in _RELATIVE_TO_BLOOD:
+        return Code(code.value + _WHOLE_BLOOD_SUFFIX, SCHEME, f"{code.meaning} (whole-blood input)")
+    return code
+
+
+def quantity_label(quantity: Quantity, blood: str = "") -> str:
+    """What people read: "Ki (whole-blood input)"; the residual does not depend on the kind of blood curve."""
+    if not blood or quantity.name not in _RELATIVE_TO_BLOOD:
+        return quantity.symbol
+    return f"{quantity.symbol} ({blood.replace(' ', '-')} input)"
+
+
+def unit_code(quantity: Quantity) -> Code:
+    """The UCUM code of a map's unit."""
+    return codes.UCUM.NoUnits if quantity.ucum == "1" else Code(quantity.ucum, "UCUM", quantity.unit)
+
+
+def is_standard_deviation(quantity: Quantity) -> bool:
+    """Whether the map is the standard deviation of another."""
+    return quantity.name.endswith("_sd")
+
+
+def method_code(method: str) -> Code | None:
+    """The code of an estimation method; None for one that has none (its name is stated as text)."""
+    return _METHODS.get(method)
+
+
+def blood_code(blood: str) -> Code | None:
+    """The code of a kind of input function; None where it is not known."""
+    return _BLOOD.get(blood)
+
+
+def code_item(code: Code) -> Dataset:
+    """A code as an item of a code sequence."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme_designator, code.meaning
+    return item
+
+
+def anatomic_regions(header: Dataset) -> list[Dataset]:
+    """The region scanned: as the source codes it, else from its Body Part Examined, else "Tissue"."""
+    if header.get("AnatomicRegionSequence"):
+        return list(header.AnatomicRegionSequence)
+    body_part = str(header.get("BodyPartExamined") or "").upper()
+    return [code_item(_REGIONS.get(body_part, _UNKNOWN_REGION))]
+
+
+def scheme_identification() -> CodingSchemeIdentificationItem:
+    """Who is responsible for the private scheme, for the exported objects."""
+    return CodingSchemeIdentificationItem(
+        SCHEME,
+        name="petkinetics: kinetic analysis of dynamic PET",
+        version=SCHEME_VERSION,
+        responsible_organization="DynamicPETKinetics developers",
+    )

@@ -1,0 +1,58 @@
+"""What a map's provenance says that an exported object repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from petkinetics import __version__
+
+
+@dataclass(frozen=True)
+class MapProvenance:
+    """How a map was made; what is not known is "" or None.
+
+    :param method: name of the estimator ("patlak").
+    :param version: of petkinetics that estimated the map.
+    :param blood: kind of input function, "whole blood", "plasma" or "parent plasma".
+    :param frames_used: frame indices from 0, in order of time.
+    :param t_star_min: start of the frames used, minutes from injection.
+    :param until_min: end of what was used, minutes from injection.
+    :param series_uids: Series Instance UIDs of the source.
+    """
+
+    method: str = ""
+    version: str = __version__
+    blood: str = ""
+    frames_used: tuple[int, ...] | None = None
+    t_star_min: float | None = None
+    until_min: float | None = None
+    series_uids: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, provenance: Mapping[str, Any]) -> MapProvenance:
+        """Read ``ParametricMap.provenance``; keys it lacks are not known."""
+        frames = provenance.get("frames_used")
+        t_star, until = provenance.get("t_star_min"), provenance.get("until_min")
+        return cls(
+            method=str(provenance.get("method") or ""),
+            version=str(provenance.get("version") or __version__),
+            blood=str(provenance.get("input_function_kind") or ""),
+            frames_used=None if frames is None else tuple(int(f) for f in frames),
+            t_star_min=None if t_star is None else float(t_star),
+            until_min=None if until is None else float(until),
+            series_uids=tuple(str(uid) for uid in provenance.get("series_uids") or ()),
+        )
+
+    @property
+    def parameters(self) -> str:
+        """The options that decide what the numbers mean, in words; frames counted from 1."""
+        parts = []
+        if self.t_star_min is not None:
+            parts.append(f"t* {self.t_star_min:g} min")
+        if self.until_min is not None:
+            parts.append(f"until {self.until_min:g} min")
+        if self.frames_used:
+            parts.append(f"frames {', '.join(str(f + 1) for f in self.frames_used)}")
+        return "; ".join(parts)
