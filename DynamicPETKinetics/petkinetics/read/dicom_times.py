@@ -371,8 +371,8 @@ def _with_reference(
         elif reference_name == "injection":
             factor = float(np.exp(evidence.decay_per_s * apart_s))
             raise InputError(
-                "The images are said to be decay-corrected to the series' start, but their decay factors are those of a "
-                f"correction to injection, {apart_s:.0f} s away; activity would be wrong by a factor of {factor:.3f}.",
+                "The images are said to be decay-corrected to the series' start, but their decay factors are those of "
+                f"a correction to injection, {apart_s:.0f} s away; activity would be wrong by a factor {factor:.3f}.",
                 "Export the series again from the scanner.",
             )
         else:

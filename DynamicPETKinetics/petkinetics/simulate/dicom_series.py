@@ -265,7 +265,8 @@ def write_dicom_series(
     series_start_s = float(timing.start_s[0])
 
     def uid(*parts: object) -> str:
-        return str(generate_uid(entropy_srcs=["petkinetics", str(seed), vendor, *map(str, parts)]))
+        # One string: generate_uid joins its sources, and image 1, 11 must not be image 11, 1.
+        return str(generate_uid(entropy_srcs=["/".join(map(str, ("petkinetics", seed, vendor, *parts)))]))
 
     start = injection + timedelta(seconds=series_start_s)
     ds = _common_header(series, vendor, template, units, decay_correction, injection, start, uid)
