@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import (
@@ -235,6 +235,7 @@ def write_dicom_series(
     seed: int = 0,
     per_image_rescale: bool = True,
     injection: datetime | None = None,
+    slice_positions_mm: ArrayLike | None = None,
     modify: Modify | None = None,
 ) -> list[Path]:
     """Write every slice of every frame as a PET Image Storage file (int16).
@@ -253,6 +254,7 @@ def write_dicom_series(
     :param seed: makes the UIDs; the same seed gives the same UIDs.
     :param per_image_rescale: a rescale slope for each image, as scanners do; else one for all.
     :param injection: moment of injection; the template's, or 2024-03-14 09:30, if not given.
+    :param slice_positions_mm: (slices, 3), of each slice's first voxel, where slices are not evenly spaced.
     :param modify: may change, replace or (returning None) drop each image before it is written.
     :returns: the files, in order of frame, then slice.
     :raises InputError: GML without weight or dose, or GML without decay correction.
@@ -291,7 +293,8 @@ def write_dicom_series(
     ds.file_meta = meta
     directory.mkdir(parents=True, exist_ok=True)
     axis = series.geometry.direction[:, 2] * series.geometry.spacing_mm[2]
-    origin = np.array(series.geometry.origin_mm)
+    even = np.array(series.geometry.origin_mm) + np.arange(slices)[:, None] * axis
+    positions = even if slice_positions_mm is None else np.asarray(slice_positions_mm, dtype=np.float64)
     paths: list[Path] = []
     for f in range(len(timing)):
         start_s, duration_s = float(timing.start_s[f]) - series_start_s, float(timing.duration_s[f])
@@ -310,7 +313,7 @@ def write_dicom_series(
             index = f * slices + k + 1
             ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = uid("image", f, k)
             ds.InstanceNumber, ds.ImageIndex = index, index
-            position = origin + k * axis
+            position = positions[k]
             ds.ImagePositionPatient = [_decimal(v) for v in position]
             ds.SliceLocation = _decimal(float(position @ np.cross(*series.geometry.direction.T[:2])))
             ds.RescaleSlope = slope

@@ -1,0 +1,214 @@
+"""Lesions: where they sit, how large they are, benign or malignant, and their kinetics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.simulate.anatomy import Anatomy, Labels, Position
+from petkinetics.simulate.fields import SmoothField
+from petkinetics.simulate.physiology import Kinetics
+from petkinetics.simulate.seeds import stream
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+#: nominal diameters; uneven surfaces still leave them within 6-40 mm
+SMALLEST_MM = 6.3
+LARGEST_MM = 38.0
+#: Ki of malignant and of benign lesions, mL/min/mL
+MALIGNANT_KI = (0.010, 0.080)
+BENIGN_KI = (0.003, 0.010)
+#: lattice on which places are searched
+_LATTICE_MM = 4.0
+
+
+@dataclass(frozen=True)
+class Site:
+    """A kind of place for lesions.
+
+    :param tissues: where the centre may lie.
+    :param forbidden: tissues the lesion keeps clear of, besides blood, air and airways.
+    :param largest_mm: no larger diameter here.
+    :param weight: how often the site is drawn.
+    """
+
+    tissues: tuple[str, ...]
+    forbidden: tuple[str, ...]
+    largest_mm: float
+    weight: float
+
+
+SITES: dict[str, Site] = {
+    "lung": Site(("lung",), ("myocardium",), LARGEST_MM, 0.28),
+    "liver": Site(("liver",), ("lung",), LARGEST_MM, 0.22),
+    "lymph node": Site(("mediastinum",), ("myocardium",), 24.0, 0.18),
+    "bone marrow": Site(("vertebrae", "ribs", "sternum"), ("spinal cord",), 24.0, 0.14),
+    "soft tissue": Site(("muscle",), ("lung", "liver"), 34.0, 0.10),
+    # centred just under the surface, so that its outer part lies at or beyond the skin
+    "skin": Site(("skin",), (), 24.0, 0.08),
+}
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One lesion.
+
+    :param number: its label in the lesion map, from 1.
+    :param centre_mm: patient coordinates (x, y, z).
+    :param diameter_mm: of the sphere of the same volume.
+    :param axes: 3x3, rows scale a position relative to the centre to the unit sphere.
+    """
+
+    number: int
+    site: str
+    malignant: bool
+    centre_mm: Position
+    diameter_mm: float
+    axes: Float64
+    kinetics: Kinetics
+
+    @property
+    def name(self) -> str:
+        """Such as "malignant, lung, 14 mm"."""
+        kind = "malignant" if self.malignant else "benign"
+        return f"{kind}, {self.site}, {self.diameter_mm:.0f} mm"
+
+
+def place_lesions(seed: int, anatomy: Anatomy, low_z_mm: float, high_z_mm: float) -> list[Lesion]:
+    """Draw 4 to 8 lesions, at least one malignant and one benign, apart from each other.
+
+    :param low_z_mm: lesions lie wholly above this level; *high_z_mm*: and below this one.
+    """
+    rng = stream(seed, "lesions")
+    axes = [
+        np.arange(lo, hi, _LATTICE_MM, dtype=np.float32)
+        for lo, hi in zip(
+            (anatomy.low_mm[0], anatomy.low_mm[1], low_z_mm - 8.0),
+            (anatomy.high_mm[0], anatomy.high_mm[1], high_z_mm + 8.0),
+            strict=True,
+        )
+    ]
+    labels = anatomy.paint(axes[0], axes[1], axes[2])
+    by_name = {name: label for label, name in anatomy.names.items()}
+    sites = [name for name, site in SITES.items() if np.isin(labels, [by_name[t] for t in site.tissues]).any()]
+    weights = np.array([SITES[name].weight for name in sites])
+    clearance: dict[str, Float32] = {}
+    lesions: list[Lesion] = []
+    wanted = int(rng.integers(4, 9))
+    for _ in range(60):
+        if len(lesions) == wanted:
+            break
+        name = str(rng.choice(sites, p=weights / weights.sum()))
+        site = SITES[name]
+        diameter = float(np.exp(rng.uniform(np.log(SMALLEST_MM), np.log(site.largest_mm))))
+        if name not in clearance:
+            clearance[name] = _clearance(labels, anatomy, site, by_name, at_skin=name == "skin")
+        margin = 0.62 * diameter + 2.0
+        allowed = np.isin(labels, [by_name[t] for t in site.tissues]) & (clearance[name] > margin)
+        inside_z = (axes[2] > low_z_mm + 0.7 * diameter) & (axes[2] < high_z_mm - 0.7 * diameter)
+        places = np.argwhere(allowed & inside_z[:, None, None])
+        if not len(places):
+            continue
+        k, j, i = places[rng.integers(len(places))]
+        jitter = rng.uniform(-0.5, 0.5, 3) * _LATTICE_MM
+        centre = np.array([axes[0][i], axes[1][j], axes[2][k]], dtype=np.float64) + jitter
+        if any(
+            np.linalg.norm(centre - np.array(o.centre_mm)) < 0.65 * (diameter + o.diameter_mm) + 6.0 for o in lesions
+        ):
+            continue
+        number = len(lesions) + 1
+        malignant = number == 1 or (number > 2 and bool(rng.random() < 0.6))
+        lesions.append(
+            Lesion(
+                number=number,
+                site=name,
+                malignant=malignant,
+                centre_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
+                diameter_mm=diameter,
+                axes=_random_axes(rng, diameter),
+                kinetics=lesion_kinetics(rng, malignant),
+            )
+        )
+    return lesions
+
+
+def _clearance(
+    labels: Labels,
+    anatomy: Anatomy,
+    site: Site,
+    by_name: dict[str, int],
+    at_skin: bool,
+) -> Float32:
+    """Distance (mm) of every lattice point to what a lesion of this site keeps clear of."""
+    from scipy import ndimage
+
+    avoid = [*anatomy.blood, *(by_name[name] for name in (*site.forbidden, "airways"))]
+    if not at_skin:
+        avoid += [by_name["air"], by_name["skin"]]
+    clear = ~np.isin(labels, avoid)
+    return np.asarray(ndimage.distance_transform_edt(clear, sampling=_LATTICE_MM), dtype=np.float32)
+
+
+def _random_axes(rng: np.random.Generator, diameter_mm: float) -> Float64:
+    """A randomly turned ellipsoid with axis ratios up to about 1.4 and the volume of the sphere."""
+    turn, _ = np.linalg.qr(rng.standard_normal((3, 3)))
+    ratio = np.exp(rng.uniform(-0.16, 0.16, 3))
+    ratio /= np.cbrt(np.prod(ratio))
+    return np.asarray(turn / (0.5 * diameter_mm * ratio)[:, None])
+
+
+def lesion_kinetics(rng: np.random.Generator, malignant: bool) -> Kinetics:
+    """Rate constants with Ki log-uniform in the range of its kind; k4 = 0."""
+    low, high = MALIGNANT_KI if malignant else BENIGN_KI
+    ki = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    fv = float(rng.uniform(0.04, 0.16))
+    extracted = ki / (1.0 - fv)
+    k1 = float(max((0.28 if malignant else 0.16) * np.exp(0.35 * rng.standard_normal()), 2.5 * extracted))
+    k2 = float(np.clip((0.60 if malignant else 0.45) * np.exp(0.3 * rng.standard_normal()), 0.2, 1.2))
+    # Ki = (1 - fv) K1 k3 / (k2 + k3), solved for k3; K1 >= 2.5 Ki keeps k3 <= k2 / 1.5
+    k3 = extracted * k2 / (k1 - extracted)
+    if k3 > 0.45:
+        k2, k3 = k2 * 0.45 / k3, 0.45
+    return Kinetics(k1, k2, float(k3), 0.0, fv)
+
+
+def paint_lesions(
+    labels: Labels,
+    blood: frozenset[int],
+    lesions: list[Lesion],
+    roughness: SmoothField,
+    x: Float32,
+    y: Float32,
+    z: Float32,
+) -> NDArray[np.uint8]:
+    """The lesion map on a grid of three axes: 0, or the lesion's number.
+
+    The surface is an ellipsoid made uneven by a smooth field. Blood is never painted over. A lesion
+    smaller than a voxel takes the voxel nearest to its centre, where that lies on the grid.
+    """
+    found = np.zeros(labels.shape, dtype=np.uint8)
+    for lesion in lesions:
+        reach = lesion.diameter_mm
+        cut = []
+        for axis, centre in zip((z, y, x), lesion.centre_mm[::-1], strict=True):
+            inside = np.flatnonzero(np.abs(axis - centre) <= reach)
+            cut.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0))
+        kk, jj, ii = cut
+        if min(s.stop - s.start for s in cut) == 0:
+            continue
+        cx, cy, cz = lesion.centre_mm
+        offset = np.stack(
+            np.broadcast_arrays((x[ii] - cx)[None, None, :], (y[jj] - cy)[None, :, None], (z[kk] - cz)[:, None, None])
+        )
+        radius = np.sqrt(np.sum(np.tensordot(lesion.axes, offset, axes=1) ** 2, axis=0))
+        uneven = 1.0 + 0.09 * np.clip(roughness.on_axes(x[ii], y[jj], z[kk]), -2.0, 2.0)
+        free = ~np.isin(labels[kk, jj, ii], list(blood))
+        part = found[kk, jj, ii]
+        inside_lesion = (radius < uneven) & free & (part == 0)
+        if not inside_lesion.any():
+            inside_lesion = (radius == radius.min()) & free & (radius < 3.0)
+        part[inside_lesion] = lesion.number
+    return found

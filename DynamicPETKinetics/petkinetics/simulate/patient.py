@@ -1,0 +1,363 @@
+"""A digital patient: from a seed to the frames of a dynamic PET scan, with everything known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.curves import InputFunction
+from petkinetics.errors import InputError
+from petkinetics.frames import FrameTiming
+from petkinetics.kinetics.compartments import ResponseTable, two_tissue_frames
+from petkinetics.kinetics.patlak import patlak_design, weighted_fit
+from petkinetics.series import ArrayVoxels, DynamicSeries, SeriesOrigin, Tracer, VolumeGeometry
+from petkinetics.simulate.anatomy import Anatomy, Labels, grid_axes
+from petkinetics.simulate.blood import BloodParameters, input_function, random_blood
+from petkinetics.simulate.fields import SmoothField
+from petkinetics.simulate.lesions import Lesion, paint_lesions, place_lesions
+from petkinetics.simulate.physiology import Kinetics, ParameterMaps, draw_kinetics, parameter_maps
+from petkinetics.simulate.scanner import Blur, CountNoise, line_mean, liver_calibration
+from petkinetics.simulate.seeds import stream
+from petkinetics.simulate.thorax import Thorax
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+FDG = Tracer("Fluorodeoxyglucose", "F-18", 6586.2)
+#: name -> constructor from seed and body weight (kg)
+ANATOMIES: dict[str, Callable[[int, float], Anatomy]] = {"thorax": Thorax}
+#: weight 63 +- 10 kg and 202-406 MBq: the patients of Liang et al. 2023
+WEIGHT_KG = (63.0, 10.0)
+DOSE_MBQ = (202.0, 406.0)
+#: lowest and highest level of the scan, mm
+_SCAN_CENTRE_MM = 5.7
+#: frames of the reference of learned methods (DESIGN: ki_patlak_9_65), minutes
+PATLAK_WINDOW_MIN = (9.0, 65.0)
+#: label of lesion voxels in the label map
+LESION_LABEL = 200
+_COARSE_MM = 11.0
+_TEXTURE_MM = 10.0
+_AORTA_PURITY = 0.995
+
+
+def grid(size: str) -> VolumeGeometry:
+    """The voxel grid of a size, same place in the patient: 198 mm along the body.
+
+    ``full`` is that of Liang et al. 2023, 256x256x71 voxels of 1.95x1.95x2.79 mm; ``small`` is
+    96x96x44 voxels of 4.4x4.4x4.5 mm for demonstrations and tests.
+    :raises InputError: no such size.
+    """
+    sizes = {"full": ((71, 256, 256), (1.95, 1.95, 2.79)), "small": ((44, 96, 96), (4.4, 4.4, 4.5))}
+    if size not in sizes:
+        raise InputError(f"'{size}' is not a size of simulated patients; choose {' or '.join(sizes)}.")
+    shape, spacing = sizes[size]
+    x, y, z = (-0.5 * (n - 1) * step for n, step in zip(shape[::-1], spacing, strict=True))
+    return VolumeGeometry(shape, spacing, (x, y, z + _SCAN_CENTRE_MM))
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """One random person: all that does not depend on voxels or frames.
+
+    Paint it on as many grids, crops or slices as wanted; the person stays the same.
+
+    :param kinetics: two-tissue parameters by tissue label, without lesions.
+    :param input_function: plasma and whole blood, decay-corrected to injection.
+    """
+
+    seed: int
+    anatomy_name: str
+    anatomy: Anatomy
+    weight_kg: float
+    injected_activity_mbq: float
+    kinetics: dict[int, Kinetics]
+    lesions: list[Lesion]
+    blood: BloodParameters
+    input_function: InputFunction
+    _fields: dict[str, SmoothField] = field(repr=False, default_factory=dict)
+
+    @classmethod
+    def random(cls, anatomy: str, seed: int) -> Body:
+        """Draw a person.
+
+        :raises InputError: no such anatomy, or a negative seed.
+        """
+        if anatomy not in ANATOMIES:
+            raise InputError(f"'{anatomy}' is not an anatomy that can be simulated; choose {', '.join(ANATOMIES)}.")
+        if seed < 0:
+            raise InputError(f"The seed is {seed}; it must be 0 or above.")
+        rng = stream(seed, "person")
+        weight = float(np.clip(rng.normal(*WEIGHT_KG), 40.0, 95.0))
+        dose = float(rng.uniform(*DOSE_MBQ))
+        body = ANATOMIES[anatomy](seed, weight)
+        full = grid("full")
+        low = full.origin_mm[2]
+        high = low + (full.shape[0] - 1) * full.spacing_mm[2]
+        blood = random_blood(stream(seed, "blood"), dose, weight)
+        fields = {
+            name: SmoothField.random(stream(seed, name), spacing, body.low_mm, body.high_mm)
+            for name, spacing in (("flow", _TEXTURE_MM), ("trapping", _TEXTURE_MM), ("lesion surface", 7.0))
+        }
+        return cls(
+            seed=seed,
+            anatomy_name=anatomy,
+            anatomy=body,
+            weight_kg=weight,
+            injected_activity_mbq=dose,
+            kinetics=draw_kinetics(seed, body.names),
+            lesions=place_lesions(seed, body, low, high),
+            blood=blood,
+            input_function=input_function(blood, PATLAK_WINDOW_MIN[1] * 60.0),
+            _fields=fields,
+        )
+
+    def input_until(self, end_s: float) -> InputFunction:
+        """The input function, reaching at least *end_s*."""
+        return self.input_function if end_s <= self.input_function.end_s else input_function(self.blood, end_s)
+
+    def paint(self, geometry: VolumeGeometry) -> PaintedBody:
+        """Labels, lesions and parameters on a voxel grid."""
+        axes = grid_axes(geometry)
+        labels = self.anatomy.paint(*axes)
+        lesions = paint_lesions(labels, self.anatomy.blood, self.lesions, self._fields["lesion surface"], *axes)
+        kinetics = dict(self.kinetics)
+        keys = labels.copy()
+        for lesion in self.lesions:
+            keys[lesions == lesion.number] = LESION_LABEL + lesion.number
+            kinetics[LESION_LABEL + lesion.number] = lesion.kinetics
+        parameters = parameter_maps(
+            keys,
+            kinetics,
+            self._fields["flow"].on_axes(*axes),
+            self._fields["trapping"].on_axes(*axes),
+            self.anatomy.blood,
+        )
+        labels[lesions > 0] = LESION_LABEL
+        return PaintedBody(geometry, labels, lesions, parameters)
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedBody:
+    """A body on a voxel grid.
+
+    :param labels: tissue labels, :data:`LESION_LABEL` in lesions, uint8 (slices, rows, columns).
+    :param lesions: lesion numbers.
+    :param parameters: true two-tissue parameters.
+    """
+
+    geometry: VolumeGeometry
+    labels: Labels
+    lesions: NDArray[np.uint8]
+    parameters: ParameterMaps
+
+
+@dataclass(frozen=True, eq=False)
+class DigitalPatient:
+    """A simulated dynamic scan and its truth.
+
+    :param series: the scan (noisy unless asked otherwise), kBq/mL decay-corrected to injection.
+    :param noise_free: its frames before noise, motion- and resolution-blurred, float32 (frames,
+        slices, rows, columns).
+    :param labels: tissue labels; *label_names* names them, lesions are one label here.
+    :param lesions: lesion numbers; *lesion_list* describes them.
+    :param aorta: the core of the descending aorta, where blur lets less than 0.5 % of other tissue in:
+        the region for an image-derived input function.
+    :param truth: maps by name: ki, v0, k1, k2, k3, k4, fv as the voxels' true parameters (not
+        blurred); ki_patlak_9_65 and v0_patlak_9_65, slope and intercept of Patlak with the true
+        plasma curve on noise-free, blurred frames of liang2023 from 9 to 65 min, whatever the frames
+        of this scan.
+    :param input_function: true plasma and whole blood.
+    :param settings: seed, size, dose ... for ``simulation.json``.
+    """
+
+    series: DynamicSeries
+    noise_free: Float32
+    labels: Labels
+    label_names: dict[int, str]
+    lesions: NDArray[np.uint8]
+    lesion_list: list[Lesion]
+    aorta: Mask
+    truth: dict[str, Float32]
+    input_function: InputFunction
+    settings: dict[str, object]
+
+    @cached_property
+    def body_mask(self) -> Mask:
+        """Everything that is not air around the patient."""
+        return np.asarray(self.labels > 0)
+
+
+def simulate_patient(
+    anatomy: str = "thorax",
+    size: str = "small",
+    seed: int = 0,
+    dose: float = 1.0,
+    timing: FrameTiming | None = None,
+    noise: bool = True,
+    geometry: VolumeGeometry | None = None,
+) -> DigitalPatient:
+    """Simulate a dynamic FDG scan of a random patient.
+
+    Dose 1 means noise of 12 % of the mean in a liver voxel of the frame from 60 to 65 min; other
+    doses scale the variance by 1/dose. The same seed is the same person, anatomy, physiology and
+    noise stream, whatever size, framing and dose.
+
+    :param anatomy: one of :data:`ANATOMIES`.
+    :param size: "small" or "full", see :func:`grid`.
+    :param seed: see :mod:`petkinetics.simulate.seeds` for which seeds are for what.
+    :param timing: frames from injection; liang2023 by default.
+    :param noise: False leaves the series noise-free.
+    :param geometry: another voxel grid, such as a crop or some slices of :func:`grid`.
+    :raises InputError: no such anatomy or size, a dose not above zero, frames before injection.
+    """
+    if not (np.isfinite(dose) and dose > 0):
+        raise InputError(f"The dose is {dose:g}; it must be above zero (1 is a usual scan).")
+    where = grid(size) if geometry is None else geometry
+    frames = FrameTiming.parse("liang2023") if timing is None else timing
+    if frames.end_s[0] <= 0:
+        raise InputError("A simulated scan cannot have frames that end before injection.")
+    body = Body.random(anatomy, seed)
+    painted = body.paint(where)
+    axes = grid_axes(where)
+    curve = body.input_until(float(frames.end_s[-1]))
+    blur = Blur(where.spacing_mm, body.anatomy.motion(*axes))
+    noise_free, slope, intercept = _noise_free_frames(painted, curve, frames, blur)
+    values = noise_free
+    if noise:
+        values = _with_noise(noise_free, _count_noise(body, curve, frames, dose), axes)
+    parameters = painted.parameters
+    truth = {
+        "ki": parameters.ki,
+        "v0": parameters.v0(1.0 / body.blood.plasma_ratio),
+        **{name: getattr(parameters, name) for name in ("k1", "k2", "k3", "k4", "fv")},
+        "ki_patlak_9_65": slope,
+        "v0_patlak_9_65": intercept,
+    }
+    weight, activity = round(body.weight_kg, 1), round(body.injected_activity_mbq, 1)
+    return DigitalPatient(
+        series=DynamicSeries(
+            timing=frames,
+            geometry=where,
+            tracer=FDG,
+            voxels=ArrayVoxels(values),
+            injected_activity_mbq=activity,
+            weight_kg=weight,
+            decay_weighted=True,
+            suv_factor=weight / activity,
+            origin=SeriesOrigin(manufacturer="simulated"),
+        ),
+        noise_free=noise_free,
+        labels=painted.labels,
+        label_names={**body.anatomy.names, LESION_LABEL: "lesion"},
+        lesions=painted.lesions,
+        lesion_list=body.lesions,
+        aorta=_aorta_core(body, painted, blur, axes),
+        truth=truth,
+        input_function=curve,
+        settings={
+            "anatomy": anatomy,
+            "size": size if geometry is None else "custom",
+            "seed": seed,
+            "dose": dose,
+            "noise": noise,
+            "weight_kg": weight,
+            "injected_activity_mbq": activity,
+            "plasma_to_whole_blood": body.blood.plasma_ratio,
+            "bolus_delay_s": body.blood.delay_s,
+            "injection_duration_s": body.blood.injection_s,
+        },
+    )
+
+
+def _reference_frames() -> FrameTiming:
+    """The frames of liang2023 from 9 to 65 min."""
+    paper = FrameTiming.parse("liang2023")
+    return paper.select(paper.window(*PATLAK_WINDOW_MIN))
+
+
+def _noise_free_frames(
+    painted: PaintedBody, curve: InputFunction, timing: FrameTiming, blur: Blur
+) -> tuple[Float32, Float32, Float32]:
+    """Blurred frames, and the slope and intercept of Patlak over the reference frames, blurred likewise."""
+    decay = FDG.decay_per_s
+    reference = _reference_frames()
+    # One table serves both: the scan's frames first, then the reference frames' Patlak as two more columns.
+    table = ResponseTable(curve, timing, decay)
+    reference_table = ResponseTable(curve, reference, decay)
+    design = patlak_design(curve, reference, decay)
+    weights = reference.duration_s / reference.decay_factors(decay) / design[:, 1]
+    solution = weighted_fit(design, weights).solution.astype(np.float32)
+    shape = painted.geometry.shape
+    frames = np.zeros((len(timing), *shape), dtype=np.float32)
+    patlak = np.zeros((2, *shape), dtype=np.float32)
+    p = painted.parameters
+
+    def fill(k: int) -> None:
+        inside = painted.labels[k] > 0
+        values = [m[k][inside] for m in (p.k1, p.k2, p.k3, p.k4, p.fv)]
+        frames[:, k][:, inside] = table.two_tissue(*values).T
+        patlak[:, k][:, inside] = solution @ reference_table.two_tissue(*values).T
+
+    def blur_in_place(volume: Float32) -> None:
+        volume[...] = blur(volume)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fill, range(shape[0])))
+        list(pool.map(blur_in_place, [*frames, *patlak]))
+    return frames, patlak[0], patlak[1]
+
+
+def _count_noise(body: Body, curve: InputFunction, timing: FrameTiming, dose: float) -> CountNoise:
+    """The noise model of a body's scan, calibrated in its liver at dose 1.
+
+    Works on a coarse lattice of the whole body without texture and lesions, so a crop has the noise
+    of the full volume.
+    """
+    anatomy, decay = body.anatomy, FDG.decay_per_s
+    axes = [
+        np.arange(lo, hi, _COARSE_MM, dtype=np.float32) for lo, hi in zip(anatomy.low_mm, anatomy.high_mm, strict=True)
+    ]
+    coarse = anatomy.paint(axes[0], axes[1], axes[2])
+    tissues = [body.kinetics[label] for label in sorted(anatomy.names)]
+    constants = {name: np.array([getattr(t, name) for t in tissues]) for name in ("k1", "k2", "k3", "k4", "fv")}
+    lattice = (axes[0], axes[1], axes[2])
+    last = _reference_frames()
+    calibration = last.select([len(last) - 1])
+    activity = two_tissue_frames(curve, calibration, **constants, decay_per_s=decay)
+    liver_label = next(label for label, name in anatomy.names.items() if name == "liver")
+    in_liver = coarse == liver_label
+    in_liver &= _within_scan(axes[2])[:, None, None]
+    lines = line_mean(coarse, anatomy.names, activity, lattice).values[0][in_liver].mean()
+    kappa = liver_calibration(float(activity[liver_label, 0]), float(lines), calibration, 0, decay)
+    frames = two_tissue_frames(curve, timing, **constants, decay_per_s=decay)
+    return CountNoise(line_mean(coarse, anatomy.names, frames, lattice), kappa, dose, timing, decay, body.seed)
+
+
+def _within_scan(z: Float32) -> Mask:
+    full = grid("full")
+    low = full.origin_mm[2]
+    return np.asarray((z >= low) & (z <= low + full.shape[0] * full.spacing_mm[2]))
+
+
+def _with_noise(noise_free: Float32, noise: CountNoise, axes: tuple[Float32, Float32, Float32]) -> Float32:
+    values = np.empty_like(noise_free)
+
+    def fill(frame: int) -> None:
+        values[frame] = noise.sample(frame, noise_free[frame], *axes)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fill, range(len(values))))
+    return values
+
+
+def _aorta_core(body: Body, painted: PaintedBody, blur: Blur, axes: tuple[Float32, Float32, Float32]) -> Mask:
+    """Voxels of the aorta whose blurred content is aorta by more than 99.5 %, where an observer looks for it."""
+    aorta = painted.labels == next(label for label, name in body.anatomy.names.items() if name == "aorta")
+    pure = blur(aorta.astype(np.float32)) > _AORTA_PURITY
+    return np.asarray(aorta & pure & body.anatomy.input_region(*axes))
