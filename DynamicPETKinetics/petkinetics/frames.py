@@ -53,8 +53,7 @@ class FrameTiming:
         bad = np.flatnonzero(duration <= 0)
         if bad.size:
             raise InputError(
-                f"Frame {bad[0] + 1} has a duration of {duration[bad[0]]:g} s; "
-                "every frame needs a duration above zero."
+                f"Frame {bad[0] + 1} has a duration of {duration[bad[0]]:g} s; every frame needs a duration above zero."
             )
         bad = np.flatnonzero(np.diff(start) <= 0)
         if bad.size:

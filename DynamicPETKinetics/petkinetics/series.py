@@ -151,6 +151,7 @@ class SeriesOrigin:
     :param manufacturer: "" where unknown.
     :param units: as stored ("BQML", "GML", "CNTS", "Bq/mL" ...).
     :param decay_corrected_to: as stored ("START", "ADMIN", "NONE"; for NIfTI "injection" or seconds).
+    :param time_zero_s: BIDS TimeZero in seconds from injection; None where there is none.
     """
 
     path: str = ""
@@ -159,6 +160,7 @@ class SeriesOrigin:
     manufacturer: str = ""
     units: str = "kBq/mL"
     decay_corrected_to: str = "injection"
+    time_zero_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,20 @@
 """One file a method, all behind one Estimator."""
+
+from __future__ import annotations
+
+from petkinetics.errors import InputError
+from petkinetics.estimators.estimator import Estimator
+from petkinetics.estimators.patlak import Patlak
+
+#: every method by its name on the command line
+METHODS: dict[str, type[Estimator]] = {Patlak.method: Patlak}
+
+
+def make_estimator(method: str) -> Estimator:
+    """The estimator of a method.
+
+    :raises InputError: there is no such method.
+    """
+    if method not in METHODS:
+        raise InputError(f"There is no method '{method}'; there is {', '.join(METHODS)}.")
+    return METHODS[method]()

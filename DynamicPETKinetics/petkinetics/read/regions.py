@@ -399,3 +399,16 @@ def _reference(geometry: VolumeGeometry) -> tuple[SimpleITK.Image]:
     image.SetOrigin(geometry.origin_mm)
     image.SetDirection(geometry.direction.ravel().tolist())
     return (image,)
+
+
+def one_region(spec: str | Path, geometry: VolumeGeometry) -> RegionWeights:
+    """The only region of a label map (or the one that ``FILE:LABEL`` names), on another grid.
+
+    :raises InputError: there are several, or as :func:`read_regions` and :func:`fractional_coverage`.
+    """
+    regions = read_regions(spec)
+    labels = regions.label_values
+    if len(labels) != 1:
+        known = ", ".join(f"{v} ({regions.name(v)})" for v in labels[:12])
+        raise InputError(f"{regions.source} holds {len(labels)} regions: {known}.", "Choose one with FILE:LABEL.")
+    return fractional_coverage(regions, geometry, labels[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,54 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from petkinetics.errors import InputError, ResourceError
+
+#: folders being filled, for whoever has to end the process at once
+_unfinished: set[Path] = set()
+
+
+def discard_unfinished() -> None:
+    """Remove every folder that is being filled: the last act before a process is ended at once."""
+    for folder in list(_unfinished):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def staged_folder(out: Path) -> Iterator[Path]:
+    """A temporary folder beside *out* that takes its name when the block ends without an exception.
+
+    :raises InputError: *out* exists already, or cannot be made there.
+    :raises ResourceError: the disk is full.
+    """
+    if out.exists() or out.is_symlink():
+        raise InputError(f"'{out}' exists already; a result is never overwritten.", "Choose another output folder.")
+    made = [folder for folder in out.absolute().parents if not folder.exists()]
+    staging: Path | None = None
+    try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".petkinetics-", dir=out.absolute().parent))
+        _unfinished.add(staging)
+        yield staging
+        # mkdtemp made it private; the result is as accessible as any folder the user makes.
+        staging.chmod(0o777 & ~_umask())
+        staging.rename(out)
+    except BaseException as error:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+        for folder in made:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise _in_words(error, out) from error
+        raise
+    finally:
+        if staging is not None:
+            _unfinished.discard(staging)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 @contextmanager
@@ -34,6 +83,7 @@ def staged_files(to: Path, names: Sequence[str]) -> Iterator[Path]:
     try:
         to.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".petkinetics-", dir=to))
+        _unfinished.add(staging)
         yield staging
         for name in names:
             (staging / name).rename(to / name)
@@ -50,6 +100,9 @@ def staged_files(to: Path, names: Sequence[str]) -> Iterator[Path]:
         if isinstance(error, OSError):
             raise _in_words(error, to) from error
         raise
+    finally:
+        if staging is not None:
+            _unfinished.discard(staging)
 
 
 def _in_words(error: OSError, to: Path) -> InputError | ResourceError:

@@ -1,0 +1,294 @@
+"""The command line: every option becomes a Job or a plain engine call.
+
+Exit status: 0 done, 1 fault, 2 bad input (a message on stderr, nothing written), 3 cancelled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from petkinetics import __version__
+from petkinetics.errors import Cancelled, InputError, PetKineticsError
+from petkinetics.job import EstimateJob, ExportJob
+
+_OPEN = "Kinetic analysis of dynamic PET. For research, not for diagnosis: not a medical device."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    try:
+        return int(args.run(args) or 0)
+    except PetKineticsError as error:
+        print(f"petkinetics: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("petkinetics: cancelled.", file=sys.stderr)
+        return Cancelled.exit_status
+    except BrokenPipeError:
+        # The reader of our output left (such as `head`); there is nobody to tell.
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="petkinetics", description=_OPEN)
+    parser.add_argument("--version", action="version", version=f"petkinetics {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_simulate(commands)
+    _add_info(commands)
+    _add_input_function(commands)
+    _add_tac(commands)
+    _add_estimate(commands)
+    _add_compare(commands)
+    _add_export(commands)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
+
+
+def _add_simulate(commands: _Commands) -> None:
+    p = commands.add_parser("simulate", help="make a digital patient with known truth")
+    p.add_argument("out", metavar="OUT", type=Path, help="folder to make")
+    p.add_argument("--anatomy", choices=("thorax",), default="thorax")
+    p.add_argument("--size", choices=("small", "full"), default="small")
+    p.add_argument("--seed", type=int, default=0, help="training 0-89999, validation 90000-, test 91000-")
+    p.add_argument("--dose", type=float, default=1.0, help="1: voxel CoV 12 %% in the liver in the last 300-s frame")
+    p.add_argument("--frames", default="liang2023", metavar="SPEC", help="liang2023, or such as 6x10,4x30,10x300 (s)")
+    p.add_argument("--vendor", choices=("ge", "siemens", "philips"), default="ge")
+    p.add_argument("--format", choices=("dicom", "nifti"), default="dicom", dest="fmt")
+    p.add_argument("--noise-free", action="store_true", help="without noise")
+    p.set_defaults(run=_simulate)
+
+
+def _simulate(args: argparse.Namespace) -> None:
+    from petkinetics.frames import FrameTiming
+    from petkinetics.simulate.patient import simulate_patient
+    from petkinetics.simulate.write import write_patient
+
+    if args.out.exists():
+        raise InputError(f"'{args.out}' exists already.", "Choose another folder.")
+    patient = simulate_patient(
+        args.anatomy, args.size, args.seed, args.dose, FrameTiming.parse(args.frames), noise=not args.noise_free
+    )
+    write_patient(patient, args.out, fmt=args.fmt, vendor=args.vendor)
+    print(f"Simulated patient {args.seed} ({args.anatomy}, {args.size}) in {args.out}")
+
+
+def _add_series(p: argparse.ArgumentParser) -> None:
+    p.add_argument("series", metavar="SERIES", type=Path, help="DICOM folder, or .nii(.gz) with a BIDS-PET .json")
+
+
+def _add_overrides(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--injection-time", metavar="T", help="HH:MM:SS or ISO date and time, in place of the header's")
+    p.add_argument("--dose", type=float, metavar="MBQ", help="injected activity, in place of the header's")
+    p.add_argument("--weight", type=float, metavar="KG", help="patient's weight, in place of the header's")
+    p.add_argument("--half-life", type=float, metavar="S", help="in place of the header's (F-18: 6586.2)")
+    p.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", type=_key_value, help="a method's or reader's option"
+    )
+
+
+def _key_value(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form KEY=VALUE")
+    return key.strip(), value.strip()
+
+
+def _t_star(text: str) -> float | str:
+    return text if text == "auto" else float(text)
+
+
+def _open_series(args: argparse.Namespace, *, require_dynamic: bool = True):  # type: ignore[no-untyped-def]
+    from petkinetics.read.overrides import Overrides
+    from petkinetics.read.series import read_series
+
+    overrides = Overrides(args.injection_time, args.dose, args.weight, args.half_life)
+    series = read_series(args.series, overrides, dict(args.set), require_dynamic=require_dynamic)
+    if require_dynamic:
+        for sentence in series.warnings:
+            _warn(sentence)
+    return series
+
+
+def _warn(sentence: str) -> None:
+    print(f"warning: {sentence}", file=sys.stderr)
+
+
+def _add_info(commands: _Commands) -> None:
+    p = commands.add_parser("info", help="what a series holds: frames, units, tracer, SUV factor")
+    _add_series(p)
+    _add_overrides(p)
+    p.add_argument("--json", action="store_true", help="one JSON object")
+    p.set_defaults(run=_info)
+
+
+def _info(args: argparse.Namespace) -> None:
+    from petkinetics.read.info import info_text, series_info
+
+    series = _open_series(args, require_dynamic=False)
+    print(json.dumps(series_info(series), ensure_ascii=False) if args.json else info_text(series))
+
+
+def _add_input_function(commands: _Commands) -> None:
+    p = commands.add_parser("input-function", help="blood curve of an aorta region")
+    _add_series(p)
+    p.add_argument("--roi", required=True, metavar="ROI[:LABEL]", help="label map of the aorta")
+    p.add_argument("-o", "--output", type=Path, default=Path("input_function.tsv"), metavar="TSV")
+    _add_overrides(p)
+    p.set_defaults(run=_input_function)
+
+
+def _input_function(args: argparse.Namespace) -> None:
+    from petkinetics.input_function.checks import doubts
+    from petkinetics.input_function.idif import image_derived_input
+    from petkinetics.read.regions import one_region
+    from petkinetics.write.input_function import write_frames, write_input_function
+    from petkinetics.write.staging import staged_files
+
+    output: Path = args.output
+    series = _open_series(args)
+    found = image_derived_input(series, one_region(args.roi, series.geometry))
+    names = [output.name, output.with_suffix(".json").name, f"{output.stem}_frames.tsv"]
+    with staged_files(output.absolute().parent, names) as folder:
+        write_input_function(folder / names[0], found.function)
+        write_frames(folder / names[2], found.frames)
+    for sentence in (*found.function.warnings, *doubts(found.function)):
+        _warn(sentence)
+    peak_s, peak = found.function.peak
+    print(f"Whole blood from {found.roi_volume_ml:.1f} mL: peak {peak:.3g} kBq/mL at {peak_s:.0f} s; in {output}")
+
+
+def _add_tac(commands: _Commands) -> None:
+    p = commands.add_parser("tac", help="mean curve of every region over all frames")
+    _add_series(p)
+    p.add_argument("--roi", required=True, metavar="LABELS", help="label map")
+    p.add_argument("-o", "--output", type=Path, default=Path("tacs.tsv"), metavar="TSV")
+    _add_overrides(p)
+    p.set_defaults(run=_tac)
+
+
+def _tac(args: argparse.Namespace) -> None:
+    from petkinetics.evaluate.curves import region_curves, tac_rows
+    from petkinetics.read.regions import read_regions
+    from petkinetics.write.staging import staged_files
+    from petkinetics.write.tables import write_table
+
+    series = _open_series(args)
+    curves = region_curves(series, read_regions(args.roi), warn=_warn)
+    output: Path = args.output
+    with staged_files(output.absolute().parent, [output.name]) as folder:
+        write_table(folder / output.name, tac_rows(curves))
+    print(f"Curves of {len(curves)} regions over {len(series.timing)} frames in {output}")
+
+
+def _add_estimate(commands: _Commands) -> None:
+    p = commands.add_parser("estimate", help="Ki and V0 maps of a dynamic series")
+    _add_series(p)
+    source = p.add_mutually_exclusive_group(required=True)
+    source.add_argument("--roi", metavar="ROI[:LABEL]", help="label map of the aorta")
+    source.add_argument("--input-function", metavar="TSV", help="table of a blood curve")
+    p.add_argument("--method", required=True, metavar="NAME", help="patlak")
+    p.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="result folder to make")
+    p.add_argument("--t-star", type=_t_star, metavar="MIN|auto", help="start of the Patlak fit, min from injection")
+    p.add_argument("--until", type=float, metavar="MIN", help="use nothing after this, min from injection")
+    p.add_argument("--mask", default="body", metavar="body|none|FILE", help="where to estimate (default: body)")
+    p.add_argument("--rois", metavar="LABELS", help="label map of the regions to report")
+    p.add_argument("--report", action="store_true", help="report.html and figures")
+    plasma = p.add_mutually_exclusive_group()
+    plasma.add_argument("--plasma-ratio", type=float, metavar="R", help="plasma/whole-blood ratio")
+    plasma.add_argument("--hct", type=float, metavar="H", help="haematocrit, which estimates that ratio for FDG")
+    _add_overrides(p)
+    p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    p.add_argument("--no-compress", action="store_true", help="write .nii, not .nii.gz")
+    p.add_argument("--hash", action="store_true", help="record SHA-256 of inputs and outputs")
+    p.add_argument("--json", action="store_true", help="progress as the worker's JSON lines")
+    p.set_defaults(run=_estimate)
+
+
+def _estimate(args: argparse.Namespace) -> None:
+    job = EstimateJob(
+        series=str(args.series),
+        output=str(args.output),
+        method=args.method,
+        roi=args.roi,
+        input_function=args.input_function,
+        t_star=args.t_star,
+        until_min=args.until,
+        mask=args.mask,
+        rois=args.rois,
+        plasma_ratio=args.plasma_ratio,
+        haematocrit=args.hct,
+        injection_time=args.injection_time,
+        dose_mbq=args.dose,
+        weight_kg=args.weight,
+        half_life_s=args.half_life,
+        device=args.device,
+        report=args.report,
+        compress=not args.no_compress,
+        hashes=args.hash,
+        options=dict(args.set),
+    )
+    _run(job, args.json)
+
+
+def _run(job: EstimateJob | ExportJob, as_json: bool) -> None:
+    """Run a job in this process, telling a person or a program how it goes."""
+    if as_json:
+        from petkinetics.worker import Lines, ProgressLines
+
+        lines = Lines(sys.stdout)
+        result = job.run(ProgressLines(lines), lambda sentence: lines.send("warning", message=sentence))
+        lines.send("done", result=str(result))
+        return
+    watched = sys.stderr.isatty()
+
+    def progress(fraction: float, message: str) -> None:
+        if watched:
+            print(f"\r{100 * fraction:3.0f} %  {message:<40}", end="\n" if fraction >= 1 else "", file=sys.stderr)
+
+    print(f"Done: {job.run(progress, _warn)}")
+
+
+def _add_compare(commands: _Commands) -> None:
+    p = commands.add_parser("compare", help="Bland-Altman statistics of two maps in regions")
+    p.add_argument("map_a", metavar="MAP_A", type=Path)
+    p.add_argument("map_b", metavar="MAP_B", type=Path)
+    p.add_argument("--roi", required=True, metavar="LABELS", help="label map")
+    p.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="folder to make")
+    p.add_argument("--truth", action="store_true", help="MAP_B is the truth: the slope is regressed on it")
+    p.set_defaults(run=_compare)
+
+
+def _compare(args: argparse.Namespace) -> None:
+    from petkinetics.write.comparison import write_comparison
+
+    write_comparison(args.map_a, args.map_b, args.roi, args.output, args.truth, _warn)
+    print(f"Done: {args.output}")
+
+
+def _add_export(commands: _Commands) -> None:
+    p = commands.add_parser("export", help="maps of a result to DICOM")
+    p.add_argument("result", metavar="OUT", type=Path, help="result folder of an estimate")
+    p.add_argument("--series", required=True, metavar="DICOM_DIR", help="the series that the maps were estimated from")
+    p.add_argument("--to", required=True, metavar="DIR", help="folder for the DICOM files")
+    p.add_argument("--as", choices=("parametric-map",), default="parametric-map", dest="formats")
+    p.add_argument("--json", action="store_true", help="progress as the worker's JSON lines")
+    p.set_defaults(run=_export)
+
+
+def _export(args: argparse.Namespace) -> None:
+    _run(ExportJob(str(args.result), args.series, args.to, args.formats), args.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,316 @@
+"""Running an estimate: from series and input function to a complete result folder."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics import __version__
+from petkinetics.curves import InputFunction, TimeActivityCurve
+from petkinetics.errors import InputError
+from petkinetics.estimators import make_estimator
+from petkinetics.estimators.body import body_mask
+from petkinetics.estimators.estimator import Estimate, Estimator, Problem, Progress
+from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window
+from petkinetics.estimators.noise import body_sample
+from petkinetics.input_function.checks import doubts
+from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
+from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
+from petkinetics.job import EstimateJob
+from petkinetics.read.bids import STATEMENTS
+from petkinetics.read.curves import OPTION_NAMES as INPUT_STATEMENTS
+from petkinetics.read.overrides import Overrides
+from petkinetics.read.region_curves import region_mean_curves
+from petkinetics.read.regions import Regions, fractional_coverage, one_region, read_regions, to_grid_nearest
+from petkinetics.read.series import read_series
+from petkinetics.series import DynamicSeries
+from petkinetics.write.input_function import write_frames, write_input_function
+from petkinetics.write.result_folder import NiftiSink, file_hash, file_hashes, write_record
+from petkinetics.write.staging import staged_folder
+
+
+@dataclass
+class _Warnings:
+    """Collects each sentence once and passes it on."""
+
+    tell: Callable[[str], None] | None
+    said: list[str] = field(default_factory=list)
+
+    def __call__(self, *sentences: str) -> None:
+        for sentence in sentences:
+            if sentence not in self.said:
+                self.said.append(sentence)
+                if self.tell:
+                    self.tell(sentence)
+
+
+def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], None] | None = None) -> Path:
+    """Run an estimate; see :class:`petkinetics.job.EstimateJob`.
+
+    :returns: the result folder, complete.
+    :raises InputError: something cannot be used as given; no folder was made.
+    :raises Cancelled: through *progress*; no folder was made.
+    """
+    began = time.monotonic()
+    output = Path(job.output)
+    warn = _Warnings(tell)
+    estimator = make_estimator(job.method)
+    _require_known_options(job, estimator)
+    with staged_folder(output) as folder:
+        progress(0.0, "Reading the series")
+        series = read_series(Path(job.series), _overrides(job), job.options)
+        warn(*series.warnings)
+        if series.tracer.is_fdg is False:
+            warn(f"The tracer is {series.tracer.name}, not FDG: the Patlak slope is not a rate of glucose uptake.")
+        progress(0.02, "Taking the input function")
+        measured, curve = _input_function(job, series)
+        warn(*curve.warnings, *doubts(curve))
+        regions = read_regions(job.rois) if job.rois else None
+        used = _frames_used(job, series, curve, regions)
+        warn(*used.warnings)
+        curve.require_cover(series.timing.select(used.indices))
+        progress(0.05, "Finding the body")
+        mask = _mask(job, series, used.indices)
+        problem = Problem(series, curve, used.indices, mask, job.options)
+        with NiftiSink(folder, estimator.quantities, series.geometry, job.compress) as sink:
+            found = estimator.estimate(problem, sink, lambda done, what: progress(0.08 + 0.8 * done, what))
+        progress(0.9, "Writing tables")
+        write_input_function(folder / "input_function.tsv", curve)
+        if measured is not None:
+            write_frames(folder / "input_function_frames.tsv", measured.frames)
+        curves = _region_curves(series, regions, used.indices, warn) if regions else {}
+        record = _record(job, estimator, series, curve, measured, used, found)
+        record["body_voxels"] = None if mask is None else int(mask.sum())
+        if regions or job.report:
+            from petkinetics.write.result_report import write_region_table, write_result_report
+
+            rows = write_region_table(folder, record, regions, curves, found, mask, warn) if regions else []
+            if job.report:
+                progress(0.93, "Drawing the report")
+                write_result_report(folder, record, series, curve, measured, problem, rows, curves, warn)
+        record["warnings"] = warn.said
+        record["seconds"] = round(time.monotonic() - began, 3)
+        if job.hashes:
+            record["sha256"] = {"outputs": file_hashes(folder), "inputs": _input_hashes(job)}
+        write_record(folder, record)
+        progress(1.0, "Done")
+    return output
+
+
+def _require_known_options(job: EstimateJob, estimator: Estimator) -> None:
+    known = {*estimator.option_names, *STATEMENTS, *INPUT_STATEMENTS}
+    unknown = sorted(set(job.options) - known)
+    if unknown:
+        raise InputError(
+            f"'{unknown[0]}' is not an option of {job.method}.", f"Options for --set: {', '.join(sorted(known))}."
+        )
+
+
+def _overrides(job: EstimateJob) -> Overrides:
+    return Overrides(
+        injection_time=job.injection_time,
+        dose_mbq=job.dose_mbq,
+        weight_kg=job.weight_kg,
+        half_life_s=job.half_life_s,
+    )
+
+
+def _input_function(job: EstimateJob, series: DynamicSeries) -> tuple[ImageDerivedInput | None, InputFunction]:
+    """The input function, from nothing later than T."""
+    frames = series.timing.until(job.until_min)
+    if frames.size == 0:
+        raise InputError(
+            f"No frame ends within {job.until_min:g} min of injection.",
+            f"The first ends at {series.timing.end_s[0] / 60:.1f} min; choose a later --until.",
+        )
+    measured = None
+    if job.roi is not None:
+        measured = image_derived_input(series, one_region(job.roi, series.geometry), frames.tolist())
+        curve = measured.function
+    else:
+        from petkinetics.read.curves import CurveContext, read_input_function
+
+        assert job.input_function is not None
+        last_s = float(series.timing.end_s[frames[-1]])
+        curve = read_input_function(
+            Path(job.input_function),
+            CurveContext(series.tracer.decay_per_s, series.origin.time_zero_s),
+            job.options,
+            until_s=last_s if job.until_min is not None else None,
+        )
+    if job.plasma_ratio is not None:
+        curve = with_plasma(curve, job.plasma_ratio, f"ratio {job.plasma_ratio:g}")
+    elif job.haematocrit is not None:
+        curve = with_plasma(curve, ratio_from_haematocrit(job.haematocrit), f"haematocrit {job.haematocrit:g}")
+    return measured, curve
+
+
+def _frames_used(job: EstimateJob, series: DynamicSeries, curve: InputFunction, regions: Regions | None) -> FramesUsed:
+    if job.t_star != "auto":
+        return frames_from(series.timing, None if job.t_star is None else float(job.t_star), job.until_min)
+    frames = series.timing.until(job.until_min)
+    if regions is not None:
+        weights = [fractional_coverage(regions, series.geometry, label) for label in regions.label_values]
+        means = region_mean_curves(series, weights, frames.tolist())[0]
+    else:
+        means = _body_curves(series, frames)
+    curves = np.zeros((means.shape[0], len(series.timing)))
+    curves[:, frames] = means
+    return longest_linear_window(series.timing, job.until_min, curve, curves, series.frame_decay_per_s)
+
+
+def _body_curves(series: DynamicSeries, frames: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Mean curves of the body and of its tenth with the highest late activity, (2, frames)."""
+    late = frames[-3:]
+    mask = body_mask(series, late.tolist())
+    activity = body_sample(series, late.tolist(), mask).mean(axis=0)
+    hot = activity >= np.quantile(activity, 0.9)
+    means = np.empty((2, frames.size))
+    for i, frame in enumerate(frames):
+        values = body_sample(series, [int(frame)], mask)[0]
+        means[:, i] = values.mean(dtype=np.float64), values[hot].mean(dtype=np.float64)
+    return means
+
+
+def _mask(job: EstimateJob, series: DynamicSeries, frames: NDArray[np.intp]) -> NDArray[np.bool_] | None:
+    if job.mask == "none":
+        return None
+    if job.mask == "body":
+        return body_mask(series, frames.tolist())
+    regions = read_regions(job.mask)
+    return np.isin(to_grid_nearest(regions, series.geometry), regions.label_values)
+
+
+def _region_curves(
+    series: DynamicSeries, regions: Regions, frames: NDArray[np.intp], warn: Callable[..., None]
+) -> dict[str, TimeActivityCurve]:
+    """Curves of the regions in the frames used, by name; regions outside the PET are left out."""
+    weights = []
+    for label in regions.label_values:
+        try:
+            weights.append(fractional_coverage(regions, series.geometry, label))
+        except InputError as error:
+            warn(f"{error.message} It was left out.")
+    if not weights:
+        raise InputError(f"No region of {regions.source} lies in the PET image.")
+    mean, sd = region_mean_curves(series, weights, frames.tolist())
+    timing = series.timing.select(frames)
+    return {
+        w.name: TimeActivityCurve(timing, m, s, series.frame_decay_per_s, w.name)
+        for w, m, s in zip(weights, mean, sd, strict=True)
+    }
+
+
+def ki_label(curve: InputFunction) -> str:
+    """What the slope is to be called: with an uncorrected image-derived curve it says so."""
+    return "Ki (whole-blood input)" if curve.kind == "whole blood" else "Ki"
+
+
+def _record(
+    job: EstimateJob,
+    estimator: Estimator,
+    series: DynamicSeries,
+    curve: InputFunction,
+    measured: ImageDerivedInput | None,
+    used: FramesUsed,
+    found: Estimate,
+) -> dict[str, Any]:
+    peak_s, peak = curve.peak
+    return {
+        "job": job.kind,
+        "method": job.method,
+        "ki_label": ki_label(curve),
+        "maps": {q.name: {"symbol": q.symbol, "meaning": q.meaning, "unit": q.unit} for q in estimator.quantities},
+        "options": _options(job),
+        "overrides": dict(series.overrides),
+        "t_star_min": used.t_star_min,
+        "t_star_choice": used.choice,
+        "until_min": job.until_min,
+        **found.record,
+        "input_function": {
+            "kind": curve.kind,
+            "source": curve.source,
+            "nodes": int(curve.time_s.size),
+            "peak_s": peak_s,
+            "peak_kbq_per_ml": peak,
+            "end_s": curve.end_s,
+            "roi_volume_ml": measured.roi_volume_ml if measured else None,
+        },
+        "series": {
+            "format": series.origin.format,
+            "shape": list(series.shape),
+            "spacing_mm": list(series.geometry.spacing_mm),
+            "manufacturer": series.origin.manufacturer,
+            "tracer": series.tracer.name,
+            "half_life_s": series.tracer.half_life_s,
+            "injected_activity_mbq": series.injected_activity_mbq,
+            "weight_kg": series.weight_kg,
+            "units": series.origin.units,
+            "decay_corrected_to": series.origin.decay_corrected_to,
+            "frame_mean": "decay-weighted" if series.decay_weighted else "plain",
+            "gaps_s": [list(gap) for gap in series.timing.gaps()],
+        },
+        "input_uids": list(series.origin.series_uids),
+        "weights_hash": None,
+        "device": "cpu",
+        "versions": _versions(),
+    }
+
+
+def _options(job: EstimateJob) -> dict[str, Any]:
+    """The options by their names on the command line; files by name only, since folders may name patients."""
+
+    def named(spec: str | None) -> str | None:
+        return None if spec is None else Path(spec).name
+
+    return {
+        "roi": named(job.roi),
+        "input_function": named(job.input_function),
+        "t_star": job.t_star,
+        "until": job.until_min,
+        "mask": job.mask if job.mask in ("body", "none") else named(job.mask),
+        "rois": named(job.rois),
+        "plasma_ratio": job.plasma_ratio,
+        "hct": job.haematocrit,
+        "device": job.device,
+        "compress": job.compress,
+        "set": dict(job.options),
+    }
+
+
+def _versions() -> dict[str, str]:
+    import SimpleITK as sitk
+
+    return {
+        "petkinetics": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "SimpleITK": sitk.Version.VersionString(),
+    }
+
+
+def _input_hashes(job: EstimateJob) -> dict[str, str]:
+    """SHA-256 of the files that were read; of a DICOM folder, one over its files in order of name."""
+    import hashlib
+
+    hashes = {}
+    for name, spec in (("series", job.series), ("roi", job.roi), ("input_function", job.input_function)):
+        if spec is None:
+            continue
+        path = Path(spec)
+        if path.is_dir():
+            total = hashlib.sha256()
+            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                total.update(file_hash(file).encode())
+            hashes[name] = total.hexdigest()
+        else:
+            path = path if path.is_file() else Path(spec.rpartition(":")[0])
+            hashes[name] = file_hash(path)
+    return hashes

@@ -1,0 +1,114 @@
+"""What every estimation method is given, and what it must do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.curves import InputFunction
+from petkinetics.errors import InputError
+from petkinetics.maps import ParametricMap, ParametricResult, Quantity
+from petkinetics.series import DynamicSeries, Float32
+
+#: called with the share of work done (0-1) and what is being done; raises Cancelled to stop
+Progress = Callable[[float, str], None]
+
+
+def no_progress(fraction: float, message: str) -> None:
+    """A Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One estimate to make.
+
+    :param series: the dynamic series.
+    :param input_function: covers the frames used.
+    :param frames: indices of the frames used, in order of time.
+    :param mask: bool (slices, rows, columns), where to estimate; None for everywhere.
+    :param options: of the method, by name (``--set key=value``).
+    """
+
+    series: DynamicSeries
+    input_function: InputFunction
+    frames: NDArray[np.intp]
+    mask: NDArray[np.bool_] | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def choice(self, option: str, allowed: tuple[str, ...]) -> str:
+        """The value of an option that has a list of values; the first is the default.
+
+        :raises InputError: another value was given.
+        """
+        value = self.options.get(option, allowed[0])
+        if value not in allowed:
+            raise InputError(f"'{value}' is not a value of the option '{option}'; it is one of {', '.join(allowed)}.")
+        return value
+
+
+class MapSink(Protocol):
+    """Where maps go, slab by slab, in order of slices."""
+
+    def write(self, name: str, slab: Float32) -> None:
+        """Take the next slices of the map called *name*, float32 (slices, rows, columns)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a method reports besides its maps.
+
+    :param record: for result.json (weights, noise, frames ...), plain JSON values.
+    :param region_fit: standard errors and fitted frames of a region's curve: called with the
+        curve's frame means in the frames used, (frames,), returns quantity -> (value, SE) and the
+        fitted frame means.
+    """
+
+    record: dict[str, Any]
+    region_fit: Callable[[NDArray[np.float64]], tuple[dict[str, tuple[float, float]], NDArray[np.float64]]]
+
+
+class Estimator(Protocol):
+    """One method."""
+
+    method: str
+    quantities: tuple[Quantity, ...]
+    option_names: tuple[str, ...]
+
+    def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
+        """Estimate every voxel of the mask.
+
+        :raises InputError: the data cannot be used with this method.
+        :raises Cancelled: through *progress*.
+        """
+        ...
+
+
+class MemorySink:
+    """Keeps the maps in memory."""
+
+    def __init__(self) -> None:
+        self._slabs: dict[str, list[Float32]] = {}
+
+    def write(self, name: str, slab: Float32) -> None:
+        """See :class:`MapSink`."""
+        self._slabs.setdefault(name, []).append(slab.copy())
+
+    def volume(self, name: str) -> Float32:
+        """The whole map, float32 (slices, rows, columns)."""
+        return np.concatenate(self._slabs[name])
+
+
+def estimate_in_memory(estimator: Estimator, problem: Problem) -> ParametricResult:
+    """Run a method and keep its maps in memory, for scripts and tests."""
+    sink = MemorySink()
+    estimate = estimator.estimate(problem, sink)
+    maps = {
+        quantity.name: ParametricMap(sink.volume(quantity.name), quantity, problem.series.geometry)
+        for quantity in estimator.quantities
+    }
+    return ParametricResult(maps, estimate.record)

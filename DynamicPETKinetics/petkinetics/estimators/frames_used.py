@@ -1,0 +1,109 @@
+"""Which frames the graphical fit uses: t*, the time from which the plot is a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.curves import InputFunction
+from petkinetics.errors import InputError
+from petkinetics.frames import FrameTiming
+from petkinetics.kinetics.patlak import patlak_design, weighted_fit
+
+FEWEST_FRAMES = 3
+LATE_T_STAR_MIN = 30.0
+EARLY_T_STAR_MIN = 9.0
+_AN_HOUR_S = 3600.0 - 1.0
+#: 'auto' accepts a window whose Patlak points stay this close to their line
+_LARGEST_DEVIATION = 0.03
+
+
+@dataclass(frozen=True)
+class FramesUsed:
+    """The choice and how it was made.
+
+    :param indices: frames of the series that the fit uses.
+    :param t_star_min: start of the window, minutes from injection.
+    :param choice: in words.
+    :param warnings: sentences for the user.
+    """
+
+    indices: NDArray[np.intp]
+    t_star_min: float
+    choice: str
+    warnings: tuple[str, ...] = ()
+
+
+def frames_from(timing: FrameTiming, t_star_min: float | None, until_min: float | None) -> FramesUsed:
+    """The frames of a given or default t*.
+
+    Default: 30 min where the frames until T reach an hour from injection, else 9 min with a warning.
+
+    :raises InputError: fewer than 3 frames remain.
+    """
+    warnings: tuple[str, ...] = ()
+    if t_star_min is not None:
+        choice = f"{t_star_min:g} min, as given"
+    else:
+        available = timing.until(until_min)
+        last_s = float(timing.end_s[available[-1]]) if available.size else 0.0
+        t_star_min = LATE_T_STAR_MIN if last_s >= _AN_HOUR_S else EARLY_T_STAR_MIN
+        choice = f"{t_star_min:g} min, the default for a scan that ends {last_s / 60:.0f} min after injection"
+        if t_star_min == EARLY_T_STAR_MIN:
+            warnings = (
+                f"The frames used end {last_s / 60:.0f} min after injection, so the Patlak fit starts at t* = "
+                f"{t_star_min:g} min, where the plot may not be linear yet; expect Ki a few per cent too high in "
+                "tissues that equilibrate slowly.",
+            )
+    indices = timing.window(t_star_min, until_min)
+    if indices.size < FEWEST_FRAMES:
+        end = f" and {until_min:g} min" if until_min is not None else ""
+        raise InputError(
+            f"Only {indices.size} frames lie after t* = {t_star_min:g} min{end}; the Patlak fit needs at least "
+            f"{FEWEST_FRAMES}.",
+            "Choose an earlier --t-star or a later --until, or check the frame times.",
+        )
+    return FramesUsed(indices, float(t_star_min), choice, warnings)
+
+
+def longest_linear_window(
+    timing: FrameTiming,
+    until_min: float | None,
+    input_function: InputFunction,
+    curves: NDArray[np.float64],
+    decay_per_s: float,
+) -> FramesUsed:
+    """The earliest t* from which the Patlak plots of some curves are lines (``--t-star auto``).
+
+    A window counts as linear when no point of any curve lies further than 3 % from its weighted
+    line, relative to the curve; if none does, the window with the smallest deviation is taken.
+
+    :param curves: (curves, frames) mean activity in all frames of *timing*, kBq/mL.
+    :raises InputError: fewer than 3 frames can be used.
+    """
+    after_peak = timing.start_s >= input_function.peak[0]
+    candidates = [i for i in timing.until(until_min) if after_peak[i]]
+    best: tuple[float, int] | None = None
+    for first in candidates[: len(candidates) - FEWEST_FRAMES]:
+        used = np.array([i for i in candidates if i >= first])
+        fit = weighted_fit(patlak_design(input_function, timing.select(used), decay_per_s), timing.duration_s[used])
+        values = curves[:, used]
+        fitted = values @ fit.solution.T @ fit.design.T
+        deviation = float(np.max(np.abs(values - fitted) / np.mean(values, axis=1, keepdims=True)))
+        if best is None or deviation < best[0]:
+            best = (deviation, first)
+        if deviation <= _LARGEST_DEVIATION:
+            break
+    if best is None:
+        raise InputError(
+            "There are too few frames after the blood peak to choose t* automatically.", "Give --t-star in minutes."
+        )
+    deviation, first = best
+    t_star = float(timing.start_s[first]) / 60.0
+    found = frames_from(timing, t_star, until_min)
+    linear = deviation <= _LARGEST_DEVIATION
+    choice = f"{t_star:g} min, chosen automatically (largest deviation from the line {100 * deviation:.1f} %)"
+    warnings = () if linear else (f"No window has a Patlak plot straight to 3 %; t* = {choice}.",)
+    return FramesUsed(found.indices, t_star, choice, warnings)

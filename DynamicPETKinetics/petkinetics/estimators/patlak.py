@@ -1,0 +1,167 @@
+"""Voxelwise Patlak: Ki, V0, their SDs and the residual, streamed slab by slab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.errors import InputError
+from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
+from petkinetics.estimators.noise import NoiseModel, body_sample, estimate_noise, frame_variances
+from petkinetics.estimators.voxel_weights import VoxelWeightedFit
+from petkinetics.input_function.checks import require_plausible_scale
+from petkinetics.kinetics.patlak import LinearFit, fit_curve, patlak_design, weighted_fit
+from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD
+from petkinetics.series import Float32
+
+Float64 = NDArray[np.float64]
+#: turns the frames of some voxels, (frames, voxels), into maps (ki, v0, ki_sd, v0_sd, residual)
+SlabFit = Callable[[Float32], tuple[Float32, ...]]
+
+#: a slab holds about this many float32 values: it stays in the processor's cache
+_SLAB_VALUES = 1 << 21
+_THREADS = 2
+
+
+class Patlak:
+    """Weighted linear Patlak (see :mod:`petkinetics.kinetics.patlak`).
+
+    Options: ``weights`` = ``frame`` (one weight a frame, T e^(-lambda mid) / mean activity in the
+    body), ``voxel`` (T e^(-lambda mid) / model, a voxel), ``ratio`` (1/Cp^2: the unweighted line through
+    the classical ratio plot) or ``uniform``.
+    """
+
+    method = "patlak"
+    quantities = (KI, V0, KI_SD, V0_SD, RESIDUAL)
+    option_names = ("weights",)
+
+    def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
+        """See :class:`petkinetics.estimators.estimator.Estimator`."""
+        weighting = problem.choice("weights", ("frame", "voxel", "ratio", "uniform"))
+        series, timing = problem.series, problem.series.timing.select(problem.frames)
+        design = patlak_design(problem.input_function, timing, series.frame_decay_per_s)
+        sample = body_sample(series, problem.frames.tolist(), problem.mask)
+        _require_numbers(sample, problem)
+        activity = sample.mean(axis=1, dtype=np.float64)
+        require_plausible_scale(design[:, 1], activity)
+        variances = frame_variances(timing, activity, series.tracer.decay_per_s)
+        fit = weighted_fit(design, _weights(weighting, variances, design))
+        noise = estimate_noise(fit, sample)
+        if weighting == "voxel":
+            slab_fit: SlabFit = VoxelWeightedFit(fit, variances / activity.clip(1e-12), sample)
+        else:
+            slab_fit = _FrameWeightedFit(fit, noise)
+        self._stream(problem, slab_fit, sink, progress)
+        return Estimate(_record(weighting, fit, noise, activity, problem), _region_fit(fit))
+
+    def _stream(self, problem: Problem, slab_fit: SlabFit, sink: MapSink, progress: Progress) -> None:
+        """Read, fit and write; two threads read and fit while this one writes in order."""
+        series = problem.series
+        slices, rows, columns = series.geometry.shape
+        frames = problem.frames.tolist()
+        depth = max(1, min(slices, _SLAB_VALUES // (rows * columns * len(frames))))
+        starts = range(0, slices, depth)
+
+        def fit(first: int) -> tuple[Float32, ...]:
+            last = min(first + depth, slices)
+            values = series.read(frames, first, last).reshape(len(frames), -1)
+            maps = slab_fit(values)
+            if not np.isfinite(maps[0].sum(dtype=np.float64)):
+                _require_numbers(values, problem, first)
+            if problem.mask is not None:
+                inside = problem.mask[first:last].reshape(-1)
+                for values_of_map in maps:
+                    values_of_map *= inside
+            return tuple(m.reshape(-1, rows, columns) for m in maps)
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            waiting: list[Future[tuple[Float32, ...]]] = []
+            try:
+                for done, first in enumerate([*starts, *[None] * _THREADS]):
+                    if first is not None:
+                        waiting.append(pool.submit(fit, first))
+                    if waiting and (len(waiting) > _THREADS or first is None):
+                        for quantity, values in zip(self.quantities, waiting.pop(0).result(), strict=True):
+                            sink.write(quantity.name, values)
+                    progress(min(1.0, done / len(starts)), "Estimating Ki and V0")
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
+class _FrameWeightedFit:
+    """One small matrix product a slab: parameters, mean activity and residuals in one."""
+
+    def __init__(self, fit: LinearFit, noise: NoiseModel) -> None:
+        frames = fit.design.shape[0]
+        mean = np.full((1, frames), 1.0 / frames)
+        self._rows = np.concatenate([fit.solution, mean, fit.misfit]).astype(np.float32)
+        self._noise = noise
+        self._dof = np.float32(fit.degrees_of_freedom)
+        self._spread = np.sqrt(np.diag(fit.covariance)).astype(np.float32)
+
+    def __call__(self, values: Float32) -> tuple[Float32, ...]:
+        out = self._rows @ values
+        ki, v0, activity, misfit = out[0], out[1], out[2], out[3:]
+        scale = self._noise.scale(activity)
+        residual = np.einsum("ij,ij->j", misfit, misfit)
+        residual /= scale * self._dof
+        np.sqrt(residual, out=residual)
+        np.sqrt(scale, out=scale)
+        return ki, v0, scale * self._spread[0], scale * self._spread[1], residual
+
+
+def _weights(weighting: str, variances: Float64, design: Float64) -> Float64:
+    if weighting == "ratio":
+        return 1.0 / np.maximum(design[:, 1], 1e-6 * design[:, 1].max()) ** 2
+    if weighting == "uniform":
+        return np.ones_like(variances)
+    return 1.0 / variances
+
+
+def _require_numbers(values: Float32, problem: Problem, first_slice: int | None = None) -> None:
+    """Refuse NaN and infinity, naming the frame (and slice)."""
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return
+    frame, voxel = np.argwhere(bad)[0]
+    _, rows, columns = problem.series.geometry.shape
+    where = "" if first_slice is None else f", slice {first_slice + int(voxel) // (rows * columns) + 1}"
+    raise InputError(
+        f"Frame {int(problem.frames[frame]) + 1}{where} holds voxels that are not numbers (NaN or infinite).",
+        "Export the series again, or leave the frame out with --t-star or --until.",
+    )
+
+
+def _record(weighting: str, fit: LinearFit, noise: NoiseModel, activity: Float64, problem: Problem) -> dict[str, Any]:
+    timing = problem.series.timing
+    return {
+        "weighting": weighting,
+        "frames_used": [
+            {
+                "index": int(i),
+                "start_s": float(timing.start_s[i]),
+                "duration_s": float(timing.duration_s[i]),
+                "weight": float(w),
+                "integral_kbq_min_per_ml": float(x),
+                "plasma_kbq_per_ml": float(c),
+                "body_mean_kbq_per_ml": float(a),
+            }
+            for i, w, (x, c), a in zip(problem.frames, fit.weights, fit.design, activity, strict=True)
+        ],
+        "noise": {"common": noise.common, "local": noise.local, "body_mean_kbq_per_ml": noise.body_mean},
+    }
+
+
+def _region_fit(
+    fit: LinearFit,
+) -> Callable[[Float64], tuple[dict[str, tuple[float, float]], Float64]]:
+    def of_curve(values: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
+        found = fit_curve(fit, values)
+        return {"ki": (found.ki, found.ki_se), "v0": (found.v0, found.v0_se)}, found.fitted_kbq_per_ml
+
+    return of_curve

@@ -1,0 +1,79 @@
+"""Exporting the maps of a result folder to DICOM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from petkinetics.errors import InputError
+from petkinetics.estimators.estimator import Progress
+from petkinetics.job import ExportJob
+from petkinetics.maps import QUANTITIES, ParametricMap
+from petkinetics.write.result_folder import RECORD_NAME
+
+
+def run_export(job: ExportJob, progress: Progress, tell: Callable[[str], None] | None = None) -> Path:
+    """Run an export; see :class:`petkinetics.job.ExportJob`.
+
+    :returns: the folder with the DICOM files.
+    :raises InputError: the result folder is not one, or the series is not the maps' own.
+    """
+    from petkinetics.write.dicom_parametric_map import export_parametric_maps
+
+    record = read_record(Path(job.result))
+    maps = result_maps(Path(job.result), record)
+    series = Path(job.series)
+    if not series.is_dir():
+        raise InputError(f"There is no folder {series}.", "Give the DICOM folder of the series with --series.")
+    if tell and record.get("input_function", {}).get("kind") == "whole blood":
+        tell('The input function is uncorrected whole blood; the exported maps say "whole-blood input".')
+    export_parametric_maps(maps, series, Path(job.to), progress=progress)
+    return Path(job.to)
+
+
+def read_record(result: Path) -> dict[str, Any]:
+    """The record of a result folder.
+
+    :raises InputError: the folder is no complete result.
+    """
+    path = result / RECORD_NAME
+    if not path.is_file():
+        raise InputError(
+            f"'{result}' is not a result folder: it has no {RECORD_NAME}.", "Give the folder made by 'estimate'."
+        )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{RECORD_NAME} in '{result}' is damaged ({error}).") from error
+    if not isinstance(record, dict) or record.get("job") != "estimate":
+        raise InputError(f"'{result}' does not hold the result of an estimate.")
+    return record
+
+
+def result_maps(result: Path, record: dict[str, Any]) -> list[ParametricMap]:
+    """The maps of a result folder, with the provenance that export writes.
+
+    :raises InputError: a map that the record names is missing or unreadable.
+    """
+    from petkinetics.read.maps import read_map
+
+    provenance = {
+        "method": record.get("method", ""),
+        "version": record.get("versions", {}).get("petkinetics", ""),
+        "input_function_kind": record.get("input_function", {}).get("kind", ""),
+        "frames_used": [frame["index"] for frame in record.get("frames_used", [])],
+        "t_star_min": record.get("t_star_min"),
+        "until_min": record.get("until_min"),
+        "series_uids": record.get("input_uids", []),
+    }
+    maps = []
+    for name in record.get("maps", {}):
+        files = [result / f"{name}.nii.gz", result / f"{name}.nii"]
+        found = [file for file in files if file.is_file()]
+        if not found:
+            raise InputError(f"'{result}' lacks the map {name}.nii.gz that its {RECORD_NAME} names.")
+        maps.append(replace(read_map(found[0]), quantity=QUANTITIES[name], provenance=provenance))
+    return maps

@@ -1,0 +1,154 @@
+"""What to run: a Job says it, and running it makes a complete result folder or nothing.
+
+The panel, the command line, the cohort run and the tests build the same Job. It travels to the
+background process as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from petkinetics.errors import InputError
+from petkinetics.estimators.estimator import Progress, no_progress
+
+#: receives sentences for the user while a job runs
+Warn = Callable[[str], None]
+
+
+class Job(Protocol):
+    """Work that ends in files: run it in this process, or send it to the worker."""
+
+    kind: ClassVar[str]
+
+    def run(self, progress: Progress = no_progress, warn: Warn | None = None) -> Path:
+        """Do it.
+
+        :param progress: called with the share done and a message; may raise Cancelled.
+        :param warn: receives each warning as it arises.
+        :returns: where the result is.
+        :raises InputError: the data or the options cannot be used; nothing was written.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EstimateJob:
+    """Estimate parametric maps of a dynamic series.
+
+    :param series: DICOM folder, or 4-D NIfTI with a BIDS-PET sidecar.
+    :param output: result folder to make; must not exist.
+    :param method: name of the estimator.
+    :param roi: aorta region, ``FILE`` or ``FILE:LABEL``; or give *input_function*.
+    :param input_function: table of a blood curve.
+    :param t_star: minutes from injection, "auto", or None for the default.
+    :param until_min: nothing after this is used, minutes from injection.
+    :param mask: "body", "none" or a label map.
+    :param rois: label map of the regions to report.
+    :param plasma_ratio: plasma/whole-blood ratio; *haematocrit* estimates it.
+    :param injection_time: overrides the header, as do *dose_mbq*, *weight_kg*, *half_life_s*.
+    :param device: "auto", "cpu" or "cuda".
+    :param report: write report.html and figures.
+    :param compress: gzip the maps.
+    :param hashes: record SHA-256 of input and output files.
+    :param options: of method and readers, by name (``--set``).
+    """
+
+    series: str
+    output: str
+    method: str = "patlak"
+    roi: str | None = None
+    input_function: str | None = None
+    t_star: float | str | None = None
+    until_min: float | None = None
+    mask: str = "body"
+    rois: str | None = None
+    plasma_ratio: float | None = None
+    haematocrit: float | None = None
+    injection_time: str | None = None
+    dose_mbq: float | None = None
+    weight_kg: float | None = None
+    half_life_s: float | None = None
+    device: str = "auto"
+    report: bool = False
+    compress: bool = True
+    hashes: bool = False
+    options: dict[str, str] = field(default_factory=dict)
+
+    kind: ClassVar[str] = "estimate"
+
+    def __post_init__(self) -> None:
+        if (self.roi is None) == (self.input_function is None):
+            raise InputError(
+                "An estimate needs one input function: the aorta region or a table.",
+                "Give either --roi or --input-function.",
+            )
+        if self.plasma_ratio is not None and self.haematocrit is not None:
+            raise InputError("Give either --plasma-ratio or --hct, not both.")
+        if isinstance(self.t_star, str) and self.t_star != "auto":
+            raise InputError(f"'{self.t_star}' is not a t*; give minutes from injection, or auto.")
+        for name, value in (("--t-star", self.t_star), ("--until", self.until_min)):
+            if isinstance(value, float | int) and not 0 <= value < 1e4:
+                raise InputError(f"{name} {value:g} is not a time in minutes from injection.")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise InputError(f"'{self.device}' is not a device; use auto, cpu or cuda.")
+
+    def run(self, progress: Progress = no_progress, warn: Warn | None = None) -> Path:
+        """See :class:`Job`."""
+        from petkinetics.estimate import run_estimate
+
+        return run_estimate(self, progress, warn)
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """Export the maps of a result folder to DICOM.
+
+    :param result: result folder of an estimate.
+    :param series: DICOM folder of the series that the maps were estimated from.
+    :param to: folder for the DICOM files.
+    :param formats: "parametric-map".
+    """
+
+    result: str
+    series: str
+    to: str
+    formats: str = "parametric-map"
+
+    kind: ClassVar[str] = "export"
+
+    def __post_init__(self) -> None:
+        if self.formats != "parametric-map":
+            raise InputError(f"'{self.formats}' is not a DICOM format that maps can be exported to: parametric-map.")
+
+    def run(self, progress: Progress = no_progress, warn: Warn | None = None) -> Path:
+        """See :class:`Job`."""
+        from petkinetics.export import run_export
+
+        return run_export(self, progress, warn)
+
+
+JOBS: dict[str, type[EstimateJob] | type[ExportJob]] = {job.kind: job for job in (EstimateJob, ExportJob)}
+
+
+def job_to_json(job: EstimateJob | ExportJob) -> str:
+    """The job as the text of a job file."""
+    return json.dumps({"job": job.kind, **asdict(job)}, indent=2, ensure_ascii=False)
+
+
+def job_from_json(text: str) -> EstimateJob | ExportJob:
+    """The job in the text of a job file.
+
+    :raises InputError: it is no job, or has keys that this version does not know.
+    """
+    try:
+        content: dict[str, Any] = dict(json.loads(text))
+        kind = content.pop("job")
+        return JOBS[kind](**content)
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"The job file cannot be understood ({error}).", "Was it made by another version?") from error

@@ -1,0 +1,299 @@
+"""Input functions from tables: TSV and CSV, and BIDS ``_blood.tsv`` with its sidecar.
+
+A number in a table means nothing without its unit, the zero of its clock, the time it is
+decay-corrected to and the kind of blood. Each must be stated: in the column header ("time (min)",
+"plasma [kBq/mL]"), in the JSON sidecar of the same name, or by the user; what is missing is asked
+for. Only a table with exactly the columns that petkinetics itself writes is taken to follow its
+conventions, and that is said.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.curves import BLOOD_KINDS, InputFunction
+from petkinetics.errors import InputError
+from petkinetics.frames import TOLERANCE_S
+
+Float64 = NDArray[np.float64]
+
+TIME_UNITS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "min": 60.0, "minutes": 60.0}
+ACTIVITY_UNITS = {"bq/ml": 1e-3, "kbq/ml": 1.0, "mbq/ml": 1e3, "nci/ml": 0.037, "uci/ml": 37.0, "bq/cc": 1e-3}
+OWN_COLUMNS = ("time", "whole_blood_radioactivity", "plasma_radioactivity")
+#: options (``--set``) that state what a table does not
+OPTION_NAMES = ("input_units", "input_time_units", "input_time_zero", "input_decay", "input_blood")
+_KINDS_OF_COLUMNS = (
+    ("parent plasma", re.compile(r"parent|metabolite.?corrected")),
+    ("plasma", re.compile(r"plasma")),
+    ("whole blood", re.compile(r"whole.?blood|blood")),
+)
+
+
+@dataclass(frozen=True)
+class CurveContext:
+    """What the series knows that a table may refer to.
+
+    :param decay_per_s: of the tracer.
+    :param time_zero_s: BIDS TimeZero in seconds from injection; None where there is none.
+    """
+
+    decay_per_s: float
+    time_zero_s: float | None = None
+
+
+def read_input_function(
+    path: Path, context: CurveContext, options: Mapping[str, str] | None = None, until_s: float | None = None
+) -> InputFunction:
+    """Read a blood curve as an input function in kBq/mL, decay-corrected to injection.
+
+    :param options: ``input_units``, ``input_time_units`` (s or min), ``input_time_zero`` ("injection" or
+        seconds from injection), ``input_decay`` ("injection", "none", or seconds from injection),
+        ``input_blood`` ("whole blood", "plasma", "parent plasma"): stated by the user, stronger than the file.
+    :param until_s: rows after this time are not looked at.
+    :raises InputError: the table cannot be read, lacks a statement, or holds impossible values.
+    """
+    table = _Table.read(path)
+    stated = _Statements(path, table, dict(options or {}))
+    time = table.numbers(table.time_column) * stated.time_unit()
+    time = time + stated.time_zero_s(context)
+    rows = np.ones(time.size, dtype=bool)
+    if until_s is not None:
+        rows = ~(time > until_s)
+    time = time[rows]
+    blood, kind = stated.blood_columns()
+    decay = stated.decay_factor(context, time)
+    curves = {k: table.numbers(c)[rows] * stated.activity_unit(c) * decay for k, c in blood.items()}
+    time, curves = _usable(path.name, time, curves)
+    plasma = curves.get(kind, next(iter(curves.values())))
+    whole = curves.get("whole blood", plasma)
+    warnings = list(stated.notes)
+    if "whole blood" not in curves:
+        warnings.append(f"{path.name} has no whole blood; plasma stands in for it in V0's blood volume.")
+    found = _from_injection(InputFunction(time, plasma, whole, kind, f"file {path.name}", tuple(warnings)))
+    return found if until_s is None else _reaching(found, until_s)
+
+
+@dataclass(frozen=True)
+class _Table:
+    name: str
+    columns: dict[str, list[str]]
+    time_column: str
+
+    @classmethod
+    def read(cls, path: Path) -> _Table:
+        if not path.is_file():
+            raise InputError(f"There is no file {path.name}.")
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path.name} is not a text table.") from error
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        if len(lines) < 2:
+            raise InputError(f"{path.name} holds no table (a header and rows are needed).")
+        delimiter = "\t" if "\t" in lines[0] else ";" if ";" in lines[0] else ","
+        header, *rows = list(csv.reader(lines, delimiter=delimiter))
+        names = [h.strip() for h in header]
+        for number, row in enumerate(rows, start=2):
+            if len(row) != len(names):
+                raise InputError(f"Row {number} of {path.name} has {len(row)} cells, its header {len(names)}.")
+        times = [n for n in names if n.lower().startswith("time")]
+        if len(times) != 1:
+            raise InputError(
+                f"{path.name} needs one column named 'time'; its columns are {', '.join(names)}.",
+                "The first row must name the columns, for example: time, whole_blood_radioactivity.",
+            )
+        columns = {n: [row[i].strip() for row in rows] for i, n in enumerate(names)}
+        return cls(path.name, columns, times[0])
+
+    def numbers(self, column: str) -> Float64:
+        values = []
+        for number, cell in enumerate(self.columns[column], start=2):
+            if cell.lower() in ("n/a", "nan", ""):
+                values.append(np.nan)
+                continue
+            try:
+                values.append(float(cell))
+            except ValueError as error:
+                raise InputError(f"Row {number} of {self.name} has '{cell}' for {column}, not a number.") from error
+        return np.array(values)
+
+
+class _Statements:
+    """What the header, the sidecar and the user state about a table."""
+
+    def __init__(self, path: Path, table: _Table, options: dict[str, str]) -> None:
+        self.name, self.table, self.options = path.name, table, options
+        self.sidecar = _read_sidecar(path)
+        self.notes: list[str] = []
+        self._own = False
+        if not self.sidecar and set(table.columns) == set(OWN_COLUMNS) and not options:
+            self._own = True
+            self.notes.append(
+                f"{path.name} states no units; having the columns that petkinetics writes, it was taken as seconds "
+                "from injection and kBq/mL decay-corrected to injection."
+            )
+        self.is_bids = path.name.endswith("_blood.tsv")
+
+    def _unit_of(self, column: str) -> str | None:
+        in_header = re.search(r"[\[(]\s*([^\])]+?)\s*[\])]", column)
+        if in_header:
+            return in_header[1]
+        entry = self.sidecar.get(column)
+        return str(entry["Units"]) if isinstance(entry, dict) and entry.get("Units") else None
+
+    def _missing(self, what: str, option: str, example: str) -> InputError:
+        return InputError(f"{self.name} does not state {what}.", f"State it with --set {option}={example}.")
+
+    def time_unit(self) -> float:
+        unit = self.options.get("input_time_units") or self._unit_of(self.table.time_column)
+        unit = unit or ("s" if self._own else None)
+        if unit is None:
+            raise self._missing("the unit of its times", "input_time_units", "s (or min)")
+        if unit.lower() not in TIME_UNITS:
+            raise InputError(f"'{unit}' is not a unit of time for {self.name}; use s or min.")
+        return TIME_UNITS[unit.lower()]
+
+    def activity_unit(self, column: str) -> float:
+        unit = self.options.get("input_units") or self._unit_of(column) or ("kBq/mL" if self._own else None)
+        if unit is None:
+            raise self._missing(f"the unit of {column}", "input_units", "kBq/mL (or Bq/mL)")
+        key = unit.lower().replace("µ", "u").replace("cm3", "ml")
+        if key not in ACTIVITY_UNITS:
+            raise InputError(f"'{unit}' is not a unit of activity for {self.name}; use kBq/mL or Bq/mL.")
+        return ACTIVITY_UNITS[key]
+
+    def time_zero_s(self, context: CurveContext) -> float:
+        stated = self.options.get("input_time_zero") or self.sidecar.get("TimeZero")
+        if stated is None and self.is_bids and context.time_zero_s is not None:
+            # BIDS: the times of a blood recording are relative to the PET image's TimeZero.
+            return context.time_zero_s
+        if stated is None and not self._own:
+            raise self._missing("from when its times count", "input_time_zero", "injection (or seconds from injection)")
+        if stated is None or str(stated).lower() == "injection":
+            return 0.0
+        return self._seconds(stated, "input_time_zero")
+
+    def decay_factor(self, context: CurveContext, time: Float64) -> Float64:
+        stated = self.options.get("input_decay")
+        if stated is None:
+            stated = self.sidecar.get("DecayCorrectedTo", "injection" if self._own else None)
+        if stated is None:
+            raise self._missing(
+                "the time its activity is decay-corrected to", "input_decay", "injection (or none, or seconds)"
+            )
+        if str(stated).lower() == "injection":
+            return np.ones_like(time)
+        if str(stated).lower() == "none":
+            return np.exp(context.decay_per_s * time)
+        return np.full_like(time, np.exp(context.decay_per_s * self._seconds(stated, "input_decay")))
+
+    def _seconds(self, value: Any, option: str) -> float:
+        try:
+            return float(value)
+        except ValueError as error:
+            raise InputError(f"'{value}' is not a value for {option}; use injection or a number of seconds.") from error
+
+    def blood_columns(self) -> tuple[dict[str, str], str]:
+        """Columns by kind, and the kind that drives the kinetics."""
+        found: dict[str, str] = {}
+        for column in self.table.columns:
+            if column == self.table.time_column:
+                continue
+            for kind, pattern in _KINDS_OF_COLUMNS:
+                if pattern.search(column.lower()):
+                    found.setdefault(kind, column)
+                    break
+        wanted = self.options.get("input_blood") or self.sidecar.get("InputFunctionKind")
+        others = [c for c in self.table.columns if c != self.table.time_column]
+        if not found and len(others) == 1 and wanted:
+            found[str(wanted)] = others[0]
+        if not found:
+            raise self._missing("whether it is whole blood or plasma", "input_blood", "'whole blood' (or plasma)")
+        if wanted is not None and wanted not in BLOOD_KINDS:
+            raise InputError(f"'{wanted}' is not a kind of blood; use {', '.join(BLOOD_KINDS)}.")
+        if self._own and wanted is None:
+            both = (self.table.numbers(found["whole blood"]), self.table.numbers(found["plasma"]))
+            wanted = "whole blood" if np.array_equal(*both, equal_nan=True) else "plasma"
+        if wanted == "whole blood" and "whole blood" in found:
+            # Where plasma equals whole blood it is the uncorrected curve, not a measurement.
+            return {"whole blood": found["whole blood"]}, "whole blood"
+        if wanted is not None and wanted not in found:
+            raise InputError(f"{self.name} has no {wanted} column; it has {', '.join(found.values())}.")
+        best = next(kind for kind, _ in _KINDS_OF_COLUMNS if kind in found)
+        return found, str(wanted or best)
+
+
+def _read_sidecar(path: Path) -> dict[str, Any]:
+    sidecar = path.with_suffix(".json")
+    if not sidecar.is_file():
+        return {}
+    try:
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{sidecar.name} is not valid JSON ({error}).") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _usable(name: str, time: Float64, curves: dict[str, Float64]) -> tuple[Float64, dict[str, Float64]]:
+    """Refuse what is no curve; whole blood may be sampled less often than plasma and is interpolated."""
+    if time.size == 0:
+        raise InputError(f"{name} has no samples in the time used.")
+    for kind, values in curves.items():
+        bad = ~np.isfinite(values)
+        if np.isinf(values).any() or bad.all() or not np.isfinite(time).all() or (bad.any() and len(curves) == 1):
+            i = int(np.flatnonzero(bad | ~np.isfinite(time))[0])
+            raise InputError(
+                f"{name} holds a value that is not a number ({kind}, sample {i + 1}, time {time[i]:g} s).",
+                "Remove the row or correct it.",
+            )
+        if bad.any():
+            curves[kind] = np.interp(time, time[~bad], values[~bad])
+    return time, curves
+
+
+def _from_injection(curve: InputFunction) -> InputFunction:
+    """Add (0, 0) before a first sample after injection that already holds activity."""
+    if curve.time_s[0] <= 0 or curve.plasma_kbq_per_ml[0] <= 0:
+        return curve
+    return replace(
+        curve,
+        time_s=np.concatenate([[0.0], curve.time_s]),
+        plasma_kbq_per_ml=np.concatenate([[0.0], curve.plasma_kbq_per_ml]),
+        whole_blood_kbq_per_ml=np.concatenate([[0.0], curve.whole_blood_kbq_per_ml]),
+    )
+
+
+def _reaching(curve: InputFunction, until_s: float) -> InputFunction:
+    """The curve carried on to *until_s* where its last sample lies less than one interval before.
+
+    The next sample, which would serve to interpolate, lies after T and may not be used.
+    """
+    missing = until_s - curve.end_s
+    interval = float(curve.time_s[-1] - curve.time_s[-2])
+    if missing <= TOLERANCE_S or missing > interval:
+        return curve
+
+    def onward(values: Float64) -> float:
+        if values[-1] <= 0 or values[-2] <= 0:
+            return max(float(values[-1]), 0.0)
+        return float(values[-1] * (values[-1] / values[-2]) ** (missing / interval))
+
+    return replace(
+        curve,
+        time_s=np.append(curve.time_s, until_s),
+        plasma_kbq_per_ml=np.append(curve.plasma_kbq_per_ml, onward(curve.plasma_kbq_per_ml)),
+        whole_blood_kbq_per_ml=np.append(curve.whole_blood_kbq_per_ml, onward(curve.whole_blood_kbq_per_ml)),
+        warnings=(
+            *curve.warnings,
+            f"The blood curve's last sample lies {missing:.0f} s before the end of the frames used; it was carried on.",
+        ),
+    )

@@ -1,0 +1,65 @@
+"""Maps and the record of an estimate, as files of the result folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from petkinetics.maps import Quantity
+from petkinetics.series import Float32, VolumeGeometry
+from petkinetics.write.nifti import NiftiWriter
+
+RECORD_NAME = "result.json"
+
+
+class NiftiSink:
+    """Writes maps slab by slab as ``NAME.nii.gz`` or ``NAME.nii``; a context manager.
+
+    :param folder: where the maps go.
+    :param quantities: the maps that will come.
+    :param compress: gzip them.
+    """
+
+    def __init__(
+        self, folder: Path, quantities: Sequence[Quantity], geometry: VolumeGeometry, compress: bool = True
+    ) -> None:
+        ending = ".nii.gz" if compress else ".nii"
+        self.paths = {q.name: folder / (q.name + ending) for q in quantities}
+        self._writers = {
+            q.name: NiftiWriter(self.paths[q.name], geometry, description=f"{q.symbol} [{q.unit}] petkinetics")
+            for q in quantities
+        }
+
+    def write(self, name: str, slab: Float32) -> None:
+        """Append slices of a map."""
+        self._writers[name].write(slab)
+
+    def __enter__(self) -> NiftiSink:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write ``result.json``."""
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / RECORD_NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in a folder, by name."""
+    return {path.name: file_hash(path) for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
