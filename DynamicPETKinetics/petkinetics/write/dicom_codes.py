@@ -79,10 +79,10 @@ def quantity_code(quantity: Quantity, blood: str = "") -> Code:
 
 
 def quantity_label(quantity: Quantity, blood: str = "") -> str:
-    """What people read: "Ki (whole-blood input)"; the residual does not depend on the kind of blood curve."""
-    if not blood or quantity.name not in _RELATIVE_TO_BLOOD:
-        return quantity.symbol
-    return f"{quantity.symbol} ({blood.replace(' ', '-')} input)"
+    """What people read: "Ki (whole-blood input)" where the curve was not corrected to plasma, else "Ki"."""
+    if blood == "whole blood" and quantity.name in _RELATIVE_TO_BLOOD:
+        return f"{quantity.symbol} (whole-blood input)"
+    return quantity.symbol
 
 
 def unit_code(quantity: Quantity) -> Code:

@@ -27,9 +27,10 @@ from pydicom.uid import PositronEmissionTomographyImageStorage, generate_uid
 from petkinetics import __version__
 from petkinetics.errors import InputError
 from petkinetics.maps import ParametricMap
+from petkinetics.read.dicom_scan import ImageHeader
 from petkinetics.series import VolumeGeometry
 from petkinetics.write import dicom_codes
-from petkinetics.write.dicom_sources import SourceImage, SourceSeries, find_source_series
+from petkinetics.write.dicom_sources import SourceSeries, find_source_series
 from petkinetics.write.map_provenance import MapProvenance
 from petkinetics.write.staging import staged_files
 
@@ -67,7 +68,7 @@ _TYPE_2_PATIENT_AND_STUDY = (
 
 def export_parametric_maps(
     maps: Sequence[ParametricMap],
-    source_dir: Path | Sequence[Dataset],
+    source_dir: Path | Sequence[Path],
     to: Path,
     *,
     series_description_prefix: str = "",
@@ -77,13 +78,11 @@ def export_parametric_maps(
     """Write each map as a DICOM Parametric Map of the patient and study it was computed from.
 
     Every map is a series of its own, numbered from *series_number*: archives list it by its
-    description, and Slicer offers each by name. All files appear together or none does. Read from
-    the maps' provenance, where present: ``method``, ``version`` (of the software that estimated),
-    ``input_function_kind`` ("whole blood", "plasma", "parent plasma"), ``frames_used`` (indices from
-    0, in order of time), ``t_star_min``, ``until_min``, ``series_uids`` (of the source).
+    description, and Slicer offers each by name. All files appear together or none does. What is said of
+    how they were made comes from their provenance (:class:`~petkinetics.write.map_provenance.MapProvenance`).
 
     :param maps: one of each quantity, all on the grid of the source series (in either slice order).
-    :param source_dir: folder of the series the maps were computed from, or its headers.
+    :param source_dir: folder of the series the maps were computed from, or its files.
     :param to: folder for ``ki.dcm``, ``v0.dcm`` ...; made if it is not there.
     :param series_description_prefix: put before the quantity in the series description.
     :param progress: called with the fraction done and a message.
@@ -164,7 +163,7 @@ def _dicom_map(
         real_world_value_mappings=[_mapping(parametric_map, provenance, label)],
         voi_lut_transformations=[_window(values)],
         content_label=quantity.name.upper(),
-        content_description=f"{label}. {DISCLAIMER}"[:_LO],
+        content_description=f"{label}. Not for diagnostic use"[:_LO],
         content_creator_name="",
         pixel_measures=PixelMeasuresSequence(
             pixel_spacing=(geometry.spacing_mm[1], geometry.spacing_mm[0]),
@@ -191,13 +190,11 @@ def _right_handed(geometry: VolumeGeometry) -> NDArray[np.intp]:
 
 
 def _reordered(geometry: VolumeGeometry, order: NDArray[np.intp]) -> VolumeGeometry:
-    """The same grid counted from its other end where *order* runs backwards."""
-    if order[0] == 0 and order.size > 1:
-        return geometry
+    """The same grid, its slices counted in *order*: along the right-handed normal."""
     first = geometry.affine_lps @ np.array([0, 0, order[0], 1.0])
     direction = np.array(geometry.direction)
     direction[:, 2] = np.cross(direction[:, 0], direction[:, 1])
-    return VolumeGeometry(geometry.shape, geometry.spacing_mm, first[:3], direction)
+    return VolumeGeometry(geometry.shape, geometry.spacing_mm, tuple(first[:3]), direction)
 
 
 def _positions(geometry: VolumeGeometry) -> list[tuple[float, ...]]:
@@ -234,11 +231,11 @@ def _template(header: Dataset, geometry: VolumeGeometry) -> Dataset:
     return template
 
 
-def _versions(provenance: MapProvenance) -> tuple[str, ...]:
+def _versions(provenance: MapProvenance) -> str | list[str]:
     exporter = f"petkinetics {__version__}"
     if provenance.version == __version__:
-        return (exporter,)
-    return (exporter, f"maps estimated by petkinetics {provenance.version}"[:_LO])
+        return exporter
+    return [exporter, f"maps estimated by petkinetics {provenance.version}"[:_LO]]
 
 
 def _mapping(parametric_map: ParametricMap, provenance: MapProvenance, label: str) -> RealWorldValueMapping:
@@ -271,7 +268,7 @@ def _mapping(parametric_map: ParametricMap, provenance: MapProvenance, label: st
 def _window(values: NDArray[np.float32]) -> VOILUTTransformation:
     """Zero to the 99.5th percentile of what is above zero; LINEAR_EXACT, as LINEAR needs a width of 1 or more."""
     above = values[values > 0]
-    top = float(np.percentile(above, 99.5)) if above.size else float(np.abs(values).max())
+    top = float(np.percentile(above, 99.5, method="lower")) if above.size else float(np.abs(values).max())
     top = top if top > 1e-12 else 1.0
     return VOILUTTransformation(window_center=top / 2, window_width=top, voi_lut_function="LINEAR_EXACT")
 
@@ -304,12 +301,15 @@ def _describe(dataset: DicomMap, header: Dataset, label: str, provenance: MapPro
     anatomy.FrameLaterality = laterality if laterality in ("R", "L", "B") else "U"
     anatomy.AnatomicRegionSequence = dicom_codes.anatomic_regions(header)
     dataset.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [anatomy]
-    details = "; ".join(part for part in (provenance.method or "kinetic analysis", provenance.parameters) if part)
-    dataset.DerivationDescription = f"{label} by petkinetics {provenance.version}: {details}. {DISCLAIMER}"[:_ST]
+    blood = f"{provenance.blood} input function" if provenance.blood else ""
+    details = "; ".join(part for part in (provenance.method, provenance.parameters, blood) if part)
+    dataset.DerivationDescription = (
+        f"{label} by petkinetics {provenance.version}{details and ': '}{details}. {DISCLAIMER}"[:_ST]
+    )
     dataset.ImageComments = DISCLAIMER
 
 
-def _refer(dataset: DicomMap, slices: Sequence[Sequence[SourceImage]], in_place: bool) -> None:
+def _refer(dataset: DicomMap, slices: Sequence[Sequence[ImageHeader]], in_place: bool) -> None:
     """Refer to the source images: in every frame to those at its position, and to all of them together."""
     purpose = dicom_codes.code_item(codes.DCM.SourceImageForImageProcessingOperation)
     derivation = dicom_codes.code_item(dicom_codes.DERIVATION)
@@ -339,7 +339,7 @@ def _refer(dataset: DicomMap, slices: Sequence[Sequence[SourceImage]], in_place:
         dataset.ReferencedSeriesSequence.append(series)
 
 
-def _reference(image: SourceImage) -> Dataset:
+def _reference(image: ImageHeader) -> Dataset:
     reference = Dataset()
     reference.ReferencedSOPClassUID = PositronEmissionTomographyImageStorage
     reference.ReferencedSOPInstanceUID = image.sop_uid

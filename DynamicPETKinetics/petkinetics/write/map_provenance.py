@@ -32,17 +32,24 @@ class MapProvenance:
 
     @classmethod
     def of(cls, provenance: Mapping[str, Any]) -> MapProvenance:
-        """Read ``ParametricMap.provenance``; keys it lacks are not known."""
-        frames = provenance.get("frames_used")
+        """Read ``ParametricMap.provenance`` or the record of a result folder (``result.json``).
+
+        Keys that are not there are not known: ``method``, ``version`` (or ``versions.petkinetics``),
+        ``input_function_kind`` (or ``input_function.kind``), ``frames_used`` (indices, or items with
+        ``index``), ``t_star_min``, ``until_min``, ``series_uids`` (or ``input_uids``).
+        """
+        frames, curve = provenance.get("frames_used"), provenance.get("input_function")
+        blood = provenance.get("input_function_kind") or (curve.get("kind") if isinstance(curve, Mapping) else None)
+        version = provenance.get("version") or (provenance.get("versions") or {}).get("petkinetics")
         t_star, until = provenance.get("t_star_min"), provenance.get("until_min")
         return cls(
             method=str(provenance.get("method") or ""),
-            version=str(provenance.get("version") or __version__),
-            blood=str(provenance.get("input_function_kind") or ""),
-            frames_used=None if frames is None else tuple(int(f) for f in frames),
+            version=str(version or __version__),
+            blood=str(blood or ""),
+            frames_used=None if frames is None else tuple(int(_index(frame)) for frame in frames),
             t_star_min=None if t_star is None else float(t_star),
             until_min=None if until is None else float(until),
-            series_uids=tuple(str(uid) for uid in provenance.get("series_uids") or ()),
+            series_uids=tuple(str(uid) for uid in provenance.get("series_uids") or provenance.get("input_uids") or ()),
         )
 
     @property
@@ -56,3 +63,7 @@ class MapProvenance:
         if self.frames_used:
             parts.append(f"frames {', '.join(str(f + 1) for f in self.frames_used)}")
         return "; ".join(parts)
+
+
+def _index(frame: Any) -> Any:
+    return frame["index"] if isinstance(frame, Mapping) else frame
