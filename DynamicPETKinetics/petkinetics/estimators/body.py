@@ -42,9 +42,9 @@ def body_mask(series: DynamicSeries, frames: Sequence[int]) -> NDArray[np.bool_]
     image = sitk.GetImageFromArray(inside.astype(np.uint8))
     parts = sitk.RelabelComponent(sitk.ConnectedComponent(image, True), sortByObjectSize=True)
     sizes = np.bincount(sitk.GetArrayViewFromImage(parts).ravel())[1:]
-    image = parts <= int(np.sum(sizes >= 0.02 * sizes[0]))
-    image = sitk.And(image, parts > 0)
-    image = _fill_slices(image)
+    large = sitk.GetArrayViewFromImage(parts)
+    large = (large > 0) & (large <= int(np.sum(sizes >= 0.02 * sizes[0])))
+    image = sitk.GetImageFromArray(_fill_slices(large).astype(np.uint8))
     spacing = (
         series.geometry.spacing_mm[0] * block[0],
         series.geometry.spacing_mm[1] * block[1],
@@ -93,15 +93,18 @@ def _threshold(blocks: NDArray[np.float32]) -> float:
     return max(level, 0.0)
 
 
-def _fill_slices(image: object) -> object:
-    """Fill what is enclosed within each slice."""
+def _fill_slices(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill what is enclosed within each slice: background that does not reach the slice's border.
+
+    The slices, each with a border of background, are laid below each other as one picture, so that
+    one labelling serves all (one call a slice took six times as long).
+    """
     import SimpleITK as sitk
 
-    array = sitk.GetArrayViewFromImage(image)
-    filled = [
-        sitk.GetArrayViewFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(np.ascontiguousarray(s)))) for s in array
-    ]
-    return sitk.GetImageFromArray(np.stack(filled).astype(np.uint8))
+    framed = np.pad(inside, ((0, 0), (1, 1), (1, 1)))
+    picture = np.ascontiguousarray(~framed.reshape(-1, framed.shape[2])).astype(np.uint8)
+    parts = sitk.GetArrayViewFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(picture)))
+    return (parts != parts[0, 0]).reshape(framed.shape)[:, 1:-1, 1:-1]
 
 
 def _enlarge(
