@@ -1,0 +1,318 @@
+"""Maps as pictures: Ki over the anatomy in three planes, all maps side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.evaluate.figures import WIDTH, FigureFile, figure, three_digits
+from petkinetics.maps import ParametricMap
+from petkinetics.series import VolumeGeometry
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+
+Volume = NDArray[np.float32]
+
+#: Ki below this share of the colour scale is transparent, above the second fully coloured
+_FADE = (0.08, 0.3)
+#: colours of a map by its quantity; those of its SD are the same
+_COLOURS = {"ki": "inferno", "v0": "viridis", "residual": "cividis"}
+_BAR_LENGTHS_MM = (10, 20, 50, 100, 200)
+#: patient direction (L, P, S axes) by sign
+_LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
+
+
+@dataclass(frozen=True, eq=False)
+class Upright:
+    """A grid turned so that axes (z, y, x) grow to superior, posterior and left.
+
+    Oblique grids are turned to their nearest patient axes, not resampled.
+    """
+
+    axes: tuple[int, int, int]
+    flips: tuple[bool, bool, bool]
+    spacing_zyx: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, geometry: VolumeGeometry) -> Upright:
+        """The turn that a geometry needs."""
+        cosines = np.array(geometry.direction)
+        axes: list[int] = []
+        free = [0, 1, 2]
+        for patient in (2, 1, 0):
+            best = max(free, key=lambda column: abs(cosines[patient, column]))
+            free.remove(best)
+            axes.append(best)
+        flips = [cosines[patient, column] < 0 for patient, column in zip((2, 1, 0), axes, strict=True)]
+        spacing = [geometry.spacing_mm[column] for column in axes]
+        return cls(
+            (2 - axes[0], 2 - axes[1], 2 - axes[2]),
+            (bool(flips[0]), bool(flips[1]), bool(flips[2])),
+            (spacing[0], spacing[1], spacing[2]),
+        )
+
+    def turn(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+        """An array (slices, rows, columns) in upright order."""
+        turned = values.transpose(self.axes)
+        return turned[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """Three planes through a point of an upright volume, cut to the body, radiological view."""
+
+    centre: tuple[int, int, int]
+    low: tuple[int, int, int]
+    high: tuple[int, int, int]
+    spacing_zyx: tuple[float, float, float]
+
+    @property
+    def size_mm(self) -> tuple[float, float, float]:
+        """Extent along z, y, x."""
+        z, y, x = ((h - a) * s for h, a, s in zip(self.high, self.low, self.spacing_zyx, strict=True))
+        return z, y, x
+
+    def cut(self, volume: NDArray[np.generic], plane: str) -> NDArray[np.generic]:
+        """The plane as a picture: row 0 on top, patient's right at the left, anterior at top or left."""
+        inside = volume[tuple(slice(a, b) for a, b in zip(self.low, self.high, strict=True))]
+        k, j, i = (c - a for c, a in zip(self.centre, self.low, strict=True))
+        if plane == "axial":
+            return inside[k]
+        return inside[::-1, j, :] if plane == "coronal" else inside[::-1, :, i]
+
+    def extent(self, plane: str) -> tuple[float, float, float, float]:
+        """Picture extent in mm for imshow (left, right, bottom, top), y downwards."""
+        z, y, x = self.size_mm
+        width, height = {"axial": (x, y), "coronal": (x, z), "sagittal": (y, z)}[plane]
+        return 0.0, width, height, 0.0
+
+    def cross(self, plane: str) -> tuple[float, float]:
+        """Where the other two planes cross this picture, mm (x, y)."""
+        k, j, i = ((c - a + 0.5) * s for c, a, s in zip(self.centre, self.low, self.spacing_zyx, strict=True))
+        z = self.size_mm[0]
+        return {"axial": (i, j), "coronal": (i, z - k), "sagittal": (j, z - k)}[plane]
+
+
+_EDGES = {"axial": ("R", "L", "A", "P"), "coronal": ("R", "L", "S", "I"), "sagittal": ("A", "P", "S", "I")}
+
+
+def ki_over_anatomy(
+    folder: Path,
+    ki: ParametricMap,
+    anatomy: Volume,
+    label: str,
+    anatomy_label: str = "late PET",
+    body: NDArray[np.bool_] | None = None,
+    centre: tuple[int, int, int] | None = None,
+    name: str = "ki_over_anatomy.png",
+) -> FigureFile:
+    """Ki in colour over the anatomy in inverted grey, three planes through one point.
+
+    :param anatomy: on the map's grid (slices, rows, columns), such as the mean of the late frames.
+    :param label: what the map is, such as "Ki (whole-blood input)".
+    :param body: mask to cut to and to scale by; from the anatomy where it is not given.
+    :param centre: (slice, row, column) of the crossing point; the hottest 3x3x3 voxels of Ki otherwise.
+    """
+    upright = Upright.of(ki.geometry)
+    inside = body if body is not None else _body(anatomy)
+    planes = _planes(ki, upright, inside, centre)
+    top = _scale(ki, inside)
+    # what fills a good part of the body, such as the liver, comes out mid-grey
+    grey_top = 1.6 * float(np.percentile(anatomy[inside], 98.0)) or 1.0
+    ki_up, anatomy_up = upright.turn(ki.values), upright.turn(anatomy)
+    z, y, x = planes.size_mm
+    # captions above the planes and white between them take about this much
+    height = (WIDTH - 0.5) * (z + y) / (x + y) + 0.6
+    path = folder / name
+    with figure(path, min(height, 8.0)) as drawn:
+        grid = drawn.add_gridspec(2, 2, width_ratios=(x, y), height_ratios=(z, y))
+        places = {"coronal": grid[0, 0], "sagittal": grid[0, 1], "axial": grid[1, 0]}
+        colours = _ki_colours()
+        for plane, place in places.items():
+            axes = drawn.add_subplot(place)
+            grey = planes.cut(anatomy_up, plane)
+            values = planes.cut(ki_up, plane)
+            extent = planes.extent(plane)
+            axes.imshow(grey, cmap="gray_r", vmin=0, vmax=grey_top, extent=extent, interpolation="bilinear")
+            axes.imshow(_overlay(values, top, colours), extent=extent, interpolation="bilinear")
+            _dress(axes, planes, plane)
+        _scale_bar(axes, planes.size_mm[2])
+        corner = drawn.add_subplot(grid[1, 1])
+        corner.axis("off")
+        _colour_bar(corner, colours, top, f"{label}\n{ki.quantity.unit}")
+    return FigureFile(
+        path,
+        f"{label} over the anatomy",
+        f"{label}, {ki.quantity.unit}, in colour over {anatomy_label} in inverted grey; the planes cross at the thin "
+        f"lines. Values below {three_digits(_FADE[0] * top)} are transparent. Radiological view: the patient's right "
+        "is at the left.",
+    )
+
+
+def map_overview(
+    folder: Path,
+    maps: Sequence[ParametricMap],
+    labels: Sequence[str],
+    body: NDArray[np.bool_],
+    centre: tuple[int, int, int] | None = None,
+    name: str = "maps.png",
+) -> FigureFile:
+    """One plane of every map, each with its own colour bar.
+
+    :param labels: what each map is called in the picture.
+    :param body: mask to cut to and to scale by.
+    :param centre: as in :func:`ki_over_anatomy`; the plane is the axial one through it, or the coronal
+        one where the scan is longer than 60 cm.
+    """
+    upright = Upright.of(maps[0].geometry)
+    planes = _planes(maps[0], upright, body, centre)
+    plane = "coronal" if planes.size_mm[0] > 600 else "axial"
+    _, width, tall, _ = planes.extent(plane)
+    columns = 2
+    rows = -(-len(maps) // columns)
+    height = rows * ((WIDTH / columns - 0.65) * tall / width + 0.42) + 0.1
+    path = folder / name
+    with figure(path, min(height, 10.0)) as drawn:
+        for number, (parametric, label) in enumerate(zip(maps, labels, strict=True)):
+            axes = drawn.add_subplot(rows, columns, number + 1)
+            top = _scale(parametric, body)
+            key = parametric.quantity.name
+            shown_values = np.where(body, parametric.values, np.nan)
+            picture = axes.imshow(
+                planes.cut(upright.turn(shown_values), plane),
+                cmap=_COLOURS.get(key.removesuffix("_sd"), "inferno"),
+                vmin=0,
+                vmax=top,
+                extent=planes.extent(plane),
+                interpolation="nearest",
+            )
+            unit = "" if parametric.quantity.unit in ("", "1") else f", {parametric.quantity.unit}"
+            axes.set_title(f"{label}{unit}", fontsize=9)
+            _dress(axes, planes, plane, cross=False)
+            signed = bool((parametric.values[body] < 0).any())
+            bar = drawn.colorbar(picture, ax=axes, shrink=0.9, aspect=18, pad=0.02, extend="both" if signed else "max")
+            bar.outline.set_linewidth(0.5)
+            bar.ax.locator_params(nbins=4)
+            bar.ax.tick_params(labelsize=8)
+    shown = "; ".join(f"{label}: {m.quantity.meaning}" for m, label in zip(maps, labels, strict=True))
+    return FigureFile(path, "All maps", f"The same {plane} plane of every map. {shown}.")
+
+
+def _body(anatomy: Volume) -> NDArray[np.bool_]:
+    bright = anatomy > 0.05 * np.percentile(anatomy, 99.0)
+    return bright if bright.any() else np.ones(anatomy.shape, dtype=bool)
+
+
+def _planes(
+    parametric: ParametricMap, upright: Upright, body: NDArray[np.bool_], centre: tuple[int, int, int] | None
+) -> Planes:
+    inside = upright.turn(body)
+    low, high = [], []
+    for axis in range(3):
+        touched = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+        margin = int(np.ceil(5.0 / upright.spacing_zyx[axis]))
+        low.append(max(int(touched[0]) - margin, 0))
+        high.append(min(int(touched[-1]) + 1 + margin, inside.shape[axis]))
+    if centre is None:
+        hottest = _mean_of_27(upright.turn(np.where(body, parametric.values, 0))).argmax()
+        k, j, i = (int(c) for c in np.unravel_index(hottest, inside.shape))
+    else:
+        marker = np.zeros(parametric.geometry.shape, dtype=bool)
+        marker[centre] = True
+        k, j, i = (int(c[0]) for c in np.nonzero(upright.turn(marker)))
+    point = tuple(int(np.clip(c, a, b - 1)) for c, a, b in zip((k, j, i), low, high, strict=True))
+    return Planes(
+        (point[0], point[1], point[2]), (low[0], low[1], low[2]), (high[0], high[1], high[2]), upright.spacing_zyx
+    )
+
+
+def _mean_of_27(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Means over 3x3x3 voxels, so that a single noisy voxel is neither the centre nor the scale."""
+    total = values.astype(np.float64)
+    for axis in range(3):
+        padded = np.pad(total, [(1, 1) if a == axis else (0, 0) for a in range(3)])
+        n = total.shape[axis]
+        total = sum((np.take(padded, range(s, s + n), axis=axis) for s in range(3)), np.zeros(()))
+    return total / 27.0
+
+
+def _round_top(value: float) -> float:
+    """The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10 times a power of ten."""
+    if not value > 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10.001) if step * power >= value * 0.999) * power)
+
+
+def _scale(parametric: ParametricMap, inside: NDArray[np.bool_]) -> float:
+    """Top of a map's colour scale: the hottest 27 voxels for Ki and V0, nearly all voxels for SDs."""
+    if parametric.quantity.name == "residual":
+        return 2.0
+    if parametric.quantity.name.endswith("_sd"):
+        return _round_top(float(np.percentile(parametric.values[inside], 99.5)))
+    return _round_top(float(_mean_of_27(np.where(inside, parametric.values, 0.0)).max()))
+
+
+def _ki_colours() -> Colormap:
+    import matplotlib as mpl
+    from matplotlib.colors import ListedColormap
+
+    # inferno without its black, which over grey would look like anatomy
+    return ListedColormap(mpl.colormaps["inferno"](np.linspace(0.25, 0.97, 256)), name="ki")
+
+
+def _overlay(values: NDArray[np.generic], top: float, colours: Colormap) -> NDArray[np.float64]:
+    share = np.clip(np.asarray(values, dtype=np.float64) / top, 0, 1)
+    picture = np.array(colours(share))
+    picture[..., 3] = 0.92 * np.clip((share - _FADE[0]) / (_FADE[1] - _FADE[0]), 0, 1)
+    return picture
+
+
+def _dress(axes: Axes, planes: Planes, plane: str, cross: bool = True) -> None:
+    """Orientation letters at the edges, thin lines where the other planes cross."""
+    from matplotlib.patheffects import withStroke
+
+    left, right, top, bottom = _EDGES[plane]
+    style: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 8.5, "fontweight": "bold"}
+    style["path_effects"] = [withStroke(linewidth=2.0, foreground="white")]
+    axes.text(0.012, 0.5, left, ha="left", va="center", **style)
+    axes.text(0.988, 0.5, right, ha="right", va="center", **style)
+    axes.text(0.5, 0.985, top, ha="center", va="top", **style)
+    axes.text(0.5, 0.015, bottom, ha="center", va="bottom", **style)
+    if cross:
+        x, y = planes.cross(plane)
+        axes.axvline(x, color="#0072B2", linewidth=0.6, alpha=0.8)
+        axes.axhline(y, color="#0072B2", linewidth=0.6, alpha=0.8)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _scale_bar(axes: Axes, width_mm: float) -> None:
+    length = max((n for n in _BAR_LENGTHS_MM if n <= 0.3 * width_mm), default=_BAR_LENGTHS_MM[0])
+    text = f"{length // 10} cm" if length >= 10 else f"{length} mm"
+    low, left = axes.get_ylim()[0] * 0.955, 0.04 * width_mm
+    axes.plot([left, left + length], [low, low], color="black", linewidth=2.2, solid_capstyle="butt")
+    axes.text(left + length / 2, low - 0.015 * width_mm, text, ha="center", va="bottom", fontsize=8.5)
+
+
+def _colour_bar(axes: Axes, colours: Colormap, top: float, label: str) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    inset = axes.inset_axes((0.08, 0.52, 0.84, 0.08))
+    bar = axes.figure.colorbar(
+        ScalarMappable(Normalize(0, top), colours), cax=inset, orientation="horizontal", extend="max"
+    )
+    bar.set_label(label, fontsize=9)
+    bar.outline.set_linewidth(0.5)
+    bar.ax.tick_params(labelsize=8.5)
+    bar.ax.locator_params(nbins=5)
