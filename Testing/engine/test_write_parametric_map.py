@@ -142,7 +142,7 @@ def read_with_pydicom(path: Path) -> Volume:
 
 
 def read_with_highdicom(path: Path) -> Volume:
-    volume = highdicom.pm.ParametricMap.from_dataset(pydicom.dcmread(path)).get_volume(
+    volume = highdicom.Image.from_dataset(pydicom.dcmread(path)).get_volume(
         dtype=np.float32, apply_real_world_transform=True
     )
     affine = volume.affine @ np.eye(4)[[2, 1, 0, 3]]  # theirs maps (slice, row, column)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,7 @@ def _dicom_map(
     order = _right_handed(parametric_map.geometry)
     geometry, values = _reordered(parametric_map.geometry, order), parametric_map.values[order]
     template = _template(sources.header, geometry)
+    window = _window(values)
     # highdicom sorts frames the other way round, so it gets them so; they are turned below
     dataset = DicomMap(
         source_images=[template],
@@ -161,7 +163,7 @@ def _dicom_map(
         device_serial_number=__version__,
         contains_recognizable_visual_features=sources.header.get("RecognizableVisualFeatures") != "NO",
         real_world_value_mappings=[_mapping(parametric_map, provenance, label)],
-        voi_lut_transformations=[_window(values)],
+        **_window_arguments(window),
         content_label=quantity.name.upper(),
         content_description=f"{label}. Not for diagnostic use"[:_LO],
         content_creator_name="",
@@ -175,6 +177,7 @@ def _dicom_map(
         series_description=f"{prefix}{label}"[:_LO],
         coding_schemes=[dicom_codes.scheme_identification()],
     )
+    dataset.SharedFunctionalGroupsSequence[0].FrameVOILUTSequence = [window]
     _turn_frames(dataset, geometry, values)
     _describe(dataset, sources.header, label, provenance)
     images = sources.frames(provenance.frames_used)
@@ -271,6 +274,13 @@ def _window(values: NDArray[np.float32]) -> VOILUTTransformation:
     top = float(np.percentile(above, 99.5, method="lower")) if above.size else float(np.abs(values).max())
     top = top if top > 1e-12 else 1.0
     return VOILUTTransformation(window_center=top / 2, window_width=top, voi_lut_function="LINEAR_EXACT")
+
+
+def _window_arguments(window: VOILUTTransformation) -> dict[str, object]:
+    """The window as this version of highdicom wants it: Slicer bundles 0.27, which takes two numbers."""
+    if "voi_lut_transformations" in signature(DicomMap.__init__).parameters:
+        return {"voi_lut_transformations": [window]}
+    return {"window_center": float(window.WindowCenter), "window_width": float(window.WindowWidth)}
 
 
 def _turn_frames(dataset: DicomMap, geometry: VolumeGeometry, values: NDArray[np.float32]) -> None:
