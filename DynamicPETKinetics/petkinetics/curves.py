@@ -109,11 +109,11 @@ class InputFunction:
 
     def plasma_at(self, time_s: ArrayLike) -> Float64:
         """Cp at some times (s), kBq/mL."""
-        return np.interp(time_s, self.time_s, self.plasma_kbq_per_ml, left=0.0)
+        return np.interp(np.asarray(time_s), self.time_s, self.plasma_kbq_per_ml, left=0.0)
 
     def whole_blood_at(self, time_s: ArrayLike) -> Float64:
         """Whole-blood activity at some times (s), kBq/mL."""
-        return np.interp(time_s, self.time_s, self.whole_blood_kbq_per_ml, left=0.0)
+        return np.interp(np.asarray(time_s), self.time_s, self.whole_blood_kbq_per_ml, left=0.0)
 
     def plasma_frame_mean(self, timing: FrameTiming, decay_per_s: float = 0.0) -> Float64:
         """Frame means of Cp, kBq/mL, shape (frames,)."""

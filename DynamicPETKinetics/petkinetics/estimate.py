@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics import __version__
-from petkinetics.curves import InputFunction, TimeActivityCurve
+from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.body import body_mask
@@ -34,6 +34,9 @@ from petkinetics.series import DynamicSeries
 from petkinetics.write.input_function import write_frames, write_input_function
 from petkinetics.write.result_folder import NiftiSink, file_hash, file_hashes, write_record
 from petkinetics.write.staging import staged_folder
+
+if TYPE_CHECKING:
+    from petkinetics.write.result_report import RegionCurves
 
 
 @dataclass
@@ -85,16 +88,18 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         write_input_function(folder / "input_function.tsv", curve)
         if measured is not None:
             write_frames(folder / "input_function_frames.tsv", measured.frames)
-        curves = _region_curves(series, regions, used.indices, warn) if regions else {}
         record = _record(job, estimator, series, curve, measured, used, found)
         record["body_voxels"] = None if mask is None else int(mask.sum())
-        if regions or job.report:
-            from petkinetics.write.result_report import write_region_table, write_result_report
+        if regions is not None or job.report:
+            # Imported here: matplotlib and scipy are not needed for maps alone.
+            from petkinetics.write.result_report import write_region_tables, write_result_report
 
-            rows = write_region_table(folder, record, regions, curves, found, mask, warn) if regions else []
+            curves = None if regions is None else _region_curves(job, series, regions, warn)
+            rows = [] if curves is None else write_region_tables(folder, record, curves, found, problem, warn)
             if job.report:
                 progress(0.93, "Drawing the report")
-                write_result_report(folder, record, series, curve, measured, problem, rows, curves, warn)
+                frames = measured.frames if measured else None
+                write_result_report(folder, record, problem, frames, rows, curves, found, warn.said, warn)
         record["warnings"] = warn.said
         record["seconds"] = round(time.monotonic() - began, 3)
         if job.hashes:
@@ -189,23 +194,14 @@ def _mask(job: EstimateJob, series: DynamicSeries, frames: NDArray[np.intp]) -> 
 
 
 def _region_curves(
-    series: DynamicSeries, regions: Regions, frames: NDArray[np.intp], warn: Callable[..., None]
-) -> dict[str, TimeActivityCurve]:
-    """Curves of the regions in the frames used, by name; regions outside the PET are left out."""
-    weights = []
-    for label in regions.label_values:
-        try:
-            weights.append(fractional_coverage(regions, series.geometry, label))
-        except InputError as error:
-            warn(f"{error.message} It was left out.")
-    if not weights:
-        raise InputError(f"No region of {regions.source} lies in the PET image.")
-    mean, sd = region_mean_curves(series, weights, frames.tolist())
-    timing = series.timing.select(frames)
-    return {
-        w.name: TimeActivityCurve(timing, m, s, series.frame_decay_per_s, w.name)
-        for w, m, s in zip(weights, mean, sd, strict=True)
-    }
+    job: EstimateJob, series: DynamicSeries, regions: Regions, warn: Callable[[str], None]
+) -> RegionCurves:
+    """Curves of the regions in the frames until T; regions outside the PET are left out."""
+    from petkinetics.evaluate.curves import region_curves
+    from petkinetics.write.result_report import RegionCurves
+
+    frames = series.timing.until(job.until_min)
+    return RegionCurves(regions, frames, region_curves(series, regions, warn=warn, frames=frames.tolist()))
 
 
 def ki_label(curve: InputFunction) -> str:

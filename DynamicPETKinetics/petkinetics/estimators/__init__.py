@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Estimator
 from petkinetics.estimators.patlak import Patlak
 
 #: every method by its name on the command line
-METHODS: dict[str, type[Estimator]] = {Patlak.method: Patlak}
+METHODS: dict[str, Callable[[], Estimator]] = {Patlak.method: Patlak}
 
 
 def make_estimator(method: str) -> Estimator:

@@ -103,7 +103,9 @@ def _fill_slices(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
     framed = np.pad(inside, ((0, 0), (1, 1), (1, 1)))
     picture = np.ascontiguousarray(~framed.reshape(-1, framed.shape[2])).astype(np.uint8)
-    parts = sitk.GetArrayViewFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(picture)))
+    # The view does not keep the image alive: without a name for it, the view shows freed memory.
+    image = sitk.ConnectedComponent(sitk.GetImageFromArray(picture))
+    parts = sitk.GetArrayViewFromImage(image)
     return (parts != parts[0, 0]).reshape(framed.shape)[:, 1:-1, 1:-1]
 
 

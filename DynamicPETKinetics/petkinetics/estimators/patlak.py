@@ -15,7 +15,7 @@ from petkinetics.estimators.noise import NoiseModel, body_sample, estimate_noise
 from petkinetics.estimators.voxel_weights import VoxelWeightedFit
 from petkinetics.input_function.checks import require_plausible_scale
 from petkinetics.kinetics.patlak import LinearFit, fit_curve, patlak_design, weighted_fit
-from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD
+from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
 from petkinetics.series import Float32
 
 Float64 = NDArray[np.float64]
@@ -36,8 +36,8 @@ class Patlak:
     """
 
     method = "patlak"
-    quantities = (KI, V0, KI_SD, V0_SD, RESIDUAL)
-    option_names = ("weights",)
+    quantities: tuple[Quantity, ...] = (KI, V0, KI_SD, V0_SD, RESIDUAL)
+    option_names: tuple[str, ...] = ("weights",)
 
     def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
         """See :class:`petkinetics.estimators.estimator.Estimator`."""

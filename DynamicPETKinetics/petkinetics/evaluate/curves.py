@@ -18,8 +18,11 @@ def region_curves(
     regions: Regions,
     labels: Sequence[int] | None = None,
     warn: Callable[[str], None] | None = None,
+    frames: Sequence[int] | None = None,
 ) -> list[TimeActivityCurve]:
     """The curve of each region over all frames, weighted by fractional coverage.
+
+    :param frames: indices of the frames to read instead of all; no other is touched.
 
     :param labels: the regions wanted, all by default.
     :param warn: receives a sentence for each region that lies outside the PET and is left out.
@@ -39,9 +42,10 @@ def region_curves(
     for absent in missing:
         if warn is not None:
             warn(f"{absent.message} It was left out.")
-    mean, sd = region_mean_curves(series, weights)
+    mean, sd = region_mean_curves(series, weights, frames)
+    timing = series.timing if frames is None else series.timing.select(frames)
     return [
-        TimeActivityCurve(series.timing, m, s, series.frame_decay_per_s, region.name)
+        TimeActivityCurve(timing, m, s, series.frame_decay_per_s, region.name)
         for region, m, s in zip(weights, mean, sd, strict=True)
     ]
 

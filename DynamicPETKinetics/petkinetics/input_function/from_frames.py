@@ -138,10 +138,10 @@ def _keep_means(
         from_edges = frame_mean(time, edges_only, timing, decay_per_s)
         from_inner = frame_mean(time, value - edges_only, timing, decay_per_s)
         wanted = mean - from_edges
-        impossible = np.flatnonzero(wanted < 0)
-        for i in impossible:
-            value[i * PIECES : (i + 1) * PIECES + 1 : PIECES] = 0.0
-        if impossible.size == 0:
+        impossible: list[int] = np.flatnonzero(wanted < 0).tolist()
+        for frame in impossible:
+            value[frame * PIECES : (frame + 1) * PIECES + 1 : PIECES] = 0.0
+        if not impossible:
             break
     scale = np.divide(wanted, from_inner, out=np.ones_like(wanted), where=from_inner > 0)
     for i, factor in enumerate(scale):

@@ -154,7 +154,7 @@ def _open(path: Path) -> BinaryIO:
         from isal import igzip
     except ImportError:
         return gzip.open(path, "rb")  # type: ignore[return-value]
-    return igzip.open(path, "rb")  # type: ignore[no-any-return]
+    return igzip.open(path, "rb")
 
 
 @dataclass
@@ -184,10 +184,10 @@ class NiftiVoxels:
         for i, frame in enumerate(frames):
             at = head.voxels_at + (frame * head.geometry.shape[0] + first) * slice_bytes
             if direct and out[i].flags.c_contiguous:
-                self._fill(at, memoryview(out[i]).cast("B"))
+                self._fill(at, out[i].reshape(-1).view(np.uint8).data)
             else:
                 raw = np.empty((last - first, rows, columns), dtype=head.dtype)
-                self._fill(at, memoryview(raw.view("u1")).cast("B"))
+                self._fill(at, raw.reshape(-1).view(np.uint8).data)
                 np.copyto(out[i], raw, casting="unsafe")
             factor = self.scale[frame]
             if head.slope != 1.0 or factor != 1.0:
@@ -224,4 +224,4 @@ class NiftiVoxels:
                 f"{self.path.name} could not be unpacked: {error.strerror or error}.",
                 "Free some space in the folder for temporary files.",
             ) from error
-        return unpacked  # type: ignore[return-value]
+        return unpacked

@@ -1,41 +1,64 @@
-"""The result folder of ``petkinetics compare``."""
+"""The folder that ``petkinetics compare`` makes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from petkinetics.evaluate.bland_altman import COLUMNS
-from petkinetics.evaluate.compare import Comparison
+from petkinetics import __version__
+from petkinetics.evaluate.compare import Comparison, compare_maps
 from petkinetics.evaluate.figure_agreement import agreement_drawings
 from petkinetics.evaluate.figures import draw
 from petkinetics.evaluate.report import write_report
+from petkinetics.read.maps import read_map
+from petkinetics.read.regions import read_regions
+from petkinetics.write.result_folder import RECORD_NAME, write_record
+from petkinetics.write.staging import staged_folder
 from petkinetics.write.tables import write_table
 
 
 def write_comparison(
-    folder: Path,
-    comparison: Comparison,
-    warn: Callable[[str], None],
-    extra: Mapping[str, object] | None = None,
-) -> None:
-    """Write bland_altman.tsv, figures/*.png, report.html and result.json into an existing folder.
+    map_a: Path, map_b: Path, regions: str, out: Path, against_truth: bool, warn: Callable[[str], None]
+) -> Comparison:
+    """Compare two maps and write ``bland_altman.tsv``, figures, ``report.html`` and ``result.json``.
 
-    :param folder: made under a temporary name by the caller, who renames it when all is there.
-    :param warn: receives a sentence where figures cannot be made.
-    :param extra: joined to the record: options, versions, seconds ...
+    :param regions: label map, ``FILE`` or ``FILE:LABEL``.
+    :param against_truth: *map_b* is the truth: the slope is regressed on it.
+    :raises InputError: the maps or regions cannot be compared, or *out* exists; nothing was written.
     """
-    rows = comparison.rows()
-    write_table(folder / "bland_altman.tsv", rows, COLUMNS)
-    warnings = list(comparison.warnings)
+    with staged_folder(out) as folder:
+        a, b = read_map(map_a), read_map(map_b)
+        comparison = compare_maps(
+            a,
+            b,
+            read_regions(regions),
+            _title(map_a),
+            _title(map_b),
+            "truth" if against_truth else "estimate",
+            warn,
+        )
+        rows = comparison.rows()
+        write_table(folder / "bland_altman.tsv", rows)
+        said = list(comparison.warnings)
 
-    def say(sentence: str) -> None:
-        warnings.append(sentence)
-        warn(sentence)
+        def warn_too(sentence: str) -> None:
+            said.append(sentence)
+            warn(sentence)
 
-    figures = draw(folder / "figures", agreement_drawings(comparison), say)
-    record = {**comparison.record(), **(extra or {}), "warnings": warnings}
-    write_report(folder / "report.html", record, bland_altman_rows=rows, figures=figures)
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "result.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+        figures = draw(folder / "figures", agreement_drawings(comparison), warn_too)
+        record = {**comparison.record(), "warnings": said, "versions": {"petkinetics": __version__}}
+        write_report(folder / "report.html", record, bland_altman_rows=rows, figures=figures)
+        write_record(folder, record)
+    return comparison
+
+
+def _title(path: Path) -> str:
+    """How a map is called: its method where its result says so, else its folder's and its own name."""
+    record_path = path.parent / RECORD_NAME
+    if record_path.is_file():
+        record: dict[str, Any] = json.loads(record_path.read_text(encoding="utf-8"))
+        if record.get("method"):
+            return f"{record['method']} {path.name.split('.')[0]}"
+    return path.name.split(".")[0]

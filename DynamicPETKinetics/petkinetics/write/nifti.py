@@ -88,7 +88,7 @@ class NiftiWriter:
 
     def write(self, slab: NDArray[Any]) -> None:
         """Append voxels in the order (frame, slice, row, column)."""
-        self._put(memoryview(np.ascontiguousarray(slab, dtype=self._dtype)).cast("B"))
+        self._put(np.ascontiguousarray(slab, dtype=self._dtype).reshape(-1).view(np.uint8).data)
 
     def _put(self, data: bytes | memoryview) -> None:
         self._file.write(self._deflate.compress(data) if self._deflate else data)

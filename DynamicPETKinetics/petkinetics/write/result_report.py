@@ -2,46 +2,137 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.curves import TimeActivityCurve
-from petkinetics.estimators.estimator import Estimate
+from petkinetics.curves import InputFunction, TimeActivityCurve
+from petkinetics.estimators.estimator import Estimate, Problem
+from petkinetics.evaluate.curves import tac_rows
+from petkinetics.evaluate.figure_curves import PatlakCurve, blood_curve, patlak_plot
+from petkinetics.evaluate.figure_planes import ki_over_anatomy, map_overview
+from petkinetics.evaluate.figures import Drawing, draw
 from petkinetics.evaluate.region_statistics import region_rows
+from petkinetics.evaluate.report import write_report
+from petkinetics.kinetics.patlak import patlak_design
 from petkinetics.maps import QUANTITIES, ParametricMap
+from petkinetics.read.info import series_info
 from petkinetics.read.maps import read_map
 from petkinetics.read.regions import Regions
+from petkinetics.series import Float32
 from petkinetics.write.tables import write_table
 
+Warn = Callable[[str], None]
 
-def folder_maps(folder: Path, record: Mapping[str, Any]) -> dict[str, ParametricMap]:
-    """The maps just written to a result folder, by name."""
+
+@dataclass(frozen=True, eq=False)
+class RegionCurves:
+    """Regions and their curves in the frames until T.
+
+    :param regions: as given.
+    :param frames: indices of these frames in the series.
+    :param curves: one a region that lies in the PET.
+    """
+
+    regions: Regions
+    frames: NDArray[np.intp]
+    curves: Sequence[TimeActivityCurve]
+
+    def in_frames(self, used: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
+        """Each region's means in some of the frames, by name."""
+        wanted = np.isin(self.frames, used)
+        return {curve.name: curve.mean_kbq_per_ml[wanted] for curve in self.curves}
+
+
+def write_region_tables(
+    folder: Path, record: Mapping[str, Any], regions: RegionCurves, found: Estimate, problem: Problem, warn: Warn
+) -> list[dict[str, object]]:
+    """Write ``roi.tsv`` and ``tacs.tsv``; standard errors come from the fit to each region's mean curve.
+
+    :returns: the rows of ``roi.tsv``.
+    """
+    errors = {}
+    for name, means in regions.in_frames(problem.frames).items():
+        for quantity, (_, se) in found.region_fit(means)[0].items():
+            errors[(name, quantity)] = se
+    maps = list(_folder_maps(folder, record).values())
+    rows = region_rows(maps, regions.regions, errors, problem.mask, warn)
+    write_table(folder / "roi.tsv", rows)
+    write_table(folder / "tacs.tsv", tac_rows(regions.curves))
+    return rows
+
+
+def write_result_report(
+    folder: Path,
+    record: Mapping[str, Any],
+    problem: Problem,
+    measured: TimeActivityCurve | None,
+    rows: Sequence[Mapping[str, object]],
+    regions: RegionCurves | None,
+    found: Estimate,
+    warnings: Sequence[str],
+    warn: Warn,
+) -> None:
+    """Draw the figures and write ``report.html``.
+
+    :param measured: frame means of the blood region; None where the curve came from a file.
+    :param rows: of ``roi.tsv``.
+    :param warnings: all that was said so far; *warn* may add to them.
+    """
+    maps = _folder_maps(folder, record)
+    body = problem.mask if problem.mask is not None else np.ones(problem.series.geometry.shape, dtype=bool)
+    label = str(record["ki_label"])
+    shown = [maps[name] for name in ("ki", "v0", "ki_sd", "residual") if name in maps]
+    drawings: list[Drawing] = [
+        partial(ki_over_anatomy, ki=maps["ki"], anatomy=_late_mean(problem), label=label, body=body),
+        partial(map_overview, maps=shown, labels=[_map_label(m, label) for m in shown], body=body),
+        partial(_draw_blood, curve=problem.input_function, measured=measured),
+    ]
+    if regions is not None:
+        drawings.append(partial(_draw_patlak, problem=problem, regions=regions, found=found))
+    figures = draw(folder / "figures", drawings, warn)
+    complete = {**record, "warnings": list(warnings)}
+    info = {**series_info(problem.series), "warnings": []}
+    write_report(folder / "report.html", complete, rows, [], figures, info)
+
+
+def _folder_maps(folder: Path, record: Mapping[str, Any]) -> dict[str, ParametricMap]:
     ending = ".nii.gz" if record["options"]["compress"] else ".nii"
     return {name: read_map(folder / (name + ending)) for name in record["maps"] if name in QUANTITIES}
 
 
-def write_region_table(
-    folder: Path,
-    record: Mapping[str, Any],
-    regions: Regions,
-    curves: Mapping[str, TimeActivityCurve],
-    found: Estimate,
-    mask: NDArray[np.bool_] | None,
-    warn: Callable[[str], None],
-) -> list[dict[str, object]]:
-    """Write ``roi.tsv``; standard errors come from the fit to each region's mean curve.
+def _map_label(shown: ParametricMap, ki_label: str) -> str:
+    return ki_label if shown.quantity.name == "ki" else shown.quantity.symbol
 
-    :param curves: each region's curve in the frames used, by name.
-    :returns: the rows.
-    """
-    errors = {}
-    for name, curve in curves.items():
-        for quantity, (_, se) in found.region_fit(curve.mean_kbq_per_ml)[0].items():
-            errors[(name, quantity)] = se
-    rows = region_rows(list(folder_maps(folder, record).values()), regions, errors, mask, warn)
-    write_table(folder / "roi.tsv", rows)
-    return rows
+
+def _late_mean(problem: Problem) -> Float32:
+    """Mean of the frames used, weighted by duration: the anatomy under the maps."""
+    duration = problem.series.timing.duration_s[problem.frames]
+    total = np.zeros(problem.series.geometry.shape, dtype=np.float32)
+    for frame, share in zip(problem.frames, duration / duration.sum(), strict=True):
+        total += np.float32(share) * problem.series.read([int(frame)])[0]
+    return total
+
+
+def _draw_blood(folder: Path, curve: InputFunction, measured: TimeActivityCurve | None) -> Any:
+    if measured is None:
+        return blood_curve(folder, curve)
+    return blood_curve(folder, curve, measured.timing, measured.mean_kbq_per_ml, measured.sd_kbq_per_ml)
+
+
+def _draw_patlak(folder: Path, problem: Problem, regions: RegionCurves, found: Estimate) -> Any:
+    series = problem.series
+    design = patlak_design(problem.input_function, series.timing.select(regions.frames), series.frame_decay_per_s)
+    blood = np.where(design[:, 1] > 0, design[:, 1], np.nan)
+    used = np.isin(regions.frames, problem.frames)
+    lines = []
+    for curve in regions.curves:
+        fitted = found.region_fit(curve.mean_kbq_per_ml[used])[0]
+        (ki, ki_se), (v0, _) = fitted["ki"], fitted["v0"]
+        lines.append(PatlakCurve(curve.name, design[:, 0] / blood, curve.mean_kbq_per_ml / blood, used, ki, v0, ki_se))
+    return patlak_plot(folder, lines, float(series.timing.start_s[problem.frames[0]]) / 60.0)
