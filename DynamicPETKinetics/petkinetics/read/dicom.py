@@ -84,7 +84,7 @@ def read_dicom(path: Path, overrides: Overrides | None = None, *, require_dynami
     scan = scan_folder(path)
     images, warnings = choose_images(path, scan)
     first = images[0]
-    header = dcmread(first.path, stop_before_pixels=True)
+    header = dcmread(first.path, stop_before_pixels=True, force=True)
     check_units_agree(images)
     # Units before all else: where they are no activity, nothing further is worth saying.
     check_unit(header, first)

@@ -91,7 +91,9 @@ def _groups(images: Sequence[ImageHeader]) -> list[_Group]:
 
 def _describe(group: _Group) -> str:
     first = group.images[0]
-    header = dcmread(first.path, stop_before_pixels=True, specific_tags=["SeriesDescription", "SeriesNumber"])
+    header = dcmread(
+        first.path, stop_before_pixels=True, force=True, specific_tags=["SeriesDescription", "SeriesNumber"]
+    )
     name = f"series {header.get('SeriesNumber') or '?'} '{header.get('SeriesDescription') or 'without description'}'"
     corrected = "" if "ATTN" in first.corrected else ", not attenuation-corrected"
     kind = "dynamic" if group.dynamic else "static"

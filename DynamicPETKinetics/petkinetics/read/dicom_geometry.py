@@ -150,7 +150,7 @@ def _even_grid(places: NDArray[np.float64], lenient: bool) -> tuple[float, NDArr
     if n == 1:
         return 0.0, None, True, []
     steps = np.diff(places)
-    spacing = float(places[-1] - places[0]) / (n - 1)
+    spacing = round(float(places[-1] - places[0]) / (n - 1), 6)
     even = places[0] + spacing * np.arange(n)
     deviation = float(np.abs(places - even).max())
     if deviation <= _TAKEN_AS_EVEN * spacing:

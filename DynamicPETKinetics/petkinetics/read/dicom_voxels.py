@@ -70,7 +70,7 @@ class StoredImage:
 
     def _decoded(self) -> NDArray[np.integer]:
         try:
-            return np.asarray(dcmread(self.path).pixel_array)
+            return np.asarray(dcmread(self.path, force=True).pixel_array)
         except OSError as error:
             raise InputError(f"The image file '{self.path.name}' cannot be read ({error.strerror}).") from error
         except Exception as error:  # decoders raise what they like
