@@ -303,9 +303,8 @@ def _describe(dataset: DicomMap, header: Dataset, label: str, provenance: MapPro
     dataset.copy_patient_and_study_information(header)
     # "type of device that originally acquired the data used to create the instances" (PS3.3 C.7.3.1.1.1)
     dataset.Modality = "PT"
-    for keyword in ("BodyPartExamined", "TimezoneOffsetFromUTC"):
-        if keyword in header:
-            dataset.add(header[keyword])
+    if "BodyPartExamined" in header:
+        dataset.add(header["BodyPartExamined"])
     anatomy = Dataset()
     laterality = header.get("ImageLaterality") or header.get("Laterality")
     anatomy.FrameLaterality = laterality if laterality in ("R", "L", "B") else "U"
