@@ -23,7 +23,7 @@ from petkinetics.kinetics.patlak import patlak_design
 from petkinetics.maps import QUANTITIES, ParametricMap
 from petkinetics.read.info import series_info
 from petkinetics.read.maps import read_map
-from petkinetics.read.regions import Regions
+from petkinetics.read.regions import Regions, to_grid_nearest, voxels_by_label
 from petkinetics.series import Float32
 from petkinetics.write.tables import write_table
 
@@ -87,10 +87,11 @@ def write_result_report(
     maps = _folder_maps(folder, record)
     body = problem.mask if problem.mask is not None else np.ones(problem.series.geometry.shape, dtype=bool)
     label = str(record["ki_label"])
+    centre = None if regions is None else _centre_of_hottest(regions.regions, maps["ki"])
     shown = [maps[name] for name in ("ki", "v0", "ki_sd", "residual") if name in maps]
     drawings: list[Drawing] = [
-        partial(ki_over_anatomy, ki=maps["ki"], anatomy=_late_mean(problem), label=label, body=body),
-        partial(map_overview, maps=shown, labels=[_map_label(m, label) for m in shown], body=body),
+        partial(ki_over_anatomy, ki=maps["ki"], anatomy=_late_mean(problem), label=label, body=body, centre=centre),
+        partial(map_overview, maps=shown, labels=[_map_label(m, label) for m in shown], body=body, centre=centre),
         partial(_draw_blood, curve=problem.input_function, measured=measured),
     ]
     if regions is not None:
@@ -108,6 +109,18 @@ def _folder_maps(folder: Path, record: Mapping[str, Any]) -> dict[str, Parametri
 
 def _map_label(shown: ParametricMap, ki_label: str) -> str:
     return ki_label if shown.quantity.name == "ki" else shown.quantity.symbol
+
+
+def _centre_of_hottest(regions: Regions, ki: ParametricMap) -> tuple[int, int, int] | None:
+    """The voxel nearest the centre of the region with the highest mean Ki: where the pictures cross."""
+    found = voxels_by_label(to_grid_nearest(regions, ki.geometry))
+    wanted = [found[label] for label in regions.label_values if label in found]
+    if not wanted:
+        return None
+    hottest = max(wanted, key=lambda voxels: float(ki.values.reshape(-1)[voxels].mean()))
+    places = np.array(np.unravel_index(hottest, ki.geometry.shape))
+    nearest = places[:, np.argmin(((places - places.mean(axis=1, keepdims=True)) ** 2).sum(axis=0))]
+    return int(nearest[0]), int(nearest[1]), int(nearest[2])
 
 
 def _late_mean(problem: Problem) -> Float32:
