@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import highdicom
@@ -29,10 +30,12 @@ from petkinetics import __version__
 from petkinetics.errors import Cancelled, InputError, ResourceError
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import KI, KI_SD, QUANTITIES, RESIDUAL, V0, V0_SD, ParametricMap, Quantity
+from petkinetics.read.maps import read_map
 from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer, VolumeGeometry
 from petkinetics.simulate.dicom_series import write_dicom_series
 from petkinetics.write.dicom_parametric_map import export_parametric_maps
 from petkinetics.write.map_provenance import MapProvenance
+from petkinetics.write.nifti import write_volume
 
 DATA = Path(__file__).parents[1] / "data"
 TIMING = FrameTiming.parse("2x60,2x120,2x300")
@@ -229,17 +232,17 @@ def test_a_map_counted_from_the_other_end_lands_in_the_same_place(axial_source: 
     assert references[0] == references[1]
 
 
-def test_the_dicom_map_holds_the_floats_of_the_nifti_map(axial_source: Path, tmp_path: Path) -> None:
-    from petkinetics.write.nifti import write_volume
-
-    parametric_map = make_map(GRIDS["axial"])
-    nifti = tmp_path / "ki.nii"
-    write_volume(nifti, parametric_map.values, parametric_map.geometry)
-    [dicom] = export_parametric_maps([parametric_map], axial_source, tmp_path / "dicom")
-    image = sitk.ReadImage(str(nifti))
-    values = sitk.GetArrayFromImage(image)
-    assert np.array_equal(values.view(np.uint32), read_with_dcmqi(dicom)[0].view(np.uint32))
-    assert pydicom.dcmread(dicom).FloatPixelData == values.tobytes()
+@pytest.mark.parametrize("name", ["axial", "oblique, reversed, anisotropic"])
+def test_the_dicom_map_holds_the_floats_of_the_nifti_map(name: str, tmp_path: Path) -> None:
+    """The way of a result folder: map to NIfTI, NIfTI (with its rounded geometry) to DICOM."""
+    grid = GRIDS[name]
+    source = write_source(tmp_path / "source", grid)
+    expected = make_map(grid)
+    write_volume(tmp_path / "ki.nii.gz", expected.values, grid)
+    from_nifti = replace(read_map(tmp_path / "ki.nii.gz"), provenance=expected.provenance)
+    [path] = export_parametric_maps([from_nifti], source, tmp_path / "dicom")
+    assert_same_bits_in_same_place(read_with_pydicom(path), expected)
+    assert_same_bits_in_same_place(read_with_dcmqi(path), expected)
 
 
 # --- conformance ------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from petkinetics.maps import ParametricMap
 from petkinetics.read.dicom_scan import ImageHeader
 from petkinetics.series import VolumeGeometry
 from petkinetics.write import dicom_codes
-from petkinetics.write.dicom_sources import SourceSeries, find_source_series
+from petkinetics.write.dicom_sources import SourceSeries, find_source_series, from_other_end
 from petkinetics.write.map_provenance import MapProvenance
 from petkinetics.write.staging import staged_files
 
@@ -145,8 +145,9 @@ def _dicom_map(
     """The whole object of one map."""
     quantity = parametric_map.quantity
     label = dicom_codes.quantity_label(quantity, provenance.blood)
-    order = _right_handed(parametric_map.geometry)
-    geometry, values = _reordered(parametric_map.geometry, order), parametric_map.values[order]
+    geometry, values, images = parametric_map.geometry, parametric_map.values, sources.frames(provenance.frames_used)
+    if not _is_right_handed(geometry):
+        geometry, values, images = from_other_end(geometry), values[::-1], images[::-1]
     template = _template(sources.header, geometry)
     window = _window(values)
     # highdicom sorts frames the other way round, so it gets them so; they are turned below
@@ -180,24 +181,13 @@ def _dicom_map(
     dataset.SharedFunctionalGroupsSequence[0].FrameVOILUTSequence = [window]
     _turn_frames(dataset, geometry, values)
     _describe(dataset, sources.header, label, provenance)
-    images = sources.frames(provenance.frames_used)
-    _refer(dataset, [images[k] for k in order], sources.in_place)
+    _refer(dataset, images, sources.in_place)
     return dataset
 
 
-def _right_handed(geometry: VolumeGeometry) -> NDArray[np.intp]:
-    """Slice indices in the order of the normal row x column, which readers take for the slice axis."""
-    normal = np.cross(geometry.direction[:, 0], geometry.direction[:, 1])
-    order = np.arange(geometry.shape[0])
-    return order if normal @ geometry.direction[:, 2] > 0 else order[::-1]
-
-
-def _reordered(geometry: VolumeGeometry, order: NDArray[np.intp]) -> VolumeGeometry:
-    """The same grid, its slices counted in *order*: along the right-handed normal."""
-    first = geometry.affine_lps @ np.array([0, 0, order[0], 1.0])
-    direction = np.array(geometry.direction)
-    direction[:, 2] = np.cross(direction[:, 0], direction[:, 1])
-    return VolumeGeometry(geometry.shape, geometry.spacing_mm, tuple(first[:3]), direction)
+def _is_right_handed(geometry: VolumeGeometry) -> bool:
+    """Whether slices are counted along row x column, which readers take for the slice axis."""
+    return bool(np.linalg.det(geometry.direction) > 0)
 
 
 def _positions(geometry: VolumeGeometry) -> list[tuple[float, ...]]:

@@ -93,7 +93,7 @@ def find_source_series(
                 "Export the series from the scanner or archive again, with this attribute kept.",
             )
     along_map = grid.geometry.direction[:, 2] @ geometry.direction[:, 2] >= 0
-    difference = geometry.difference(grid.geometry if along_map else _from_other_end(grid.geometry), _IN_PLACE_MM)
+    difference = geometry.difference(grid.geometry if along_map else from_other_end(grid.geometry), _IN_PLACE_MM)
     if difference is not None:
         raise InputError(f"The images in '{folder}' are not those of the maps: {difference}.", _HINT)
     slices = tuple(zip(*grid.frames, strict=True))
@@ -119,7 +119,7 @@ def _scan(source: Path | Sequence[Path]) -> tuple[Path, FolderScan]:
     return source[0].parent, found
 
 
-def _from_other_end(geometry: VolumeGeometry) -> VolumeGeometry:
+def from_other_end(geometry: VolumeGeometry) -> VolumeGeometry:
     """The same grid with its slices counted from the other end."""
     last = geometry.affine_lps @ np.array([0, 0, geometry.shape[0] - 1, 1.0])
     direction = geometry.direction * np.array([1.0, 1.0, -1.0])
