@@ -7,6 +7,7 @@ from the record, which holds none.
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -84,7 +85,8 @@ th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; border-bo
 th:first-child, td:first-child { text-align: left; padding-left: 0; position: sticky; left: 0;
   background: var(--paper); }
 thead th { vertical-align: bottom; color: var(--soft); font-weight: 600; font-size: .8125rem; }
-thead small { display: block; font-weight: 400; }
+th small, td small { display: block; font-weight: 400; }
+td small { color: var(--soft); font-size: .8125rem; }
 table.facts { width: 100%; }
 table.facts th, table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; vertical-align: top; }
 table.facts th { width: 14rem; font-weight: 400; color: var(--soft); position: static; }
@@ -173,7 +175,8 @@ def _lead(record: Record, info: Record) -> str:
     if used:
         start = _number(used[0].get("start_s")) / 60.0
         end = (_number(used[-1].get("start_s")) + _number(used[-1].get("duration_s"))) / 60.0
-        cards.append(("Frames used", f"{len(used)}, from {start:.4g} to {end:.4g} min"))
+        window = f", from {start:.4g} to {end:.4g} min" if math.isfinite(start) and math.isfinite(end) else ""
+        cards.append(("Frames used", f"{len(used)}{window}"))
     if record.get("t_star_min") is not None:
         choice = str(record.get("t_star_choice", ""))
         cards.append(("t*", f"{_number(record['t_star_min']):g} min" + (f" ({choice})" if choice else "")))
@@ -262,7 +265,7 @@ def _agreement(rows: Sequence[Row], difference: str) -> str:
         ("Region", ""),
         ("Pairs", "independent"),
         ("Bias", f"95 % CI{', ' if unit else ''}{unit}"),
-        ("Limits of agreement", f"95 %{', ' if unit else ''}{unit}"),
+        ("Limits", f"95 %{', ' if unit else ''}{unit}"),
         ("Bias", "% of pair mean"),
         ("Slope", "p"),
     ]
@@ -272,19 +275,20 @@ def _agreement(rows: Sequence[Row], difference: str) -> str:
         body.append(
             [
                 str(row["roi"]),
-                f"{_digits(row.get('n'), 0)} ({_digits(row.get('n_effective'), 0)})",
-                f"{_digits(row.get('bias'))} ({_digits(row.get('bias_ci_lower'))} to "
-                f"{_digits(row.get('bias_ci_upper'))})",
-                f"{_digits(row.get('loa_lower'))} to {_digits(row.get('loa_upper'))}",
+                f"{_digits(row.get('n'), 0)}\n{_digits(row.get('n_effective'), 0)}",
+                f"{_digits(row.get('bias'))}\n"
+                f"{_digits(row.get('bias_ci_lower'))} to {_digits(row.get('bias_ci_upper'))}",
+                f"{_digits(row.get('loa_lower'))}\n{_digits(row.get('loa_upper'))}",
                 f"{_number(percent):.1f}".replace("-", "−") if percent is not None else "n/a",
-                f"{_digits(row.get('slope'))} ({_p_value(row.get('slope_p'))})",
+                f"{_digits(row.get('slope'))}\n{_p_value(row.get('slope_p'))}",
             ]
         )
     meaning = str(rows[0].get("slope_meaning") or "")
     left_out = sum(int(_number(row.get("percent_left_out") or 0)) for row in rows)
     notes = [
         f"Differences are {difference.replace(' - ', ' − ')}." if difference else "",
-        "Neighbouring voxels are correlated; in brackets, how many independent pairs they are worth for the bias.",
+        "Limits: 95 % limits of agreement. Neighbouring voxels are correlated; under their number stands how many "
+        "independent pairs they are worth for the bias.",
         f"Slope: {meaning}." if meaning else "",
         f"Percent: pairs below 10 % of the region's mean are left out ({left_out} in all).",
     ]
@@ -318,9 +322,9 @@ def _frames(record: Record) -> str:
     header = [("Frame", ""), ("Start", "min"), ("Duration", "min"), ("Weight", "% of all")]
     body = [
         [
-            str(int(_number(f.get("index", i))) + 1),
-            f"{_number(f.get('start_s')) / 60:.4g}",
-            f"{_number(f.get('duration_s')) / 60:.4g}",
+            _digits(_number(f.get("index", i)) + 1, 0),
+            _minutes(f.get("start_s")),
+            _minutes(f.get("duration_s")),
             f"{100 * _number(f['weight']) / total:.1f}" if total > 0 and f.get("weight") is not None else "n/a",
         ]
         for i, f in enumerate(used)
@@ -373,10 +377,16 @@ def _table(header: Sequence[tuple[str, str]], body: Sequence[Sequence[str]]) -> 
         f'<th scope="col">{escape(name)}{f"<small>{escape(unit)}</small>" if unit else ""}</th>'
         for name, unit in header
     )
-    lines = "\n".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in cells) + "</tr>" for cells in body)
+    lines = "\n".join("<tr>" + "".join(f"<td>{_two_lines(c)}</td>" for c in cells) + "</tr>" for cells in body)
     return (
         f'<div class="scroll">\n<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n</table>\n</div>'
     )
+
+
+def _two_lines(cell: str) -> str:
+    """A cell whose second line, if it has one, is smaller."""
+    first, _, second = cell.partition("\n")
+    return escape(first) + (f"<small>{escape(second)}</small>" if second else "")
 
 
 def _facts(facts: Sequence[tuple[str, object]]) -> str:
@@ -390,7 +400,7 @@ def _with_se(row: Row) -> str:
     mean, error = row.get("mean"), row.get("se")
     if mean is None:
         return "n/a"
-    return with_error(_number(mean), None if error is None else _number(error))
+    return with_error(_number(mean), None if error is None else _number(error)).replace(" ±", "\n±")
 
 
 def _digits(value: object, places: int | None = None) -> str:
@@ -398,6 +408,11 @@ def _digits(value: object, places: int | None = None) -> str:
         return "n/a"
     number = _number(value)
     return f"{number:.{places}f}" if places is not None and number == number else three_digits(number)
+
+
+def _minutes(seconds: object) -> str:
+    value = _number(seconds) / 60.0
+    return f"{value:.4g}" if math.isfinite(value) else "n/a"
 
 
 def _p_value(value: object) -> str:
