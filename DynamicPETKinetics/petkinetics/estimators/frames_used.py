@@ -18,6 +18,9 @@ EARLY_T_STAR_MIN = 9.0
 _AN_HOUR_S = 3600.0 - 1.0
 #: 'auto' accepts a window whose Patlak points stay this close to their line
 _LARGEST_DEVIATION = 0.03
+#: the noise of a curve is taken from its last frames, and this many times it is allowed for
+_NOISE_FRAMES = 6
+_NOISE_FACTOR = 2.5
 
 
 @dataclass(frozen=True)
@@ -77,21 +80,31 @@ def longest_linear_window(
 ) -> FramesUsed:
     """The earliest t* from which the Patlak plots of some curves are lines (``--t-star auto``).
 
-    A window counts as linear when no point of any curve lies further than 3 % from its weighted
-    line, relative to the curve; if none does, the window with the smallest deviation is taken.
+    A window counts as linear when no point of any curve lies further from its weighted line than 3 %
+    of the curve and 2.5 times its noise, which is taken from the line through its last frames; if no
+    window does, the one with the smallest excess is taken.
 
     :param curves: (curves, frames) mean activity in all frames of *timing*, kBq/mL.
     :raises InputError: fewer than 3 frames can be used.
     """
     after_peak = timing.start_s >= input_function.peak[0]
     candidates = [i for i in timing.until(until_min) if after_peak[i]]
-    best: tuple[float, int] | None = None
-    for first in candidates[: len(candidates) - FEWEST_FRAMES]:
+    windows = candidates[: max(len(candidates) - FEWEST_FRAMES, 0)]
+
+    def deviations(first: int) -> tuple[NDArray[np.float64], int]:
+        """Relative deviations from the line, (curves, frames), and the degrees of freedom."""
         used = np.array([i for i in candidates if i >= first])
         fit = weighted_fit(patlak_design(input_function, timing.select(used), decay_per_s), timing.duration_s[used])
         values = curves[:, used]
-        fitted = values @ fit.solution.T @ fit.design.T
-        deviation = float(np.max(np.abs(values - fitted) / np.mean(values, axis=1, keepdims=True)))
+        misfit = values - values @ fit.solution.T @ fit.design.T
+        return misfit / np.maximum(np.mean(values, axis=1, keepdims=True), 1e-12), fit.degrees_of_freedom
+
+    best: tuple[float, int] | None = None
+    if windows:
+        late, dof = deviations(candidates[-min(_NOISE_FRAMES, len(candidates))])
+        noise = np.sqrt(np.sum(late**2, axis=1) / dof)
+    for first in windows:
+        deviation = float(np.max(np.max(np.abs(deviations(first)[0]), axis=1) - _NOISE_FACTOR * noise))
         if best is None or deviation < best[0]:
             best = (deviation, first)
         if deviation <= _LARGEST_DEVIATION:
@@ -104,6 +117,6 @@ def longest_linear_window(
     t_star = float(timing.start_s[first]) / 60.0
     found = frames_from(timing, t_star, until_min)
     linear = deviation <= _LARGEST_DEVIATION
-    choice = f"{t_star:g} min, chosen automatically (largest deviation from the line {100 * deviation:.1f} %)"
+    choice = f"{t_star:g} min, chosen automatically (largest deviation from the line beyond the noise {100 * max(deviation, 0.0):.1f} %)"
     warnings = () if linear else (f"No window has a Patlak plot straight to 3 %; t* = {choice}.",)
     return FramesUsed(found.indices, t_star, choice, warnings)

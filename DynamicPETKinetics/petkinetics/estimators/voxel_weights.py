@@ -23,8 +23,12 @@ class VoxelWeightedFit:
     """
 
     def __init__(self, fit: LinearFit, variance_of_unit: Float64, sample: Float32) -> None:
-        self._design = fit.design.astype(np.float32)
-        self._first = fit.solution.astype(np.float32)
+        # In a basis that is orthonormal under the first fit's weights the normal equations stay
+        # nearly diagonal, so float32 does; on the two regressors themselves it would lose digits.
+        turn = np.linalg.cholesky(fit.covariance)
+        self._turn = turn.astype(np.float32)
+        self._basis = (fit.design @ turn).astype(np.float32)
+        self._first = (fit.design @ fit.solution).astype(np.float32)
         # Normalised, so that weights stay near 1 in float32.
         self._unit = (variance_of_unit / variance_of_unit.mean()).astype(np.float32)[:, None]
         self._floor = np.float32(_LEAST) * sample.mean(axis=1, dtype=np.float64).astype(np.float32)[:, None]
@@ -38,16 +42,17 @@ class VoxelWeightedFit:
         return self._solve(values)
 
     def _solve(self, values: Float32) -> tuple[Float32, ...]:
-        x, c = self._design[:, :1], self._design[:, 1:]
-        model = self._design @ (self._first @ values)
-        weight = 1.0 / (np.maximum(model, np.maximum(self._floor, 1e-12)) * self._unit)
-        xx, xc, cc = (np.sum(weight * p, axis=0) for p in (x * x, x * c, c * c))
-        xy, cy = np.sum(weight * x * values, axis=0), np.sum(weight * c * values, axis=0)
-        determinant = xx * cc - xc * xc
-        ki = (cc * xy - xc * cy) / determinant
-        v0 = (xx * cy - xc * xy) / determinant
-        misfit = values - x * ki - c * v0
+        p, q = self._basis[:, :1], self._basis[:, 1:]
+        weight = 1.0 / (np.maximum(self._first @ values, np.maximum(self._floor, 1e-12)) * self._unit)
+        pp, pq, qq = (np.sum(weight * product, axis=0) for product in (p * p, p * q, q * q))
+        py, qy = np.sum(weight * p * values, axis=0), np.sum(weight * q * values, axis=0)
+        determinant = pp * qq - pq * pq
+        first, second = (qq * py - pq * qy) / determinant, (pp * qy - pq * py) / determinant
+        misfit = values - p * first - q * second
         residual = np.sqrt(np.sum(weight * misfit * misfit, axis=0) / np.float32(self._dof * self._scale))
-        ki_sd = np.sqrt(np.float32(self._scale) * cc / determinant)
-        v0_sd = np.sqrt(np.float32(self._scale) * xx / determinant)
+        (t00, _), (t10, t11) = self._turn
+        ki, v0 = t00 * first, t10 * first + t11 * second
+        scale = np.float32(self._scale) / determinant
+        ki_sd = np.sqrt(scale * t00**2 * qq)
+        v0_sd = np.sqrt(scale * (t10**2 * qq - 2.0 * t10 * t11 * pq + t11**2 * pp))
         return ki, v0, ki_sd, v0_sd, residual
