@@ -117,6 +117,7 @@ def longest_linear_window(
     t_star = float(timing.start_s[first]) / 60.0
     found = frames_from(timing, t_star, until_min)
     linear = deviation <= _LARGEST_DEVIATION
-    choice = f"{t_star:g} min, chosen automatically (largest deviation from the line beyond the noise {100 * max(deviation, 0.0):.1f} %)"
+    beyond = f"{100 * max(deviation, 0.0):.1f} %"
+    choice = f"{t_star:g} min, chosen automatically (largest deviation from the line beyond the noise {beyond})"
     warnings = () if linear else (f"No window has a Patlak plot straight to 3 %; t* = {choice}.",)
     return FramesUsed(found.indices, t_star, choice, warnings)
