@@ -1,5 +1,7 @@
 """When each frame began, by the header habits of three vendors."""
 
+# ruff: noqa: ARG001 - the hook that changes an image is given its frame and slice
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -14,14 +16,8 @@ from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.read.dicom import read_dicom
 from petkinetics.read.dicom_scan import ImageHeader, scan_folder
-from petkinetics.read.dicom_times import (
-    ACQUISITION,
-    DECAY_FACTOR,
-    REFERENCE_MIDDLE,
-    REFERENCE_START,
-    resolve_times,
-    vendor_habit,
-)
+from petkinetics.read.dicom_time_evidence import ACQUISITION, DECAY_FACTOR, REFERENCE_MIDDLE, REFERENCE_START
+from petkinetics.read.dicom_times import resolve_times, vendor_habit
 from petkinetics.simulate.dicom_series import write_dicom_series
 
 FRAMINGS = {

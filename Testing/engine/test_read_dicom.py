@@ -327,8 +327,15 @@ def test_the_nuclides_half_life_is_used_where_the_header_gives_none(tmp_path):
 
 @pytest.mark.parametrize(
     ("code", "text", "name"),
-    [("C-111A1", "", "F-18"), ("77004003", "", "F-18"), ("", "18F", "F-18"), ("", "F^18^[^18^Fluorine]", "F-18")]
-    + [("", "Ga-68 DOTATATE", "Ga-68"), ("", "^15^Oxygen", "O-15"), ("", "FDG -- fluorodeoxyglucose", None)],
+    [
+        ("C-111A1", "", "F-18"),
+        ("77004003", "", "F-18"),
+        ("", "18F", "F-18"),
+        ("", "F^18^[^18^Fluorine]", "F-18"),
+        ("", "Ga-68 DOTATATE", "Ga-68"),
+        ("", "^15^Oxygen", "O-15"),
+        ("", "FDG -- fluorodeoxyglucose", None),
+    ],
 )
 def test_nuclides_by_code_and_by_name(code, text, name):
     found = find_nuclide(code, text)

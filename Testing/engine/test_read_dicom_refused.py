@@ -350,7 +350,7 @@ def test_a_static_series_of_several_beds(tmp_path):
         return ds if k // 2 == frame else None
 
     write_dicom_series(tmp_path, beds, modify=one_bed_each)
-    with pytest.raises(InputError, match="static: .* once, in 2 bed positions"):
+    with pytest.raises(InputError, match=r"static: .* once, in 2 bed positions"):
         read_dicom(tmp_path)
     described = read_dicom(tmp_path, require_dynamic=False)
     assert not described.dynamic

@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 
 from petkinetics.errors import InputError
 from petkinetics.read.dicom_scan import ImageHeader
-from petkinetics.read.dicom_times import FrameTimes, mean_decay_factor
+from petkinetics.read.dicom_time_evidence import mean_decay_factor
+from petkinetics.read.dicom_times import FrameTimes
 from petkinetics.read.dicom_tracer import Administration
 
 #: private block (7053,10xx) and its elements: SUV per count, and Bq/mL per count
