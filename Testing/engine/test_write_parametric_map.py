@@ -726,3 +726,19 @@ def test_a_full_disk_is_said_and_nothing_is_left(
     with pytest.raises(ResourceError, match="full; nothing was written"):
         export_parametric_maps([make_map(AXIAL), make_map(AXIAL, V0)], axial_source, tmp_path / "dicom")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_between_two_moves_takes_the_first_file_back(
+    axial_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def fails_second(self: Path, target: Path) -> Path:
+        if self.name == "v0.dcm":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails_second)
+    with pytest.raises(InputError, match=r"cannot be written \(Permission denied\); nothing was written"):
+        export_parametric_maps([make_map(AXIAL), make_map(AXIAL, V0)], axial_source, tmp_path / "dicom")
+    assert list(tmp_path.iterdir()) == []
