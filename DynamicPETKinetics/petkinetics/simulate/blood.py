@@ -28,8 +28,9 @@ _CORRELATION = np.array(
 )
 #: injected activity per body weight of that data set (196 MBq, the one its files state; mean 72 kg)
 _COHORT_MBQ_PER_KG = 196.0 / 72.0
-#: no curve further than this from the mean, in standard deviations of a principal axis
-_LIMIT_SD = 1.8
+#: no curve further than this from the mean, in standard deviations of a principal axis. The measured
+#: curves are not scaled by activity per weight, so part of their spread is already in dose and weight.
+_LIMIT_SD = 1.3
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ LARGEST_MM = 38.0
 MALIGNANT_KI = (0.010, 0.080)
 BENIGN_KI = (0.003, 0.010)
 #: lattice on which places are searched
-_LATTICE_MM = 4.0
+_LATTICE_MM = 5.0
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,14 @@ class Site:
     :param forbidden: tissues the lesion keeps clear of, besides blood, air and airways.
     :param largest_mm: no larger diameter here.
     :param weight: how often the site is drawn.
+    :param depth: of the centre below the body surface in diameters; None for anywhere inside.
     """
 
     tissues: tuple[str, ...]
     forbidden: tuple[str, ...]
     largest_mm: float
     weight: float
+    depth: float | None = None
 
 
 SITES: dict[str, Site] = {
@@ -47,8 +49,8 @@ SITES: dict[str, Site] = {
     "lymph node": Site(("mediastinum",), ("myocardium",), 24.0, 0.18),
     "bone marrow": Site(("vertebrae", "ribs", "sternum"), ("spinal cord",), 24.0, 0.14),
     "soft tissue": Site(("muscle",), ("lung", "liver"), 34.0, 0.10),
-    # centred just under the surface, so that its outer part lies at or beyond the skin
-    "skin": Site(("skin",), (), 24.0, 0.08),
+    # a third of the diameter under the surface, so that the outer part bulges
+    "skin": Site(("skin", "subcutaneous fat", "muscle"), ("ribs", "lung"), 24.0, 0.08, depth=0.3),
 }
 
 
@@ -72,9 +74,9 @@ class Lesion:
 
     @property
     def name(self) -> str:
-        """Such as "malignant, lung, 14 mm"."""
+        """Such as "malignant lung lesion 14 mm"."""
         kind = "malignant" if self.malignant else "benign"
-        return f"{kind}, {self.site}, {self.diameter_mm:.0f} mm"
+        return f"{kind} {self.site} lesion {self.diameter_mm:.0f} mm"
 
 
 def place_lesions(seed: int, anatomy: Anatomy, low_z_mm: float, high_z_mm: float) -> list[Lesion]:
@@ -96,6 +98,7 @@ def place_lesions(seed: int, anatomy: Anatomy, low_z_mm: float, high_z_mm: float
     sites = [name for name, site in SITES.items() if np.isin(labels, [by_name[t] for t in site.tissues]).any()]
     weights = np.array([SITES[name].weight for name in sites])
     clearance: dict[str, Float32] = {}
+    depth: Float32 | None = None
     lesions: list[Lesion] = []
     wanted = int(rng.integers(4, 9))
     for _ in range(60):
@@ -105,10 +108,13 @@ def place_lesions(seed: int, anatomy: Anatomy, low_z_mm: float, high_z_mm: float
         site = SITES[name]
         diameter = float(np.exp(rng.uniform(np.log(SMALLEST_MM), np.log(site.largest_mm))))
         if name not in clearance:
-            clearance[name] = _clearance(labels, anatomy, site, by_name, at_skin=name == "skin")
+            clearance[name] = _clearance(labels, anatomy, site, by_name)
         margin = 0.62 * diameter + 2.0
         allowed = np.isin(labels, [by_name[t] for t in site.tissues]) & (clearance[name] > margin)
         inside_z = (axes[2] > low_z_mm + 0.7 * diameter) & (axes[2] < high_z_mm - 0.7 * diameter)
+        if site.depth is not None:
+            depth = _distance_to(labels == 0) if depth is None else depth
+            allowed &= np.abs(depth - site.depth * diameter - 0.5 * _LATTICE_MM) < 0.5 * _LATTICE_MM
         places = np.argwhere(allowed & inside_z[:, None, None])
         if not len(places):
             continue
@@ -140,16 +146,19 @@ def _clearance(
     anatomy: Anatomy,
     site: Site,
     by_name: dict[str, int],
-    at_skin: bool,
 ) -> Float32:
     """Distance (mm) of every lattice point to what a lesion of this site keeps clear of."""
+    avoid = [*anatomy.blood, *(by_name[name] for name in (*site.forbidden, "airways"))]
+    if site.depth is None:
+        avoid += [by_name["air"], by_name["skin"]]
+    return _distance_to(np.isin(labels, avoid))
+
+
+def _distance_to(mask: NDArray[np.bool_]) -> Float32:
+    """Distance (mm) of every lattice point to the nearest point of a mask."""
     from scipy import ndimage
 
-    avoid = [*anatomy.blood, *(by_name[name] for name in (*site.forbidden, "airways"))]
-    if not at_skin:
-        avoid += [by_name["air"], by_name["skin"]]
-    clear = ~np.isin(labels, avoid)
-    return np.asarray(ndimage.distance_transform_edt(clear, sampling=_LATTICE_MM), dtype=np.float32)
+    return np.asarray(ndimage.distance_transform_edt(~mask, sampling=_LATTICE_MM), dtype=np.float32)
 
 
 def _random_axes(rng: np.random.Generator, diameter_mm: float) -> Float64:

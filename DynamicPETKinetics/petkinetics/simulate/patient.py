@@ -19,9 +19,10 @@ from petkinetics.series import ArrayVoxels, DynamicSeries, SeriesOrigin, Tracer,
 from petkinetics.simulate.anatomy import Anatomy, Labels, grid_axes
 from petkinetics.simulate.blood import BloodParameters, input_function, random_blood
 from petkinetics.simulate.fields import SmoothField
+from petkinetics.simulate.kernels import FWHM_PER_SD
 from petkinetics.simulate.lesions import Lesion, paint_lesions, place_lesions
-from petkinetics.simulate.physiology import Kinetics, ParameterMaps, draw_kinetics, parameter_maps
-from petkinetics.simulate.scanner import Blur, CountNoise, line_mean, liver_calibration
+from petkinetics.simulate.physiology import TEXTURE, Kinetics, ParameterMaps, draw_kinetics, parameter_maps
+from petkinetics.simulate.scanner import RESOLUTION_FWHM_MM, Blur, CountNoise, line_mean, liver_calibration
 from petkinetics.simulate.seeds import stream
 from petkinetics.simulate.thorax import Thorax
 
@@ -35,7 +36,7 @@ ANATOMIES: dict[str, Callable[[int, float], Anatomy]] = {"thorax": Thorax}
 #: weight 63 +- 10 kg and 202-406 MBq: the patients of Liang et al. 2023
 WEIGHT_KG = (63.0, 10.0)
 DOSE_MBQ = (202.0, 406.0)
-#: lowest and highest level of the scan, mm
+#: middle of the scan along the body, mm
 _SCAN_CENTRE_MM = 5.7
 #: frames of the reference of learned methods (DESIGN: ki_patlak_9_65), minutes
 PATLAK_WINDOW_MIN = (9.0, 65.0)
@@ -59,6 +60,13 @@ def grid(size: str) -> VolumeGeometry:
     shape, spacing = sizes[size]
     x, y, z = (-0.5 * (n - 1) * step for n, step in zip(shape[::-1], spacing, strict=True))
     return VolumeGeometry(shape, spacing, (x, y, z + _SCAN_CENTRE_MM))
+
+
+def draw_weight_and_dose(seed: int) -> tuple[float, float]:
+    """Body weight (kg, 63 +- 10 within 40-95) and injected activity (MBq, 202-406) of a seed, to a decimal."""
+    rng = stream(seed, "person")
+    weight = float(np.clip(rng.normal(*WEIGHT_KG), 40.0, 95.0))
+    return round(weight, 1), round(float(rng.uniform(*DOSE_MBQ)), 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +100,7 @@ class Body:
             raise InputError(f"'{anatomy}' is not an anatomy that can be simulated; choose {', '.join(ANATOMIES)}.")
         if seed < 0:
             raise InputError(f"The seed is {seed}; it must be 0 or above.")
-        rng = stream(seed, "person")
-        weight = float(np.clip(rng.normal(*WEIGHT_KG), 40.0, 95.0))
-        dose = float(rng.uniform(*DOSE_MBQ))
+        weight, dose = draw_weight_and_dose(seed)
         body = ANATOMIES[anatomy](seed, weight)
         full = grid("full")
         low = full.origin_mm[2]
@@ -204,8 +210,8 @@ def simulate_patient(
 ) -> DigitalPatient:
     """Simulate a dynamic FDG scan of a random patient.
 
-    Dose 1 means noise of 12 % of the mean in a liver voxel of the frame from 60 to 65 min; other
-    doses scale the variance by 1/dose. The same seed is the same person, anatomy, physiology and
+    Dose 1 means that liver voxels vary by 12 % in the frame from 60 to 65 min; other doses scale the
+    variance of the noise by 1/dose. The same seed is the same person, anatomy, physiology and
     noise stream, whatever size, framing and dose.
 
     :param anatomy: one of :data:`ANATOMIES`.
@@ -227,7 +233,7 @@ def simulate_patient(
     axes = grid_axes(where)
     curve = body.input_until(float(frames.end_s[-1]))
     blur = Blur(where.spacing_mm, body.anatomy.motion(*axes))
-    noise_free, slope, intercept = _noise_free_frames(painted, curve, frames, blur)
+    noise_free, slope, intercept = noise_free_frames(painted, curve, frames, blur)
     values = noise_free
     if noise:
         values = _with_noise(noise_free, _count_noise(body, curve, frames, dose), axes)
@@ -239,7 +245,7 @@ def simulate_patient(
         "ki_patlak_9_65": slope,
         "v0_patlak_9_65": intercept,
     }
-    weight, activity = round(body.weight_kg, 1), round(body.injected_activity_mbq, 1)
+    weight, activity = body.weight_kg, body.injected_activity_mbq
     return DigitalPatient(
         series=DynamicSeries(
             timing=frames,
@@ -281,13 +287,18 @@ def _reference_frames() -> FrameTiming:
     return paper.select(paper.window(*PATLAK_WINDOW_MIN))
 
 
-def _noise_free_frames(
-    painted: PaintedBody, curve: InputFunction, timing: FrameTiming, blur: Blur
+def noise_free_frames(
+    painted: PaintedBody, curve: InputFunction, timing: FrameTiming, blur: Callable[[Float32], Float32]
 ) -> tuple[Float32, Float32, Float32]:
-    """Blurred frames, and the slope and intercept of Patlak over the reference frames, blurred likewise."""
+    """Blurred frames, and slope and intercept of Patlak over the reference frames, blurred likewise.
+
+    Patlak's fit is linear in the frames and so is the blur: blurring its maps equals fitting blurred frames.
+
+    :param blur: turns a sharp volume into what the scanner shows, see :class:`Blur`.
+    :returns: frames (frames, slices, rows, columns) in kBq/mL, slope, intercept.
+    """
     decay = FDG.decay_per_s
     reference = _reference_frames()
-    # One table serves both: the scan's frames first, then the reference frames' Patlak as two more columns.
     table = ResponseTable(curve, timing, decay)
     reference_table = ResponseTable(curve, reference, decay)
     design = patlak_design(curve, reference, decay)
@@ -334,9 +345,30 @@ def _count_noise(body: Body, curve: InputFunction, timing: FrameTiming, dose: fl
     in_liver = coarse == liver_label
     in_liver &= _within_scan(axes[2])[:, None, None]
     lines = line_mean(coarse, anatomy.names, activity, lattice).values[0][in_liver].mean()
-    kappa = liver_calibration(float(activity[liver_label, 0]), float(lines), calibration, 0, decay)
+    liver = float(activity[liver_label, 0])
+    texture = _texture_cov(body.kinetics[liver_label], liver, curve, calibration)
+    kappa = liver_calibration(liver, float(lines), texture, calibration, 0, decay)
     frames = two_tissue_frames(curve, timing, **constants, decay_per_s=decay)
     return CountNoise(line_mean(coarse, anatomy.names, frames, lattice), kappa, dose, timing, decay, body.seed)
+
+
+def _texture_cov(tissue: Kinetics, activity: float, curve: InputFunction, frame: FrameTiming) -> float:
+    """Coefficient of variation that texture leaves in a tissue's blurred activity, to first order."""
+    sd = RESOLUTION_FWHM_MM / FWHM_PER_SD
+    # A field of B-splines over white nodes is white noise under a kernel of variance 1/3 node^2.
+    kept = (_TEXTURE_MM**2 / 3.0 / (_TEXTURE_MM**2 / 3.0 + sd**2)) ** 1.5
+    flow, fv, trapping = 1.0 + TEXTURE["k1"], 1.0 + TEXTURE["fv"], 1.0 + TEXTURE["k3"]
+    changed = two_tissue_frames(
+        curve,
+        frame,
+        np.array([tissue.k1 * flow, tissue.k1]),
+        np.array([tissue.k2 * flow, tissue.k2]),
+        np.array([tissue.k3, tissue.k3 * trapping]),
+        tissue.k4,
+        np.array([tissue.fv * fv, tissue.fv]),
+        FDG.decay_per_s,
+    )[:, 0]
+    return float(np.sqrt(kept * np.sum((changed / activity - 1.0) ** 2)))
 
 
 def _within_scan(z: Float32) -> Mask:

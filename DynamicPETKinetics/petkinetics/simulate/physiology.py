@@ -73,7 +73,7 @@ TISSUE_KINETICS: dict[str, TissueStatistics] = {
     "spleen": _tissue(1.150, 1.55, 0.0062, 0.20),
     "kidney": _tissue(0.700, 0.70, 0.0085, 0.12),
     "renal pelvis": _tissue(0.120, 0.30, 0.080, 0.05, k3_cv=0.5),
-    "stomach wall": _tissue(0.240, 0.50, 0.013, 0.05, k3_cv=0.45),
+    "stomach wall": _tissue(0.200, 0.50, 0.011, 0.05),
     "stomach content": _tissue(0.010, 0.15, 0.004, 0.00),
     "bowel": _tissue(0.180, 0.48, 0.015, 0.04, k3_cv=0.6),
     "oesophagus": _tissue(0.120, 0.45, 0.011, 0.05),

@@ -35,7 +35,7 @@ Box = tuple[slice, slice, slice]
 
 RESOLUTION_FWHM_MM = 5.5
 NOISE_FWHM_MM = 5.5
-#: noise SD / mean of a liver voxel in a 300-s frame an hour after injection: what dose 1 means
+#: SD / mean of liver voxels in the 300-s frame from 60 to 65 min: what dose 1 means
 LIVER_COV = 0.12
 #: linear attenuation at 511 keV, 1/mm
 _ATTENUATION = {"air": 0.0, "airways": 0.0, "lung": 0.0029}
@@ -210,14 +210,18 @@ def variance_per_activity(timing: FrameTiming, decay_per_s: float) -> Float64:
 
 
 def liver_calibration(
-    liver: float, lines_in_liver: float, timing: FrameTiming, frame: int, decay_per_s: float, cov: float = LIVER_COV
+    liver: float, lines_in_liver: float, texture_cov: float, timing: FrameTiming, frame: int, decay_per_s: float
 ) -> float:
-    """kappa^2 such that the liver's voxels have this coefficient of variation in a frame at dose 1.
+    """kappa^2 such that liver voxels vary by :data:`LIVER_COV` in a frame at dose 1.
+
+    That is what an observer measures in the image; the little that the liver's own texture brings is
+    taken off, the rest is noise.
 
     :param liver: activity of the liver in that frame; *lines_in_liver*: A_lines there, kBq/mL.
+    :param texture_cov: coefficient of variation of the noise-free, blurred liver.
     """
     size = variance_per_activity(timing, decay_per_s)[frame]
-    return float((cov * liver) ** 2 / (size * 0.5 * (liver + lines_in_liver)))
+    return float((LIVER_COV**2 - texture_cov**2) * liver**2 / (size * 0.5 * (liver + lines_in_liver)))
 
 
 def unit_noise(

@@ -66,8 +66,8 @@ REACH_MM = 16.0
 VERTEBRA_PERIOD_MM = 25.0
 RIB_PERIOD_MM = 26.0
 #: corners of the box that holds the trunk
-LOW_MM: Position = (-260.0, -260.0, -140.0)
-HIGH_MM: Position = (260.0, 260.0, 150.0)
+LOW_MM: Position = (-225.0, -185.0, -140.0)
+HIGH_MM: Position = (225.0, 190.0, 150.0)
 
 
 class Template:
@@ -88,10 +88,10 @@ class Template:
         def around(mean: float, sd: float) -> float:
             return float(mean + sd * np.clip(rng.standard_normal(), -2.0, 2.0))
 
-        self.build = relative**0.2 * around(1.0, 0.03)
+        self.build = relative**0.12 * around(1.0, 0.03)
         self.cavity_x = 123.0 * self.build * around(1.0, 0.03)
         self.cavity_y = 78.0 * self.build * around(1.0, 0.04)
-        self.fat_mm = float(np.clip(11.0 + 0.45 * (weight_kg - 63.0) + around(0.0, 2.5), 4.0, 34.0))
+        self.fat_mm = float(np.clip(11.0 + 0.36 * (weight_kg - 63.0) + around(0.0, 2.5), 4.0, 34.0))
         self.muscle_mm = 8.0 * relative**0.3 * around(1.0, 0.12)
         self.dome_right_mm = around(14.0, 6.0)
         self.dome_left_mm = self.dome_right_mm - around(13.0, 4.0)
