@@ -146,7 +146,7 @@ def test_report_says_what_was_done_with_what_and_that_it_is_no_medical_device(re
         "Ki (whole-blood input) and V0",
         "Patlak graphical analysis",
         "2, from 30 to 40 min",
-        "30 min (default)",
+        "t*: default.",
         "whole blood",
         "region aorta.nii.gz",
         "Override injection_time 10:12:31",
@@ -154,7 +154,7 @@ def test_report_says_what_was_done_with_what_and_that_it_is_no_medical_device(re
         "1.2.3.4",
         "The region is small.",
         "75.0",
-        "28, 71, 256, 256",
+        "28 × 71 × 256 × 256",
     ):
         assert phrase in text, phrase
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Volume = NDArray[np.float32]
 
 #: Ki below this share of the colour scale is transparent, above the second fully coloured
-_FADE = (0.08, 0.3)
+_FADE = (0.06, 0.22)
 #: colours of a map by its quantity; those of its SD are the same
 _COLOURS = {"ki": "inferno", "v0": "viridis", "residual": "cividis"}
 _BAR_LENGTHS_MM = (10, 20, 50, 100, 200)
@@ -193,12 +193,13 @@ def map_overview(
                 extent=planes.extent(plane),
                 interpolation="nearest",
             )
-            unit = "" if parametric.quantity.unit in ("", "1") else f", {parametric.quantity.unit}"
-            axes.set_title(f"{label}{unit}", fontsize=9)
+            axes.set_title(label, fontsize=9)
             _dress(axes, planes, plane, cross=False)
             signed = bool((parametric.values[body] < 0).any())
             bar = drawn.colorbar(picture, ax=axes, shrink=0.9, aspect=18, pad=0.02, extend="both" if signed else "max")
             bar.outline.set_linewidth(0.5)
+            if parametric.quantity.unit != "1":
+                bar.set_label(parametric.quantity.unit, fontsize=8)
             bar.ax.locator_params(nbins=4)
             bar.ax.tick_params(labelsize=8)
     shown = "; ".join(f"{label}: {m.quantity.meaning}" for m, label in zip(maps, labels, strict=True))

@@ -83,13 +83,13 @@ figcaption b { color: var(--ink); }
 table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; padding-left: 0; position: sticky; left: 0;
-  background: var(--paper); }
+  background: var(--paper); white-space: normal; min-width: 7rem; max-width: 12rem; overflow-wrap: anywhere; }
 thead th { vertical-align: bottom; color: var(--soft); font-weight: 600; font-size: .8125rem; }
 th small, td small { display: block; font-weight: 400; }
 td small { color: var(--soft); font-size: .8125rem; }
 table.facts { width: 100%; }
 table.facts th, table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; vertical-align: top; }
-table.facts th { width: 14rem; font-weight: 400; color: var(--soft); position: static; }
+table.facts th { width: 14rem; max-width: none; font-weight: 400; color: var(--soft); position: static; }
 table.facts td { padding-right: 0; }
 .note { color: var(--soft); font-size: .875rem; }
 summary { cursor: pointer; color: var(--accent); padding: .3rem 0; }
@@ -178,8 +178,7 @@ def _lead(record: Record, info: Record) -> str:
         window = f", from {start:.4g} to {end:.4g} min" if math.isfinite(start) and math.isfinite(end) else ""
         cards.append(("Frames used", f"{len(used)}{window}"))
     if record.get("t_star_min") is not None:
-        choice = str(record.get("t_star_choice", ""))
-        cards.append(("t*", f"{_number(record['t_star_min']):g} min" + (f" ({choice})" if choice else "")))
+        cards.append(("t*", f"{_number(record['t_star_min']):g} min"))
     if source.get("kind"):
         cards.append(("Input function", str(source["kind"])))
     tracer = record.get("tracer", info.get("tracer"))
@@ -188,7 +187,9 @@ def _lead(record: Record, info: Record) -> str:
     if record.get("seconds") is not None:
         cards.append(("Computed in", f"{_number(record['seconds']):.3g} s"))
     inside = "\n".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in cards)
-    return f'<dl class="cards">\n{inside}\n</dl>' if cards else ""
+    choice = str(record.get("t_star_choice") or "")
+    note = f'\n<p class="note">t*: {escape(choice)}.</p>' if choice else ""
+    return f'<dl class="cards">\n{inside}\n</dl>{note}' if cards else ""
 
 
 def _warnings(sentences: Sequence[str]) -> str:
@@ -304,9 +305,11 @@ def _input_function(source: Record) -> str:
         "roi_volume_ml": "Volume of the blood region, mL",
         "peak_s": "Time of the peak, s",
         "peak_kbq_per_ml": "Peak, kBq/mL",
+        "nodes": "Nodes",
+        "end_s": "Known until, s",
     }
     known = [(label, source[key]) for key, label in names.items() if source.get(key) is not None]
-    rest = [(k, v) for k, v in source.items() if k not in names and k != "warnings"]
+    rest = [(k, v) for k, v in source.items() if k not in names and k != "warnings" and v is not None]
     return f"{_facts([*known, *rest])}\n{_notes(_sentences(source))}"
 
 
@@ -347,7 +350,11 @@ def _series(info: Record, record: Record) -> str:
         "manufacturer": "Scanner's manufacturer",
     }
     facts = [(label, about[key]) for key, label in names.items() if about.get(key) not in (None, "")]
-    return _facts(facts) if facts else ""
+    return (
+        _facts([(k, " × ".join(map(_text, v)) if isinstance(v, list | tuple) else v) for k, v in facts])
+        if facts
+        else ""
+    )
 
 
 def _provenance(record: Record) -> str:
@@ -359,7 +366,8 @@ def _provenance(record: Record) -> str:
         ("noise", "Noise"),
         ("versions", "Version of"),
     ):
-        facts += [(f"{label} {name}", value) for name, value in _mapping(record.get(key)).items()]
+        given = {name: value for name, value in _mapping(record.get(key)).items() if value not in (None, "", {}, [])}
+        facts += [(f"{label} {name}", value) for name, value in given.items()]
     for key, label in (
         ("device", "Device"),
         ("weights_hash", "Hash of the weights"),
