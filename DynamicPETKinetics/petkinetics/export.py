@@ -54,26 +54,17 @@ def read_record(result: Path) -> dict[str, Any]:
 
 
 def result_maps(result: Path, record: dict[str, Any]) -> list[ParametricMap]:
-    """The maps of a result folder, with the provenance that export writes.
+    """The maps of a result folder, with its record as their provenance.
 
     :raises InputError: a map that the record names is missing or unreadable.
     """
     from petkinetics.read.maps import read_map
 
-    provenance = {
-        "method": record.get("method", ""),
-        "version": record.get("versions", {}).get("petkinetics", ""),
-        "input_function_kind": record.get("input_function", {}).get("kind", ""),
-        "frames_used": [frame["index"] for frame in record.get("frames_used", [])],
-        "t_star_min": record.get("t_star_min"),
-        "until_min": record.get("until_min"),
-        "series_uids": record.get("input_uids", []),
-    }
     maps = []
     for name in record.get("maps", {}):
         files = [result / f"{name}.nii.gz", result / f"{name}.nii"]
         found = [file for file in files if file.is_file()]
         if not found:
             raise InputError(f"'{result}' lacks the map {name}.nii.gz that its {RECORD_NAME} names.")
-        maps.append(replace(read_map(found[0]), quantity=QUANTITIES[name], provenance=provenance))
+        maps.append(replace(read_map(found[0]), quantity=QUANTITIES[name], provenance=record))
     return maps
