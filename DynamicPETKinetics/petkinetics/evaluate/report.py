@@ -264,11 +264,11 @@ def _agreement(rows: Sequence[Row], difference: str) -> str:
     unit = str(rows[0].get("unit") or "")
     header = [
         ("Region", ""),
-        ("Pairs", "independent"),
         ("Bias", f"95 % CI{', ' if unit else ''}{unit}"),
         ("Limits", f"95 %{', ' if unit else ''}{unit}"),
         ("Bias", "% of pair mean"),
         ("Slope", "p"),
+        ("Pairs", "independent"),
     ]
     body = []
     for row in rows:
@@ -276,12 +276,12 @@ def _agreement(rows: Sequence[Row], difference: str) -> str:
         body.append(
             [
                 str(row["roi"]),
-                f"{_digits(row.get('n'), 0)}\n{_digits(row.get('n_effective'), 0)}",
                 f"{_digits(row.get('bias'))}\n"
                 f"{_digits(row.get('bias_ci_lower'))} to {_digits(row.get('bias_ci_upper'))}",
                 f"{_digits(row.get('loa_lower'))}\n{_digits(row.get('loa_upper'))}",
                 f"{_number(percent):.1f}".replace("-", "−") if percent is not None else "n/a",
                 f"{_digits(row.get('slope'))}\n{_p_value(row.get('slope_p'))}",
+                f"{_digits(row.get('n'), 0)}\n{_digits(row.get('n_effective'), 0)}",
             ]
         )
     meaning = str(rows[0].get("slope_meaning") or "")
