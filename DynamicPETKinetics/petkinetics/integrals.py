@@ -103,10 +103,15 @@ def weighted_frame_integral(t: Float64, c: Float64, timing: FrameTiming, decay_p
     """Integral of e^(-lambda (t - start)) C over each frame, shape (frames,)."""
     h = np.diff(t)
     z = decay_per_min * h
-    piece = h * np.exp(-decay_per_min * (t[:-1] - t[0])) * (c[:-1] * phi1(z) + np.diff(c) * psi2(z))
-    running = np.concatenate([[0.0], np.cumsum(piece)])
-    at_start, at_end = at_frame_edges(t, running, timing)
-    return (at_end - at_start) * np.exp(decay_per_min * (timing.start_s / 60.0 - t[0]))
+    piece = h * (c[:-1] * phi1(z) + np.diff(c) * psi2(z))
+    # Summed a frame, each with the weight of its own: in a running sum from the first node the late
+    # frames of a short-lived nuclide would drown (Rb-82 after an hour: e^-33 of the first).
+    first, last = (np.searchsorted(t, edge / 60.0 - 1e-12) for edge in (timing.start_s, timing.end_s))
+    out = np.zeros(len(timing))
+    for frame, start in enumerate(timing.start_s / 60.0):
+        part = slice(first[frame], last[frame])
+        out[frame] = np.sum(piece[part] * np.exp(-decay_per_min * (t[:-1][part] - start)))
+    return out
 
 
 def double_frame_integral(t: Float64, c: Float64, timing: FrameTiming) -> Float64:
