@@ -136,6 +136,15 @@ def test_the_factors_alone_give_the_times_where_the_tags_give_none(blank):
     assert "starts were taken from the decay factors" in times.warnings[0]
 
 
+def test_of_two_readings_that_agree_with_the_factors_the_closer_one_is_taken(blank):
+    # Middle and average moment of a 300-s frame lie 0.4 s apart: both agree within the tolerance.
+    x = DECAY * DURATION
+    reference = TRUE_START + np.log(x / -np.expm1(-x)) / DECAY
+    times = resolve(headers(blank, [0] * 4, reference, FACTOR))
+    np.testing.assert_allclose(times.start - S, TRUE_START, atol=1e-6)
+    assert times.decay_weighted
+
+
 def test_two_tags_that_agree_need_neither_factors_nor_vendor(blank):
     times = resolve(headers(blank, TRUE_START, TRUE_START + DURATION / 2, [1.0] * 4))
     assert times.basis == ACQUISITION and not times.decay_weighted

@@ -247,6 +247,12 @@ def frames_that_cannot_be_told_apart(ds, frame, k):
 
 
 @case("no valid rescale slope")
+def rescale_slope_zero(ds, frame, k):
+    ds.RescaleSlope = "0"
+    return ds
+
+
+@case("no valid rescale slope")
 def no_rescale_slope(ds, frame, k):
     del ds.RescaleSlope
     return ds

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -38,6 +39,8 @@ _TAGS = tuple(
     RescaleSlope RescaleIntercept BitsAllocated PixelRepresentation
     """.split()  # noqa: SIM905 - one name a line would hide which tags are read
 )
+#: of these, those that are no text (files without explicit types do not say so)
+_UNSIGNED_SHORT = {"Rows", "Columns", "BitsAllocated", "PixelRepresentation", "NumberOfTimeSlots"}
 _NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 
 
@@ -139,18 +142,20 @@ def _text(ds: Dataset, keyword: str, little: bool = True) -> str:
     element = ds.get_item(tag)
     if not isinstance(element, RawDataElement):
         value = element.value
-        return "" if value is None else "\\".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        several = isinstance(value, Sequence) and not isinstance(value, str)
+        return "\\".join(map(str, value)) if several else str("" if value is None else value)
     raw = element.value or b""
-    if element.VR == "US" or keyword in ("Rows", "Columns", "BitsAllocated", "PixelRepresentation"):
+    if keyword in _UNSIGNED_SHORT:
         return str(int.from_bytes(raw[:2], "little" if little else "big")) if raw else ""
     return raw.decode("latin-1").strip(" \x00")
 
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return value if math.isfinite(value) else None
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -153,9 +153,14 @@ def _by_decay_factors(
     :raises InputError: there are readings without overlap, but all contradict the factors.
     """
     for reference_name, reference in _references(evidence, decay_correction, injection):
-        names = [n for n, start in apart.items() if evidence.agrees(start, reference, mean_decay_factor)]
-        if names:
-            name = _preferred(names, habit)
+        off = {
+            n: float(np.abs(evidence.seconds_off(start, reference, mean_decay_factor)).max())
+            for n, start in apart.items()
+            if evidence.agrees(start, reference, mean_decay_factor)
+        }
+        if off:
+            # The vendor's reading, else the closest: middle and average moment differ by less than the tolerance.
+            name = _preferred(sorted(off, key=off.__getitem__), habit)
             return _with_reference(
                 evidence, apart[name], name, reference_name, reference, decay_correction, injection, warnings
             )
