@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from petkinetics.errors import InputError
 from petkinetics.evaluate.bland_altman import (
     COLUMNS,
+    Differences,
     agreement_across_regions,
     agreement_in_region,
     agreement_of_pairs,
@@ -135,6 +136,24 @@ def test_slope_p_value_is_honest_under_correlated_noise():
         naive += stats.linregress(truth, a - truth).pvalue < 0.05
     assert below / worlds < 0.12
     assert naive / worlds > 0.3
+
+
+def test_a_small_lesion_takes_its_correlation_from_around_it():
+    """33 voxels cannot show their correlation: intervals from the surroundings cover, their own do not."""
+    index = ball(2.1)
+    assert index.size == 33
+    rng = np.random.default_rng(11)
+    everywhere = np.ones(GRID.shape, dtype=bool)
+    hits, worlds = np.zeros(2), 200
+    for _ in range(worlds):
+        field = noise(rng, 0.9)
+        a = 5.3 + field.ravel()[index]
+        b = np.full(index.size, 5.0)
+        with_others = agreement_in_region(a, b, index, GRID, differences=Differences(field, everywhere)).absolute
+        alone = agreement_in_region(a, b, index, GRID).absolute
+        hits += [limits.bias_ci[0] < 0.3 < limits.bias_ci[1] for limits in (with_others, alone)]
+    assert 0.90 < hits[0] / worlds < 0.995
+    assert hits[1] / worlds < hits[0] / worlds - 0.05
 
 
 def test_a_difference_without_spread_gives_a_bias_without_width():

@@ -17,7 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 from petkinetics.errors import InputError
-from petkinetics.evaluate.spatial_correlation import SpatialCorrelation, region_lags, spatial_correlation
+from petkinetics.evaluate.spatial_correlation import (
+    SpatialCorrelation,
+    region_lags,
+    spatial_correlation,
+    surroundings,
+)
 from petkinetics.series import VolumeGeometry
 
 Float64 = NDArray[np.float64]
@@ -27,6 +32,8 @@ Against = Literal["estimate", "truth"]
 Z = 1.96
 #: pairs whose mean is below this share of the region's mean have no meaningful percent difference
 PERCENT_FLOOR = 0.1
+#: smaller regions take the correlation from their surroundings: their own voxels cannot show it
+ENOUGH_VOXELS = 1000
 #: what the slope of the differences means
 SLOPE_AGAINST = {
     "truth": "regression of the difference on the truth",
@@ -64,6 +71,18 @@ class Limits:
     bias_ci: tuple[float, float]
     loa_lower_ci: tuple[float, float]
     loa_upper_ci: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """The differences of two maps over the whole image.
+
+    :param residual: difference minus the mean difference of its region, (slices, rows, columns).
+    :param valid: where both maps hold values.
+    """
+
+    residual: Float64
+    valid: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -180,23 +199,30 @@ def agreement_in_region(
     roi: str = "",
     unit: str = "",
     against: Against = "estimate",
+    differences: Differences | None = None,
 ) -> Agreement:
     """Voxelwise agreement of two maps in a region, allowing for spatial correlation.
+
+    The correlation is estimated from the region's differences; for a region of fewer than 1000 voxels
+    from those around it as well, where they are given: a lesion of 30 voxels cannot show its own.
 
     :param a: values of the first map at *index*, shape (n,).
     :param b: values of the second map (the truth, where *against* says so).
     :param index: flat voxel indices of the region on *geometry*.
+    :param differences: of the two maps everywhere.
     :raises InputError: fewer than two voxels, or a value is not a number.
     """
     a, b = _checked(a, b, roi)
     difference = a - b
-    correlation = _correlation(difference - difference.mean(), index, geometry)
+    around = _correlation_around(index, geometry, differences)
+    correlation = _correlation(difference - difference.mean(), index, geometry, around)
     reference = _reference(a, b, against)
-    slope, intercept, p = _slope(difference, reference, (index, geometry))
+    slope, intercept, p = _slope(difference, reference, (index, geometry, around))
     keep, percent = _percent(a, b)
     percent_limits = None
     if percent.size >= 2:
-        percent_limits = limits_of_agreement(percent, _correlation(percent - percent.mean(), index[keep], geometry))
+        centred = percent - percent.mean()
+        percent_limits = limits_of_agreement(percent, _correlation(centred, index[keep], geometry, around))
     return Agreement(
         roi=roi,
         unit=unit,
@@ -245,13 +271,27 @@ def _percent(a: Float64, b: Float64) -> tuple[NDArray[np.bool_], Float64]:
     return keep, 100.0 * (a - b)[keep] / middle[keep]
 
 
-def _correlation(residual: Float64, index: NDArray[np.intp], geometry: VolumeGeometry) -> SpatialCorrelation:
+def _correlation(
+    residual: Float64, index: NDArray[np.intp], geometry: VolumeGeometry, around: SpatialCorrelation | None
+) -> SpatialCorrelation:
     lags, order = region_lags(index, geometry)
-    return spatial_correlation(residual[order], lags)
+    return around.carried_to(lags, residual) if around is not None else spatial_correlation(residual[order], lags)
+
+
+def _correlation_around(
+    index: NDArray[np.intp], geometry: VolumeGeometry, differences: Differences | None
+) -> SpatialCorrelation | None:
+    if differences is None or index.size >= ENOUGH_VOXELS:
+        return None
+    near = surroundings(index, geometry, differences.valid)
+    residual = differences.residual.reshape(-1)[near].astype(np.float64)
+    return spatial_correlation(residual - residual.mean(), region_lags(near, geometry)[0])
 
 
 def _slope(
-    difference: Float64, reference: Float64, place: tuple[NDArray[np.intp], VolumeGeometry] | None
+    difference: Float64,
+    reference: Float64,
+    place: tuple[NDArray[np.intp], VolumeGeometry, SpatialCorrelation | None] | None,
 ) -> tuple[float, float, float]:
     """Least-squares slope, intercept and the slope's two-sided p-value.
 
@@ -268,8 +308,9 @@ def _slope(
     residual = difference - difference.mean() - slope * x
     variance, inflation, freedom = float(residual @ residual) / (difference.size - 2), 1.0, difference.size - 2.0
     if place is not None:
-        lags, order = region_lags(*place)
-        correlation = spatial_correlation(residual[order], lags)
+        index, geometry, around = place
+        lags, order = region_lags(index, geometry)
+        correlation = _correlation(residual, index, geometry, around)
         inflation = max(float((correlation.rho * lags.sums(x[order])).sum()) / sum_xx, 1.0)
         variance = max(correlation.variance, variance)
         freedom = max(correlation.n_effective_limits - 2.0, 1.0)

@@ -13,11 +13,12 @@ from petkinetics.evaluate.bland_altman import (
     SLOPE_AGAINST,
     Against,
     Agreement,
+    Differences,
     agreement_across_regions,
     agreement_in_region,
 )
 from petkinetics.maps import ParametricMap
-from petkinetics.read.regions import Regions, to_grid_nearest, voxels_by_label
+from petkinetics.read.regions import IntArray, Regions, to_grid_nearest, voxels_by_label
 
 Float64 = NDArray[np.float64]
 
@@ -106,7 +107,9 @@ def compare_maps(
         if warn is not None:
             warn(sentence)
 
-    found = voxels_by_label(to_grid_nearest(regions, map_a.geometry))
+    labels = to_grid_nearest(regions, map_a.geometry)
+    found = voxels_by_label(labels)
+    differences = _differences(map_a, map_b, labels)
     agreements: list[Agreement] = []
     pairs: dict[str, RegionPairs] = {}
     for label in regions.label_values:
@@ -116,7 +119,7 @@ def compare_maps(
             say(f"The region '{name}' has {index.size} voxels on the maps' grid and was left out; two are needed.")
             continue
         a, b = (m.values.reshape(-1)[index].astype(np.float64) for m in (map_a, map_b))
-        agreements.append(agreement_in_region(a, b, index, map_a.geometry, name, quantity.unit, against))
+        agreements.append(agreement_in_region(a, b, index, map_a.geometry, name, quantity.unit, against, differences))
         pairs[name] = RegionPairs(a, b)
     if not agreements:
         raise InputError(f"No region of {regions.source} has two or more voxels on the maps' grid.")
@@ -129,3 +132,15 @@ def compare_maps(
     return Comparison(
         name_a, name_b, quantity.symbol, quantity.unit, against, tuple(agreements), pairs, tuple(warnings)
     )
+
+
+def _differences(map_a: ParametricMap, map_b: ParametricMap, labels: IntArray) -> Differences:
+    """A - B less the mean of its region (what lies in no region is one), where either map holds a value."""
+    difference = map_a.values.astype(np.float64) - map_b.values
+    valid = np.isfinite(difference) & ((map_a.values != 0) | (map_b.values != 0))
+    difference[~valid] = 0.0
+    _, region = np.unique(labels, return_inverse=True)
+    region = region.reshape(-1)
+    count = np.bincount(region, valid.reshape(-1))
+    mean = np.bincount(region, difference.reshape(-1)) / np.maximum(count, 1)
+    return Differences(difference - mean[region].reshape(difference.shape), valid)

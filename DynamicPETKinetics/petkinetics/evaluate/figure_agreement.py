@@ -81,6 +81,7 @@ def bland_altman_plot(
         axes.set_ylabel(f"{symbol}: {comparison.name_a} − {comparison.name_b}\n{unit.strip()}".strip())
         middle = comparison.name_b if agreement.against == "truth" else "mean of the two"
         axes.set_xlabel(f"{symbol}, {middle}{unit}")
+        axes.locator_params(axis="x", nbins=5)
     caption = _caption(comparison, agreement, drawn_points.size)
     return FigureFile(path, f"Agreement: {agreement.roi}", caption, "agreement")
 

@@ -19,6 +19,8 @@ Float64 = NDArray[np.float64]
 
 #: correlation is looked for up to this distance
 MAX_LAG_MM = 40.0
+#: what lies this close to a small region has the same correlation
+_SURROUNDINGS_MM = 25.0
 #: where the mean correlation at a distance falls below this, it has ended
 _END_OF_CORRELATION = 0.01
 
@@ -55,6 +57,21 @@ class SpatialCorrelation:
 
     def _count(self, rho: Float64) -> float:
         return float(np.clip(self.n**2 / max(float((self.pairs * rho).sum()), 1e-300), 1.0, self.n))
+
+    def carried_to(self, lags: Lags, residual: Float64) -> SpatialCorrelation:
+        """The same correlation in another, smaller region, with that region's own variance.
+
+        :param lags: of the other region, which has the same voxel size and reaches no further.
+        :param residual: its differences minus their mean, shape (n,).
+        """
+        n = residual.size
+        index = [np.r_[0 : r + 1, -r:0] if r else np.array([0]) for r in lags.reach]
+        rho = self.rho[np.ix_(*index)]
+        pairs = np.rint(lags.sums(np.ones(n)))
+        # the mean of the residuals' squares misses the variance of the mean, sum(rho)/n^2 of the whole
+        shared = min(max(float((pairs * rho).sum()) / n**2, 1.0 / n), 0.95)
+        variance = float(residual @ residual) / n / (1.0 - shared)
+        return SpatialCorrelation(n, rho, pairs, variance, self.range_mm, self.ended)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +121,22 @@ def region_lags(index: NDArray[np.intp], geometry: VolumeGeometry) -> tuple[Lags
     box = np.zeros(tuple(zyx.max(axis=1) + 1 - low), dtype=bool)
     box[tuple(zyx - low[:, None])] = True
     return Lags(box, geometry.spacing_mm[::-1]), np.argsort(index, kind="stable")
+
+
+def surroundings(index: NDArray[np.intp], geometry: VolumeGeometry, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Flat indices of the valid voxels in the region's bounding box widened by 25 mm on every side.
+
+    :param valid: voxels with a difference (slices, rows, columns); the region itself always counts.
+    """
+    zyx = np.array(np.unravel_index(index, geometry.shape))
+    margin = np.ceil(_SURROUNDINGS_MM / np.array(geometry.spacing_mm[::-1])).astype(int)
+    low = np.maximum(zyx.min(axis=1) - margin, 0)
+    high = np.minimum(zyx.max(axis=1) + 1 + margin, geometry.shape)
+    near = np.zeros(geometry.shape, dtype=bool)
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    near[box] = valid[box]
+    near.reshape(-1)[index] = True
+    return np.flatnonzero(near)
 
 
 def spatial_correlation(residual: Float64, lags: Lags) -> SpatialCorrelation:
