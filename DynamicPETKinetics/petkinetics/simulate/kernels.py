@@ -17,9 +17,9 @@ def blur_taps(sd_voxels: float) -> NDArray[np.float64]:
     """A sampled Gaussian, normalised, whose standard deviation over the taps is the one asked for.
 
     Samples of a Gaussian narrower than a voxel spread less than the Gaussian itself (at 0.5 voxel by
-    5 %), so there a wider one is sampled.
+    7 %), so there a wider one is sampled; below half a voxel three taps of that variance are taken.
     """
-    if sd_voxels < 0.4:
+    if sd_voxels < 0.5:
         side = 0.5 * sd_voxels**2
         return np.array([side, 1.0 - 2.0 * side, side])
     radius = max(2, int(np.ceil(4.5 * sd_voxels)))

@@ -33,6 +33,7 @@ class Site:
     :param forbidden: tissues the lesion keeps clear of, besides blood, air and airways.
     :param largest_mm: no larger diameter here.
     :param weight: how often the site is drawn.
+    :param inside: diameters that the centre lies at least within its tissues.
     :param depth: of the centre below the body surface in diameters; None for anywhere inside.
     """
 
@@ -40,15 +41,16 @@ class Site:
     forbidden: tuple[str, ...]
     largest_mm: float
     weight: float
+    inside: float = 0.0
     depth: float | None = None
 
 
 SITES: dict[str, Site] = {
-    "lung": Site(("lung",), ("myocardium",), LARGEST_MM, 0.28),
-    "liver": Site(("liver",), ("lung",), LARGEST_MM, 0.22),
+    "lung": Site(("lung",), ("myocardium",), LARGEST_MM, 0.28, inside=0.3),
+    "liver": Site(("liver",), ("lung",), LARGEST_MM, 0.22, inside=0.5),
     "lymph node": Site(("mediastinum",), ("myocardium",), 24.0, 0.18),
     "bone marrow": Site(("vertebrae", "ribs", "sternum"), ("spinal cord",), 24.0, 0.14),
-    "soft tissue": Site(("muscle",), ("lung", "liver"), 34.0, 0.10),
+    "soft tissue": Site(("muscle",), ("lung", "liver"), 34.0, 0.10, inside=0.2),
     # a third of the diameter under the surface, so that the outer part bulges
     "skin": Site(("skin", "subcutaneous fat", "muscle"), ("ribs", "lung"), 24.0, 0.08, depth=0.3),
 }
@@ -85,73 +87,85 @@ def place_lesions(seed: int, anatomy: Anatomy, low_z_mm: float, high_z_mm: float
     :param low_z_mm: lesions lie wholly above this level; *high_z_mm*: and below this one.
     """
     rng = stream(seed, "lesions")
-    axes = [
-        np.arange(lo, hi, _LATTICE_MM, dtype=np.float32)
-        for lo, hi in zip(
-            (anatomy.low_mm[0], anatomy.low_mm[1], low_z_mm - 8.0),
-            (anatomy.high_mm[0], anatomy.high_mm[1], high_z_mm + 8.0),
-            strict=True,
-        )
-    ]
-    labels = anatomy.paint(axes[0], axes[1], axes[2])
-    by_name = {name: label for label, name in anatomy.names.items()}
-    sites = [name for name, site in SITES.items() if np.isin(labels, [by_name[t] for t in site.tissues]).any()]
-    weights = np.array([SITES[name].weight for name in sites])
-    clearance: dict[str, Float32] = {}
-    depth: Float32 | None = None
-    lesions: list[Lesion] = []
+    ground = _Ground(anatomy, low_z_mm, high_z_mm)
+    weights = np.array([SITES[name].weight for name in ground.sites])
     wanted = int(rng.integers(4, 9))
+    lesions: list[Lesion] = []
     for _ in range(60):
         if len(lesions) == wanted:
             break
-        name = str(rng.choice(sites, p=weights / weights.sum()))
-        site = SITES[name]
-        diameter = float(np.exp(rng.uniform(np.log(SMALLEST_MM), np.log(site.largest_mm))))
-        if name not in clearance:
-            clearance[name] = _clearance(labels, anatomy, site, by_name)
-        margin = 0.62 * diameter + 2.0
-        allowed = np.isin(labels, [by_name[t] for t in site.tissues]) & (clearance[name] > margin)
-        inside_z = (axes[2] > low_z_mm + 0.7 * diameter) & (axes[2] < high_z_mm - 0.7 * diameter)
-        if site.depth is not None:
-            depth = _distance_to(labels == 0) if depth is None else depth
-            allowed &= np.abs(depth - site.depth * diameter - 0.5 * _LATTICE_MM) < 0.5 * _LATTICE_MM
-        places = np.argwhere(allowed & inside_z[:, None, None])
-        if not len(places):
-            continue
-        k, j, i = places[rng.integers(len(places))]
-        jitter = rng.uniform(-0.5, 0.5, 3) * _LATTICE_MM
-        centre = np.array([axes[0][i], axes[1][j], axes[2][k]], dtype=np.float64) + jitter
-        if any(
-            np.linalg.norm(centre - np.array(o.centre_mm)) < 0.65 * (diameter + o.diameter_mm) + 6.0 for o in lesions
-        ):
+        name = str(rng.choice(ground.sites, p=weights / weights.sum()))
+        diameter = float(np.exp(rng.uniform(np.log(SMALLEST_MM), np.log(SITES[name].largest_mm))))
+        centre = ground.draw_centre(rng, name, diameter)
+        if centre is None or any(_too_near(centre, diameter, other) for other in lesions):
             continue
         number = len(lesions) + 1
         malignant = number == 1 or (number > 2 and bool(rng.random() < 0.6))
-        lesions.append(
-            Lesion(
-                number=number,
-                site=name,
-                malignant=malignant,
-                centre_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
-                diameter_mm=diameter,
-                axes=_random_axes(rng, diameter),
-                kinetics=lesion_kinetics(rng, malignant),
-            )
-        )
+        axes, kinetics = _random_axes(rng, diameter), lesion_kinetics(rng, malignant)
+        lesions.append(Lesion(number, name, malignant, centre, diameter, axes, kinetics))
     return lesions
 
 
-def _clearance(
-    labels: Labels,
-    anatomy: Anatomy,
-    site: Site,
-    by_name: dict[str, int],
-) -> Float32:
-    """Distance (mm) of every lattice point to what a lesion of this site keeps clear of."""
-    avoid = [*anatomy.blood, *(by_name[name] for name in (*site.forbidden, "airways"))]
-    if site.depth is None:
-        avoid += [by_name["air"], by_name["skin"]]
-    return _distance_to(np.isin(labels, avoid))
+def _too_near(centre_mm: Position, diameter_mm: float, other: Lesion) -> bool:
+    distance = float(np.linalg.norm(np.subtract(centre_mm, other.centre_mm)))
+    return distance < 0.65 * (diameter_mm + other.diameter_mm) + 6.0
+
+
+class _Ground:
+    """Where in a body the centre of a lesion may lie, searched on a coarse lattice."""
+
+    def __init__(self, anatomy: Anatomy, low_z_mm: float, high_z_mm: float) -> None:
+        low = (anatomy.low_mm[0], anatomy.low_mm[1], low_z_mm - 8.0)
+        high = (anatomy.high_mm[0], anatomy.high_mm[1], high_z_mm + 8.0)
+        x, y, z = (np.arange(lo, hi, _LATTICE_MM, dtype=np.float32) for lo, hi in zip(low, high, strict=True))
+        self._axes = (x, y, z)
+        self._z_range = (low_z_mm, high_z_mm)
+        self._blood = list(anatomy.blood)
+        self._by_name = {name: label for label, name in anatomy.names.items()}
+        self._labels = anatomy.paint(x, y, z)
+        self._distances: dict[tuple[str, str], Float32] = {}
+        #: sites that this body has
+        self.sites = [name for name, site in SITES.items() if self._are(site.tissues).any()]
+
+    def draw_centre(self, rng: np.random.Generator, name: str, diameter_mm: float) -> Position | None:
+        """A place at random; None where a lesion of this size finds none."""
+        places = np.argwhere(self._allowed(name, diameter_mm))
+        if not len(places):
+            return None
+        index = places[rng.integers(len(places))][::-1]
+        jitter = rng.uniform(-0.5, 0.5, 3) * _LATTICE_MM
+        x, y, z = (float(axis[i] + shift) for axis, i, shift in zip(self._axes, index, jitter, strict=True))
+        return x, y, z
+
+    def _allowed(self, name: str, diameter_mm: float) -> NDArray[np.bool_]:
+        site, z = SITES[name], self._axes[2]
+        allowed = self._are(site.tissues) & (self._distance(name, "kept clear of") > 0.62 * diameter_mm + 2.0)
+        if site.inside:
+            allowed &= self._distance(name, "other tissue") > site.inside * diameter_mm
+        if site.depth is not None:
+            below = self._distance(name, "air") - site.depth * diameter_mm
+            allowed &= (below > 0.0) & (below < _LATTICE_MM)
+        low, high = self._z_range
+        allowed &= ((z > low + 0.7 * diameter_mm) & (z < high - 0.7 * diameter_mm))[:, None, None]
+        return np.asarray(allowed)
+
+    def _distance(self, name: str, to: str) -> Float32:
+        """Distance (mm) of every lattice point to what matters to a site."""
+        if (name, to) not in self._distances:
+            site = SITES[name]
+            if to == "air":
+                mask = self._labels == 0
+            elif to == "other tissue":
+                mask = ~self._are(site.tissues)
+            else:
+                outside = () if site.depth is not None else ("air", "skin")
+                mask = self._are((*site.forbidden, "airways", *outside)) | np.isin(self._labels, self._blood)
+            self._distances[name, to] = _distance_to(mask)
+        return self._distances[name, to]
+
+    def _are(self, tissues: tuple[str, ...]) -> NDArray[np.bool_]:
+        labels = [self._by_name[tissue] for tissue in tissues if tissue in self._by_name]
+        return np.asarray(np.isin(self._labels, labels))
 
 
 def _distance_to(mask: NDArray[np.bool_]) -> Float32:

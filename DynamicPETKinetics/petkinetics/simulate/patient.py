@@ -73,7 +73,8 @@ def draw_weight_and_dose(seed: int) -> tuple[float, float]:
 class Body:
     """One random person: all that does not depend on voxels or frames.
 
-    Paint it on as many grids, crops or slices as wanted; the person stays the same.
+    Paint it on as many grids, crops or slices as wanted; the person stays the same. A trainer draws
+    a body, paints crops of it and passes them to :func:`noise_free_frames`.
 
     :param kinetics: two-tissue parameters by tissue label, without lesions.
     :param input_function: plasma and whole blood, decay-corrected to injection.
