@@ -1,0 +1,46 @@
+# make demo   the whole way once, on a simulated patient; results in demo/
+# make test   style, types and all tests
+# Each sets up its own environment in .venv the first time; nothing else on the machine is touched.
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help demo test figures
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+demo: $(VENV)/.ready-to-run
+	$(BIN)/python Testing/demo.py
+
+test: $(VENV)/.ready-to-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n $(JOBS)
+
+figures: $(VENV)/.ready-to-run
+	$(BIN)/python Testing/figures.py
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else \
+	  "Python 3.10 to 3.13 is needed, this is %d.%d. Name another: make PYTHON=python3.12 ..." % v)'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "No environment could be made. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+# The engine is installed in place; the versions come from requirements-dev.txt.
+$(VENV)/.ready-to-run: requirements-dev.txt pyproject.toml | $(BIN)/python
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PIP) --constraint requirements-dev.txt setuptools
+	@$(PIP) --constraint requirements-dev.txt --no-build-isolation --editable '.[figures,fast]'
+	@touch $@
+
+$(VENV)/.ready-to-test: requirements-dev.txt pyproject.toml | $(BIN)/python
+	@echo "Setting up $(VENV) for the tests (once) ..."
+	@$(PIP) --requirement requirements-dev.txt
+	@$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@ $(VENV)/.ready-to-run
