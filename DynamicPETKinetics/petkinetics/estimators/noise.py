@@ -77,28 +77,42 @@ class NoiseModel:
         return np.maximum(np.float32(self.common) + slope * activity, least)
 
 
-def estimate_noise(fit: LinearFit, sample: Float32) -> NoiseModel:
+def estimate_noise(fit: LinearFit, sample: Float32, variances: Float64) -> NoiseModel:
     """Estimate a and b from the residuals of a sample of body voxels.
 
     Voxels are sorted into bins of activity; a bin's variance is the median of the residual variances
     over the median of a chi-squared variable (Wilson & Hilferty 1931), so that vessels, moving organs
     and other voxels that the model misses do not count; a + b*u is fitted to the bins with a, b >= 0.
 
-    :param fit: the weighted fit, weights 1/v_m.
+    :param fit: the weighted fit; its weights need not be 1/v_m.
     :param sample: (frames, voxels), kBq/mL.
+    :param variances: v_m, (frames,).
     """
     activity = sample.mean(axis=0, dtype=np.float64)
     body_mean = float(activity.mean())
-    dof = fit.degrees_of_freedom
-    variance = np.sum((fit.misfit.astype(np.float32) @ sample) ** 2, axis=0) / dof
+    # The sum of squares of the residuals is that of dof normal variables where the weights are 1/v_m;
+    # with other weights it is a mixture, taken as the chi-squared of the same mean and variance.
+    shares = residual_shares(fit, variances)
+    dof = shares.sum() ** 2 / np.sum(shares**2)
+    variance = np.sum((fit.misfit.astype(np.float32) @ sample) ** 2, axis=0) / shares.sum()
     order = np.argsort(activity)
     bins = [b for b in np.array_split(order, min(_BINS, max(1, order.size // 50))) if b.size]
     median_of_mean_chi2 = (1.0 - 2.0 / (9.0 * dof)) ** 3
     v = np.array([np.median(variance[b]) for b in bins]) / median_of_mean_chi2
     u = np.array([activity[b].mean() for b in bins]) / body_mean if body_mean > 0 else np.zeros(len(bins))
     common, local = _nonnegative_line(u, v)
-    rounding = (np.finfo(np.float32).eps * body_mean) ** 2 * float(fit.weights.max())
+    rounding = (np.finfo(np.float32).eps * body_mean) ** 2 / float(variances.min())
     return NoiseModel(common, local, body_mean, rounding)
+
+
+def residual_shares(fit: LinearFit, variances: Float64) -> Float64:
+    """Variances of the fit's independent residuals for frame variances v_m; all 1 for weights 1/v_m."""
+    return np.linalg.eigvalsh((fit.misfit * variances) @ fit.misfit.T)
+
+
+def parameter_variances(fit: LinearFit, variances: Float64) -> Float64:
+    """Variances of the parameters for frame variances v_m, whatever the weights: diagonal of S V S'."""
+    return np.sum(fit.solution**2 * variances, axis=1)
 
 
 def _nonnegative_line(u: Float64, v: Float64) -> tuple[float, float]:

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
-from petkinetics.estimators.noise import NoiseModel, body_sample, estimate_noise, frame_variances
+from petkinetics.estimators.noise import (
+    NoiseModel,
+    body_sample,
+    estimate_noise,
+    frame_variances,
+    parameter_variances,
+    residual_shares,
+)
 from petkinetics.estimators.voxel_weights import VoxelWeightedFit
 from petkinetics.input_function.checks import require_plausible_scale
 from petkinetics.kinetics.patlak import LinearFit, fit_curve, patlak_design, weighted_fit
@@ -50,11 +57,11 @@ class Patlak:
         require_plausible_scale(design[:, 1], activity)
         variances = frame_variances(timing, activity, series.tracer.decay_per_s)
         fit = weighted_fit(design, _weights(weighting, variances, design))
-        noise = estimate_noise(fit, sample)
+        noise = estimate_noise(fit, sample, variances)
         if weighting == "voxel":
             slab_fit: SlabFit = VoxelWeightedFit(fit, variances / activity.clip(1e-12), sample)
         else:
-            slab_fit = _FrameWeightedFit(fit, noise)
+            slab_fit = _FrameWeightedFit(fit, noise, variances)
         self._stream(problem, slab_fit, sink, progress)
         return Estimate(_record(weighting, fit, noise, activity, problem), _region_fit(fit))
 
@@ -96,20 +103,20 @@ class Patlak:
 class _FrameWeightedFit:
     """One small matrix product a slab: parameters, mean activity and residuals in one."""
 
-    def __init__(self, fit: LinearFit, noise: NoiseModel) -> None:
+    def __init__(self, fit: LinearFit, noise: NoiseModel, variances: Float64) -> None:
         frames = fit.design.shape[0]
         mean = np.full((1, frames), 1.0 / frames)
         self._rows = np.concatenate([fit.solution, mean, fit.misfit]).astype(np.float32)
         self._noise = noise
-        self._dof = np.float32(fit.degrees_of_freedom)
-        self._spread = np.sqrt(np.diag(fit.covariance)).astype(np.float32)
+        self._expected = np.float32(residual_shares(fit, variances).sum())
+        self._spread = np.sqrt(parameter_variances(fit, variances)).astype(np.float32)
 
     def __call__(self, values: Float32) -> tuple[Float32, ...]:
         out = self._rows @ values
         ki, v0, activity, misfit = out[0], out[1], out[2], out[3:]
         scale = self._noise.scale(activity)
         residual = np.einsum("ij,ij->j", misfit, misfit)
-        residual /= scale * self._dof
+        residual /= scale * self._expected
         np.sqrt(residual, out=residual)
         np.sqrt(scale, out=scale)
         return ki, v0, scale * self._spread[0], scale * self._spread[1], residual
