@@ -135,7 +135,8 @@ class _Statements:
         self.sidecar = _read_sidecar(path)
         self.notes: list[str] = []
         self._own = False
-        if not self.sidecar and set(table.columns) == set(OWN_COLUMNS) and not options:
+        said = any(name in options for name in OPTION_NAMES)
+        if not self.sidecar and set(table.columns) == set(OWN_COLUMNS) and not said:
             self._own = True
             self.notes.append(
                 f"{path.name} states no units; having the columns that petkinetics writes, it was taken as seconds "
