@@ -8,7 +8,7 @@ import numpy as np
 
 from petkinetics.errors import InputError
 from petkinetics.maps import QUANTITIES, ParametricMap, Quantity
-from petkinetics.read.nifti import NiftiVoxels, _NiftiHeader
+from petkinetics.read.nifti import NiftiVoxels, NiftiHeader
 from petkinetics.read.regions import file_stem, image_geometry
 from petkinetics.series import Float32, VolumeGeometry
 
@@ -29,7 +29,7 @@ def read_map(path: Path) -> ParametricMap:
 
 def _read_nifti(path: Path) -> tuple[Float32, VolumeGeometry]:
     # SimpleITK turns NaN in a NIfTI file into 0 without a word, so the voxels are read directly.
-    header = _NiftiHeader.read(path)
+    header = NiftiHeader.read(path)
     if header.frames != 1:
         raise InputError(f"{path.name} is not one map: it holds {header.frames} volumes.")
     voxels = NiftiVoxels(path, header, np.ones(1))

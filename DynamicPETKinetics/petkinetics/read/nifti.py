@@ -42,7 +42,7 @@ def read_nifti(
     :raises InputError: the file is no dynamic series, the sidecar is missing or lacks what is needed.
     """
     given = overrides or Overrides()
-    header = _NiftiHeader.read(path)
+    header = NiftiHeader.read(path)
     if header.frames < 2:
         raise InputError(
             f"{path.name} holds one volume, not a dynamic series.", "Ki needs a series of frames over time."
@@ -85,7 +85,7 @@ def _sidecar_of(path: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class _NiftiHeader:
+class NiftiHeader:
     """What is needed to find voxels in the file."""
 
     geometry: VolumeGeometry
@@ -96,7 +96,7 @@ class _NiftiHeader:
     intercept: float
 
     @classmethod
-    def read(cls, path: Path) -> _NiftiHeader:
+    def read(cls, path: Path) -> NiftiHeader:
         import SimpleITK as sitk
 
         if not path.is_file():
@@ -165,7 +165,7 @@ class NiftiVoxels:
     """
 
     path: Path
-    header: _NiftiHeader
+    header: NiftiHeader
     scale: NDArray[np.float64]
     _stream: BinaryIO | None = field(default=None, repr=False)
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)

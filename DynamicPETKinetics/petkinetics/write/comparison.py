@@ -13,7 +13,7 @@ from petkinetics.evaluate.figure_agreement import agreement_drawings
 from petkinetics.evaluate.figures import draw
 from petkinetics.evaluate.report import write_report
 from petkinetics.read.maps import read_map
-from petkinetics.read.regions import read_regions
+from petkinetics.read.regions import file_stem, read_regions
 from petkinetics.write.result_folder import RECORD_NAME, write_record
 from petkinetics.write.staging import staged_folder
 from petkinetics.write.tables import write_table
@@ -56,9 +56,10 @@ def write_comparison(
 
 def _title(path: Path) -> str:
     """How a map is called: its method where its result says so, else its folder's and its own name."""
+    name = file_stem(path)
     record_path = path.parent / RECORD_NAME
     if record_path.is_file():
         record: dict[str, Any] = json.loads(record_path.read_text(encoding="utf-8"))
         if record.get("method"):
-            return f"{record['method']} {path.name.split('.')[0]}"
-    return path.name.split(".")[0]
+            return f"{record['method']} {name}"
+    return f"{path.absolute().parent.name} {name}"
