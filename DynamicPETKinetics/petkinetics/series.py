@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import log
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -122,6 +122,18 @@ class VoxelSource(Protocol):
         :param frames: frame indices.
         :param out: buffer to fill, shape (len(frames), last - first, rows, columns); made if None.
         :returns: float32 (frames, slices, rows, columns), kBq/mL decay-corrected to injection.
+        """
+        ...
+
+
+@runtime_checkable
+class RowVoxelSource(VoxelSource, Protocol):
+    """A source that can also read a few rows without the slices they lie in: enough for a small region."""
+
+    def read_rows(self, frame: int, first: int, last: int, top: int, bottom: int) -> Float32:
+        """Rows top <= r < bottom of slices first <= k < last of one frame.
+
+        :returns: float32 (slices, rows, columns), kBq/mL decay-corrected to injection.
         """
         ...
 

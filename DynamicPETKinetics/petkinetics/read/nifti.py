@@ -189,12 +189,31 @@ class NiftiVoxels:
                 raw = np.empty((last - first, rows, columns), dtype=head.dtype)
                 self._fill(at, raw.reshape(-1).view(np.uint8).data)
                 np.copyto(out[i], raw, casting="unsafe")
-            factor = self.scale[frame]
-            if head.slope != 1.0 or factor != 1.0:
-                out[i] *= np.float32(head.slope * factor)
-            if head.intercept:
-                out[i] += np.float32(head.intercept * factor)
+            self._to_kbq(out[i], frame)
         return out
+
+    def read_rows(self, frame: int, first: int, last: int, top: int, bottom: int) -> Float32:
+        """See :class:`petkinetics.series.RowVoxelSource`.
+
+        :raises InputError: the file is truncated or damaged.
+        """
+        head = self.header
+        slices, rows, columns = head.geometry.shape
+        raw = np.empty((last - first, bottom - top, columns), dtype=head.dtype)
+        for k in range(first, last):
+            at = head.voxels_at + ((frame * slices + k) * rows + top) * columns * head.dtype.itemsize
+            self._fill(at, memoryview(raw[k - first].view("u1")).cast("B"))
+        values = raw.astype(np.float32)
+        self._to_kbq(values, frame)
+        return values
+
+    def _to_kbq(self, values: Float32, frame: int) -> None:
+        """From stored numbers to kBq/mL at injection, in place."""
+        factor = self.scale[frame]
+        if self.header.slope != 1.0 or factor != 1.0:
+            values *= np.float32(self.header.slope * factor)
+        if self.header.intercept:
+            values += np.float32(self.header.intercept * factor)
 
     def _fill(self, at: int, buffer: memoryview) -> None:
         filled = 0
