@@ -21,6 +21,8 @@ Float64 = NDArray[np.float64]
 
 #: pieces a frame is divided into; more change Ki by less than 1e-5
 PIECES = 8
+#: gaps below this are rounding of binary numbers; any longer one would cost the frame before it its mean
+_ROUNDING_S = 1e-6
 
 
 def continuous_curve(curve: TimeActivityCurve) -> tuple[Float64, Float64, list[str]]:
@@ -50,7 +52,8 @@ def continuous_curve(curve: TimeActivityCurve) -> tuple[Float64, Float64, list[s
 def _without_gaps(timing: FrameTiming, means: Float64) -> tuple[Float64, Float64, Float64, list[str]]:
     """Frames with every gap filled by a frame of interpolated activity: (start, duration, mean, notes).
 
-    Neighbouring frame edges that differ by rounding (up to 1 s) are joined at the later start.
+    Gaps of rounding (up to 1 s) are filled without a word; frames that overlap by as little are joined
+    at the later start.
     """
     notes: list[str] = []
     mid, starts, ends = timing.mid_s, timing.start_s, timing.end_s
@@ -65,15 +68,16 @@ def _without_gaps(timing: FrameTiming, means: Float64) -> tuple[Float64, Float64
     for i in range(len(timing)):
         last = i + 1 == len(timing)
         gap = 0.0 if last else float(starts[i + 1] - ends[i])
-        whole = last or gap > TOLERANCE_S
+        whole = last or gap > _ROUNDING_S
         start.append(float(starts[i]))
         duration.append(float(timing.duration_s[i]) if whole else float(starts[i + 1] - starts[i]))
         mean.append(float(means[i]))
         if gap > TOLERANCE_S:
-            middle = 0.5 * (ends[i] + starts[i + 1])
             notes.append(
                 f"No frame covers {ends[i]:.0f}-{starts[i + 1]:.0f} s; the blood curve was interpolated there."
             )
+        if gap > _ROUNDING_S:
+            middle = 0.5 * (ends[i] + starts[i + 1])
             start.append(float(ends[i]))
             duration.append(gap)
             mean.append(_between(float(middle), mid[i : i + 2], means[i : i + 2]))
