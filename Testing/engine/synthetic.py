@@ -114,7 +114,7 @@ class Patient:
         self.nodes = feng_nodes(end)
         self.cp = feng(self.nodes, self.delay_s)
         self.design = reference_design(self.nodes, self.cp, self.start, self.duration, self.lam)
-        nz, ny, nx = self.shape
+        _nz, ny, nx = self.shape
         y, x = np.mgrid[:ny, :nx]
         inside = ((y - ny / 2 + 0.5) / (0.40 * ny)) ** 2 + ((x - nx / 2 + 0.5) / (0.40 * nx)) ** 2 < 1.0
         self.body = np.broadcast_to(inside, self.shape).copy()

@@ -165,7 +165,7 @@ def test_an_hour_is_counted_from_injection_not_from_the_scan():
 
 @pytest.mark.parametrize(("t_star", "until"), [(55.5, None), (30.0, 40.0), (70.0, None), (30.0, 20.0)])
 def test_fewer_than_three_frames_are_refused_with_their_number(t_star, until):
-    with pytest.raises(InputError, match="3|three") as refused:
+    with pytest.raises(InputError, match=r"3|three") as refused:
         frames_from(FrameTiming.parse("liang2023"), t_star, until)
     count = len(FrameTiming.parse("liang2023").window(t_star, until))
     assert str(count) in refused.value.message or {0: "no", 1: "one", 2: "two"}[count] in refused.value.message.lower()

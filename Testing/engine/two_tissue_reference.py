@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
@@ -23,7 +25,7 @@ def by_ode(nodes_s, cp, wb, start_s, duration_s, k1, k2, k3, k4, fv, lam_s=0.0) 
         return [k1 * plasma - (k2 + k3) * x[0] + k4 * x[1], k3 * x[0] - k4 * x[1], pet * np.exp(-lam * (t - origin))]
 
     tissue, total = np.zeros(2), np.zeros(len(starts))
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in itertools.pairwise(edges):
         origin = a
         # the state is of the order of Cp, so this absolute tolerance lies far below 1e-10 of it
         *tissue, area = solve_ivp(slope, (a, b), [*tissue, 0.0], method="DOP853", rtol=1e-10, atol=1e-13).y[:, -1]
@@ -52,7 +54,7 @@ def by_matrix(nodes_s, cp, wb, start_s, duration_s, k1, k2, k3, k4, fv, lam_s=0.
     m[6, 4] = fv
     tissue = np.zeros(2)
     totals, width = np.zeros(len(starts)), np.zeros(len(starts))
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in itertools.pairwise(edges):
         if b <= nodes[0]:
             plasma = blood = (0.0, 0.0)
         else:
