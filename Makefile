@@ -1,5 +1,7 @@
 # make demo   the whole way once, on a simulated patient; results in demo/
 # make test   style, types and all tests
+# make bench  speed, memory and accuracy, beside the programs people use (needs 3 GB of disk)
+# make figures  the pictures of the documentation
 # Each sets up its own environment in .venv the first time; nothing else on the machine is touched.
 
 PYTHON ?= python3
@@ -9,7 +11,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test figures
+.PHONY: help demo test bench figures
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -22,6 +24,9 @@ test: $(VENV)/.ready-to-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n $(JOBS)
+
+bench: $(VENV)/.ready-to-test
+	$(BIN)/python Testing/benchmarks/run.py
 
 figures: $(VENV)/.ready-to-run
 	$(BIN)/python Testing/figures.py
