@@ -19,6 +19,7 @@ from petkinetics.read.nuclides import find_nuclide
 from petkinetics.read.overrides import Overrides
 
 #: kBq/mL in one of these
+_SUV_UNITS = ("g/ml", "suv", "suvbw")
 _ACTIVITY_UNITS = {"bq/ml": 1e-3, "kbq/ml": 1.0, "mbq/ml": 1e3, "nci/ml": 0.037, "uci/ml": 37.0, "bq/cc": 1e-3}
 #: options (``--set``) that state what a sidecar does not
 STATEMENTS = ("units", "decay_corrected_to")
@@ -69,7 +70,7 @@ class BidsPet:
             name=path.name,
             meta=meta,
             units=units,
-            half_life_s=_half_life(path.name, radionuclide, given),
+            half_life_s=_half_life(path.name, meta, radionuclide, given),
             radionuclide=radionuclide,
             injected_activity_mbq=given.dose_mbq or _injected(path.name, meta),
             weight_kg=given.weight_kg or _positive(path.name, meta, "BodyWeight"),
@@ -135,18 +136,29 @@ class BidsPet:
 
         :raises InputError: unknown units, or SUV without dose and weight.
         """
-        at = self.corrected_to_s
-        unit = self._kbq_per_stored_unit()
-        if at is None:
-            return unit * timing.decay_factors(self._decay_per_s)
-        return np.full(len(timing), unit * exp(self._decay_per_s * at))
+        if self.corrected_to_s is None:
+            if self._is_suv:
+                raise InputError(
+                    f"{self.name} gives SUV that is not decay-corrected; what that means is not defined.",
+                    "Export the series in Bq/mL, or decay-corrected.",
+                )
+            return self._kbq_per_stored_unit() * timing.decay_factors(self._decay_per_s)
+        return np.full(len(timing), self._kbq_per_stored_unit() * self._to_injection())
+
+    @property
+    def _is_suv(self) -> bool:
+        return self.units.strip().lower() in _SUV_UNITS
+
+    def _to_injection(self) -> float:
+        """Decay from injection to the time the voxels are corrected to; SUV divides by the dose at that time."""
+        return 1.0 if self._is_suv else exp(self._decay_per_s * (self.corrected_to_s or 0.0))
 
     def _kbq_per_stored_unit(self) -> float:
         """kBq/mL in a stored unit; SUV in g/mL takes 1 mL for 1 g: SUV * dose / weight."""
         unit = self.units.strip().lower()
         if unit in _ACTIVITY_UNITS:
             return _ACTIVITY_UNITS[unit]
-        if unit in ("g/ml", "suv", "suvbw"):
+        if unit in _SUV_UNITS:
             if not (self.injected_activity_mbq and self.weight_kg):
                 raise InputError(
                     f"{self.name} gives SUV (g/mL), and converting it needs the injected activity and the weight.",
@@ -160,10 +172,9 @@ class BidsPet:
 
     def suv_factor(self) -> float | None:
         """SUVbw per stored unit for voxels decay-corrected to one time; None otherwise."""
-        at = self.corrected_to_s
-        if at is None or not (self.injected_activity_mbq and self.weight_kg):
+        if self.corrected_to_s is None or not (self.injected_activity_mbq and self.weight_kg):
             return None
-        return self._kbq_per_stored_unit() * exp(self._decay_per_s * at) * self.weight_kg / self.injected_activity_mbq
+        return self._kbq_per_stored_unit() * self._to_injection() * self.weight_kg / self.injected_activity_mbq
 
     def suv_factors(self, timing: FrameTiming) -> tuple[float, ...]:
         """SUVbw per stored unit a frame, where the voxels are not decay-corrected; else empty."""
@@ -177,9 +188,11 @@ class BidsPet:
         return log(2.0) / self.half_life_s
 
 
-def _half_life(name: str, radionuclide: str, given: Overrides) -> float:
-    if given.half_life_s:
-        return given.half_life_s
+def _half_life(name: str, meta: Mapping[str, Any], radionuclide: str, given: Overrides) -> float:
+    """The user's, the one that converters copy from DICOM, or that of BIDS' TracerRadionuclide."""
+    stated = given.half_life_s or _positive(name, meta, "RadionuclideHalfLife")
+    if stated:
+        return stated
     nuclide = find_nuclide(text=radionuclide.replace("-", " ")) if radionuclide else None
     if nuclide is None:
         raise InputError(

@@ -14,10 +14,11 @@ import shutil
 import sys
 import tempfile
 import threading
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,9 +142,22 @@ class NiftiHeader:
 
 def _byte_order(path: Path) -> str:
     """'<' or '>', by the header's first field, which is 348 (NIfTI-1) or 540 (NIfTI-2)."""
-    with _open(path) as stream:
-        first = stream.read(4)
+    try:
+        with _open(path) as stream:
+            first = stream.read(4)
+    except _damage() as error:
+        raise InputError(f"{path.name} is truncated or damaged; copy it again from its source.") from error
     return "<" if int.from_bytes(first, "little") in (348, 540) else ">"
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What is raised when a compressed file ends early or its bytes are wrong."""
+    errors: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error)
+    try:
+        from isal.isal_zlib import IsalError
+    except ImportError:
+        return errors
+    return (*errors, cast("type[Exception]", IsalError))
 
 
 def _open(path: Path) -> BinaryIO:
@@ -236,7 +250,7 @@ class NiftiVoxels:
         try:
             with _open(self.path) as packed:
                 shutil.copyfileobj(packed, unpacked, 1 << 20)
-        except (EOFError, gzip.BadGzipFile) as error:
+        except _damage() as error:
             raise InputError(f"{self.path.name} is truncated or damaged; copy it again from its source.") from error
         except OSError as error:
             raise ResourceError(
