@@ -1,25 +1,29 @@
-"""Files that appear all together or not at all."""
+"""Files that appear all together or not at all.
+
+Work goes into a private folder ``.petkinetics-*`` beside its destination and takes the destination's
+name in one step when it is complete. What a killed process left there the next start removes (see
+:mod:`petkinetics.write.claims`).
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from petkinetics.errors import InputError, ResourceError
+from petkinetics.write.claims import ClaimedFolder, remove_abandoned
 
 #: folders being filled, for whoever has to end the process at once
-_unfinished: set[Path] = set()
+_unfinished: set[ClaimedFolder] = set()
 
 
 def discard_unfinished() -> None:
     """Remove every folder that is being filled: the last act before a process is ended at once."""
-    for folder in list(_unfinished):
-        shutil.rmtree(folder, ignore_errors=True)
+    for claimed in list(_unfinished):
+        claimed.release()
 
 
 @contextmanager
@@ -27,48 +31,27 @@ def staged_folder(out: Path) -> Iterator[Path]:
     """A temporary folder beside *out* that takes its name when the block ends without an exception.
 
     :raises InputError: *out* exists already, or cannot be made there.
-    :raises ResourceError: the disk is full.
+    :raises ResourceError: the disk is full, or the temporary folder was removed meanwhile.
     """
     if out.exists() or out.is_symlink():
         raise InputError(f"'{out}' exists already; a result is never overwritten.", "Choose another output folder.")
-    made = [folder for folder in out.absolute().parents if not folder.exists()]
-    staging: Path | None = None
-    try:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".petkinetics-", dir=out.absolute().parent))
-        _unfinished.add(staging)
+    with _staging(out.absolute().parent, out) as staging:
         yield staging
-        # mkdtemp made it private; the result is as accessible as any folder the user makes.
+        # It was private while it was filled; the result is as accessible as any folder the user makes.
         staging.chmod(0o777 & ~_umask())
         staging.rename(out)
-    except BaseException as error:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
-        for folder in made:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-        if isinstance(error, OSError):
-            raise _in_words(error, out) from error
-        raise
-    finally:
-        if staging is not None:
-            _unfinished.discard(staging)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 @contextmanager
 def staged_files(to: Path, names: Sequence[str]) -> Iterator[Path]:
     """A temporary folder whose files move into *to* when the block ends without an exception.
 
-    :param to: folder, made if it is not there; other files in it stay.
+    A folder *to* that does not exist yet appears in one step; into one that exists the files move one
+    by one, each complete.
+
     :param names: the files that the block will write; none may be in *to* already.
     :raises InputError: one of the files is there already, or *to* cannot be written.
-    :raises ResourceError: the disk is full.
+    :raises ResourceError: the disk is full, or the temporary folder was removed meanwhile.
     """
     if to.exists() and not to.is_dir():
         raise InputError(f"'{to}' is a file, not a folder.", "Choose another folder to write to.")
@@ -77,37 +60,61 @@ def staged_files(to: Path, names: Sequence[str]) -> Iterator[Path]:
         raise InputError(
             f"'{to}' already holds {', '.join(present)}.", "Choose another folder, or move the earlier files away."
         )
-    made = [folder for folder in (to, *to.parents) if not folder.exists()]
-    staging: Path | None = None
+    if not to.exists():
+        with staged_folder(to) as staging:
+            yield staging
+        return
     moved: list[Path] = []
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".petkinetics-", dir=to))
-        _unfinished.add(staging)
+    with _staging(to.absolute(), to) as staging:
         yield staging
-        for name in names:
-            (staging / name).rename(to / name)
-            moved.append(to / name)
-        staging.rmdir()
-    except BaseException as error:
-        for path in moved:
-            path.unlink(missing_ok=True)
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
-        for folder in made:
-            if folder.is_dir():
-                folder.rmdir()
-        if isinstance(error, OSError):
-            raise _in_words(error, to) from error
-        raise
+        try:
+            for name in names:
+                (staging / name).rename(to / name)
+                moved.append(to / name)
+        except BaseException:
+            for path in moved:
+                path.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _staging(parent: Path, destination: Path) -> Iterator[Path]:
+    """A private, claimed folder in *parent*, gone at the end unless it was renamed; OS errors in words."""
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    claimed: ClaimedFolder | None = None
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(parent)
+        claimed = ClaimedFolder.make(parent)
+        _unfinished.add(claimed)
+        yield claimed.path
+    except OSError as error:
+        raise _in_words(error, destination, claimed) from error
     finally:
-        if staging is not None:
-            _unfinished.discard(staging)
+        if claimed is not None:
+            claimed.release()
+            _unfinished.discard(claimed)
+        if not destination.exists():
+            for folder in made:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
 
 
-def _in_words(error: OSError, to: Path) -> InputError | ResourceError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ResourceError(f"The disk of '{to}' is full; nothing was written.", "Free some space and try again.")
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _in_words(error: OSError, destination: Path, claimed: ClaimedFolder | None) -> InputError | ResourceError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ResourceError(f"The disk of '{destination}' is full; nothing was written.", "Free some space.")
+    if claimed is not None and not claimed.path.exists():
+        return ResourceError(f"The folder in which '{destination}' was being written was removed; nothing was written.")
+    about = Path(str(error.filename)) if error.filename else None
+    ours = destination.absolute().parent
+    if about is not None and claimed is not None and ours not in about.absolute().parents and about.absolute() != ours:
+        return InputError(f"'{about.name}' cannot be read ({error.strerror or error}); nothing was written.")
     return InputError(
-        f"'{to}' cannot be written ({error.strerror or error}); nothing was written.", "Choose another folder."
+        f"'{destination}' cannot be written ({error.strerror or error}); nothing was written.", "Choose another folder."
     )
