@@ -34,8 +34,16 @@ V0 = Quantity("v0", "V0", "Initial distribution volume (Patlak intercept)", "mL/
 KI_SD = Quantity("ki_sd", "SD of Ki", "Standard deviation of the net uptake rate constant", "mL/min/mL", "mL/min/mL")
 V0_SD = Quantity("v0_sd", "SD of V0", "Standard deviation of the initial distribution volume", "mL/mL", "mL/mL")
 RESIDUAL = Quantity("residual", "Residual", "Weighted RMS residual divided by the predicted noise", "1", "1")
+MRGLC = Quantity("mrglc", "MRglc", "Metabolic rate of glucose", "µmol/min/mL", "umol/min/mL")
+MRGLC_SD = Quantity(
+    "mrglc_sd", "SD of MRglc", "Standard deviation of the metabolic rate of glucose", "µmol/min/mL", "umol/min/mL"
+)
+SUV = Quantity("suv", "SUVbw", "Standardised uptake value by body weight", "g/mL", "g/mL")
+SUV_LBM = Quantity("suv_lbm", "SUVlbm", "Standardised uptake value by lean body mass", "g/mL", "g/mL")
+SUV_BSA = Quantity("suv_bsa", "SUVbsa", "Standardised uptake value by body surface area", "cm2/mL", "cm2/mL")
+ACTIVITY = Quantity("activity", "Activity", "Mean activity, decay-corrected to injection", "kBq/mL", "kBq/mL")
 #: every quantity by name
-QUANTITIES = {q.name: q for q in (KI, V0, KI_SD, V0_SD, RESIDUAL)}
+QUANTITIES = {q.name: q for q in (KI, V0, KI_SD, V0_SD, RESIDUAL, MRGLC, MRGLC_SD, SUV, SUV_LBM, SUV_BSA, ACTIVITY)}
 
 
 @dataclass(frozen=True)

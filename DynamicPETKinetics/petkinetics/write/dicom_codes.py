@@ -28,8 +28,14 @@ _QUANTITIES = {
     "ki_sd": Code("KI_SD", SCHEME, "Standard deviation of Ki"),
     "v0_sd": Code("V0_SD", SCHEME, "Standard deviation of V0"),
     "residual": Code("RESIDUAL", SCHEME, "RMS residual divided by predicted noise"),
+    "mrglc": Code("MRGLC", SCHEME, "Metabolic rate of glucose"),
+    "mrglc_sd": Code("MRGLC_SD", SCHEME, "Standard deviation of MRglc"),
+    "suv": codes.DCM.Suvbw,
+    "suv_lbm": codes.DCM.SuvlbmJanma,
+    "suv_bsa": codes.DCM.Suvbsa,
+    "activity": Code("ACTIVITY", SCHEME, "Mean activity concentration, decay-corrected to injection"),
 }
-_RELATIVE_TO_BLOOD = {"ki", "v0", "ki_sd", "v0_sd"}
+_RELATIVE_TO_BLOOD = {"ki", "v0", "ki_sd", "v0_sd", "mrglc", "mrglc_sd"}
 _METHODS = {"patlak": Code("PATLAK", SCHEME, "Patlak graphical analysis")}
 _BLOOD = {
     "whole blood": Code("WHOLE_BLOOD", SCHEME, "Whole blood, not corrected to plasma"),
@@ -87,7 +93,12 @@ def quantity_label(quantity: Quantity, blood: str = "") -> str:
 
 def unit_code(quantity: Quantity) -> Code:
     """The UCUM code of a map's unit."""
-    return codes.UCUM.NoUnits if quantity.ucum == "1" else Code(quantity.ucum, "UCUM", quantity.unit)
+    return codes.UCUM.NoUnits if quantity.ucum == "1" else Code(quantity.ucum, "UCUM", unit_text(quantity))
+
+
+def unit_text(quantity: Quantity) -> str:
+    """The unit in letters that every character set has: the source's may lack the micro sign."""
+    return quantity.unit if quantity.unit.isascii() else quantity.ucum
 
 
 def is_standard_deviation(quantity: Quantity) -> bool:

@@ -236,7 +236,7 @@ def _mapping(parametric_map: ParametricMap, provenance: MapProvenance, label: st
     quantity = parametric_map.quantity
     mapping = RealWorldValueMapping(
         lut_label=quantity.symbol[:16],
-        lut_explanation=f"{label}, {quantity.unit if quantity.unit != '1' else 'no unit'}"[:_LO],
+        lut_explanation=f"{label}, {dicom_codes.unit_text(quantity) if quantity.unit != '1' else 'no unit'}"[:_LO],
         unit=dicom_codes.unit_code(quantity),
         value_range=(float(parametric_map.values.min()), float(parametric_map.values.max())),
         slope=1.0,

@@ -29,7 +29,7 @@ class NiftiSink:
         ending = ".nii.gz" if compress else ".nii"
         self.paths = {q.name: folder / (q.name + ending) for q in quantities}
         self._writers = {
-            q.name: NiftiWriter(self.paths[q.name], geometry, description=f"{q.symbol} [{q.unit}] petkinetics")
+            q.name: NiftiWriter(self.paths[q.name], geometry, description=f"{q.symbol} [{q.ucum}] petkinetics")
             for q in quantities
         }
 
