@@ -227,6 +227,9 @@ class _Statements:
         if wanted == "whole blood" and "whole blood" in found:
             # Where plasma equals whole blood it is the uncorrected curve, not a measurement.
             return {"whole blood": found["whole blood"]}, "whole blood"
+        if wanted == "parent plasma" and wanted not in found and "plasma" in found:
+            # BIDS has one name for both; the statement tells which plasma it is (our own files do so).
+            found["parent plasma"] = found.pop("plasma")
         if wanted is not None and wanted not in found:
             raise InputError(f"{self.name} has no {wanted} column; it has {', '.join(found.values())}.")
         best = next(kind for kind, _ in _KINDS_OF_COLUMNS if kind in found)
