@@ -185,6 +185,8 @@ class DynamicSeries:
     :param voxels: the reader of slabs.
     :param injected_activity_mbq: at injection time; None where unknown.
     :param weight_kg: None where unknown.
+    :param height_m: None where unknown.
+    :param sex: "M", "F", "O" as DICOM says it; "" where unknown.
     :param decay_weighted: True where a frame's value weights the activity within the frame by
         e^(-lambda*t), as a scanner that applies one mean decay factor to a frame does
         (x = integral C e^(-lambda*tau) / integral e^(-lambda*tau)); False for plain means.
@@ -208,6 +210,8 @@ class DynamicSeries:
     overrides: dict[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     dynamic: bool = True
+    height_m: float | None = None
+    sex: str = ""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -32,6 +32,8 @@ class Administration:
     :param scanner_decay_per_s: decay constant that the scanner used, 1/s.
     :param dose_mbq: injected activity that counts; None where unknown.
     :param header_dose_mbq: with which the scanner computed SUV.
+    :param height_m: None where unknown.
+    :param sex: "M", "F" or "O"; "" where unknown.
     """
 
     tracer: Tracer
@@ -43,6 +45,8 @@ class Administration:
     header_dose_mbq: float | None
     header_weight_kg: float | None
     warnings: tuple[str, ...]
+    height_m: float | None = None
+    sex: str = ""
 
 
 def _positive(ds: Dataset, keyword: str) -> float | None:
@@ -88,6 +92,15 @@ def _header_injection(ds: Dataset, item: Dataset, first_start: float, warnings: 
             "the one with the date was used."
         )
     return moment
+
+
+def _height(ds: Dataset, warnings: list[str]) -> float | None:
+    """Patient's Size in metres; None where it is no person's."""
+    height = _positive(ds, "PatientSize")
+    if height is not None and 30.0 <= height <= 280.0:
+        warnings.append(f"The patient's size in the header, {height:g}, is no height in metres; it was taken as cm.")
+        height /= 100.0
+    return height if height is not None and 0.2 <= height <= 2.8 else None
 
 
 def _half_life(
@@ -143,6 +156,7 @@ def read_administration(ds: Dataset, first_start: float, overrides: Overrides) -
         dose *= 1e6
     dose_mbq = None if dose is None else dose / 1e6
     weight = _positive(ds, "PatientWeight")
+    height_m, sex = _height(ds, warnings), str(ds.get("PatientSex") or "").strip().upper()
     return Administration(
         tracer=Tracer(drug, nuclide.name if nuclide else "", half_life_s),
         injection=injection,
@@ -152,5 +166,7 @@ def read_administration(ds: Dataset, first_start: float, overrides: Overrides) -
         weight_kg=overrides.weight_kg or weight,
         header_dose_mbq=dose_mbq or overrides.dose_mbq,
         header_weight_kg=weight or overrides.weight_kg,
+        height_m=height_m,
+        sex=sex if sex in ("M", "F", "O") else "",
         warnings=tuple(warnings),
     )
