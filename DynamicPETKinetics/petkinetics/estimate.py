@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.body import body_mask
+from petkinetics.estimators.derived import OPTION_NAMES as DERIVED_OPTIONS
+from petkinetics.estimators.derived import plan_derived
 from petkinetics.estimators.estimator import Estimate, Estimator, Problem, Progress
 from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window
 from petkinetics.estimators.noise import body_sample
@@ -24,6 +26,7 @@ from petkinetics.input_function.checks import doubts
 from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
 from petkinetics.job import EstimateJob
+from petkinetics.maps import Quantity
 from petkinetics.read.bids import STATEMENTS
 from petkinetics.read.curves import OPTION_NAMES as INPUT_STATEMENTS
 from petkinetics.read.overrides import Overrides
@@ -72,6 +75,8 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         warn(*series.warnings)
         if series.tracer.is_fdg is False:
             warn(f"The tracer is {series.tracer.name}, not FDG: the Patlak slope is not a rate of glucose uptake.")
+        derived = plan_derived(series, estimator.quantities, job.options, job.until_min)
+        warn(*derived.warnings)
         progress(0.02, "Taking the input function")
         measured, curve = _input_function(job, series)
         warn(*curve.warnings, *doubts(curve))
@@ -82,13 +87,20 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         progress(0.05, "Finding the body")
         mask = _mask(job, series, used.indices)
         problem = Problem(series, curve, used.indices, mask, job.options)
-        with NiftiSink(folder, estimator.quantities, series.geometry, job.compress) as sink:
-            found = estimator.estimate(problem, sink, lambda done, what: progress(0.08 + 0.8 * done, what))
+        quantities = (*estimator.quantities, *derived.quantities)
+        with NiftiSink(folder, quantities, series.geometry, job.compress) as sink:
+            found = estimator.estimate(
+                problem, derived.beside(sink), lambda done, what: progress(0.08 + 0.8 * done, what)
+            )
+            if derived.image is not None:
+                derived.image.write(series, sink, lambda done, what: progress(0.88 + 0.02 * done, what))
+        found = derived.in_regions(found)
         progress(0.9, "Writing tables")
         write_input_function(folder / "input_function.tsv", curve)
         if measured is not None:
             write_frames(folder / "input_function_frames.tsv", measured.frames)
-        record = _record(job, estimator, series, curve, measured, used, found)
+        record = _record(job, quantities, series, curve, measured, used, found)
+        record["derived"] = derived.record
         record["body_voxels"] = None if mask is None else int(mask.sum())
         if regions is not None or job.report:
             # Imported here: matplotlib and scipy are not needed for maps alone.
@@ -110,7 +122,7 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
 
 
 def _require_known_options(job: EstimateJob, estimator: Estimator) -> None:
-    known = {*estimator.option_names, *STATEMENTS, *INPUT_STATEMENTS}
+    known = {*estimator.option_names, *DERIVED_OPTIONS, *STATEMENTS, *INPUT_STATEMENTS}
     unknown = sorted(set(job.options) - known)
     if unknown:
         raise InputError(
@@ -211,7 +223,7 @@ def ki_label(curve: InputFunction) -> str:
 
 def _record(
     job: EstimateJob,
-    estimator: Estimator,
+    quantities: Sequence[Quantity],
     series: DynamicSeries,
     curve: InputFunction,
     measured: ImageDerivedInput | None,
@@ -223,7 +235,7 @@ def _record(
         "job": job.kind,
         "method": job.method,
         "ki_label": ki_label(curve),
-        "maps": {q.name: {"symbol": q.symbol, "meaning": q.meaning, "unit": q.unit} for q in estimator.quantities},
+        "maps": {q.name: {"symbol": q.symbol, "meaning": q.meaning, "unit": q.unit} for q in quantities},
         "options": _options(job),
         "overrides": dict(series.overrides),
         "t_star_min": used.t_star_min,
