@@ -20,8 +20,8 @@ from petkinetics.kinetics.glucose import GlucoseUptake
 from petkinetics.maps import KI, KI_SD, MRGLC, MRGLC_SD, Quantity
 from petkinetics.series import DynamicSeries, Float32
 
-#: of every method: ``suv`` (bw, lbm, bsa, activity or none), ``suv_window`` (FROM-TO, min), ``height_m``, ``sex``;
-#: ``glucose`` and ``lumped_constant``
+#: of every method: ``suv`` (bw where dose and weight are known; lbm, bsa, activity, none), ``suv_window``
+#: (FROM-TO, min), ``height_m`` and ``sex``; ``glucose`` and ``lumped_constant``
 OPTION_NAMES = ("suv", "suv_window", "height_m", "sex", "glucose", "lumped_constant")
 
 
@@ -120,17 +120,33 @@ def plan_derived(
             )
         pairs = ((KI, MRGLC), (KI_SD, MRGLC_SD))
         scaled = {ki.name: (rate, glucose.per_ki) for ki, rate in pairs if ki.name in own}
-    image = _image(series, options, until_min)
+    image = _image(series, options, until_min, warnings.append)
     return DerivedMaps(glucose, scaled, image, tuple(warnings))
 
 
-def _image(series: DynamicSeries, options: Mapping[str, str], until_min: float | None) -> WindowImage | None:
-    kind = options.get("suv")
-    if kind == "none" or kind is None:
+def _image(
+    series: DynamicSeries, options: Mapping[str, str], until_min: float | None, warn: Callable[[str], None]
+) -> WindowImage | None:
+    """The image asked for; by default SUV by body weight where dose and weight are known."""
+    kind, window = options.get("suv"), options.get("suv_window")
+    if kind == "none":
         return None
+    if kind is None:
+        missing = [
+            f"{what} ({option})"
+            for what, option, value in (
+                ("injected activity", "--dose", series.injected_activity_mbq),
+                ("patient's weight", "--weight", series.weight_kg),
+            )
+            if value is None
+        ]
+        if missing and window is None:
+            warn(f"There is no SUV map: the series does not give the {' and the '.join(missing)}.")
+            return None
+        kind = "bw"
     if kind not in IMAGE_KINDS:
         raise InputError(f"'{kind}' is not a value of the option 'suv'; it is one of {', '.join(IMAGE_KINDS)}, none.")
-    return window_image(series, kind, options.get("suv_window"), until_min, options)
+    return window_image(series, kind, window, until_min, options)
 
 
 def _require_fdg(series: DynamicSeries, warn: Callable[[str], None]) -> None:

@@ -55,10 +55,13 @@ class WindowImage:
         slices, rows, columns = series.geometry.shape
         frames, weights = self.frames.tolist(), (self.shares * self.factor).astype(np.float32)
         depth = max(1, min(slices, _SLAB_VALUES // (rows * columns * len(frames))))
+        # One buffer for all slabs: fresh memory for each costs as much as reading into it.
+        buffer = np.empty((len(frames), depth, rows, columns), dtype=np.float32)
         for first in range(0, slices, depth):
             progress(first / slices, f"Averaging frames to {self.quantity.symbol}")
             last = min(first + depth, slices)
-            mean = weights @ series.read(frames, first, last).reshape(len(frames), -1)
+            values = series.voxels.read(frames, first, last, buffer[:, : last - first])
+            mean = weights @ values.reshape(len(frames), -1)
             if not np.isfinite(mean.sum(dtype=np.float64)):
                 raise InputError(
                     f"The frames from {self.record['from_s'] / 60:.4g} to {self.record['to_s'] / 60:.4g} min hold "
