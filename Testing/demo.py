@@ -66,7 +66,7 @@ def main() -> int:
     for path, what in (
         (result / "report.html", "the report; open it in a browser"),
         (result / "figures" / "ki_over_anatomy.png", "Ki in colour over the late PET"),
-        (result / "ki.nii.gz", "Ki, mL/min/mL; beside it v0, their SDs, the residual, result.json"),
+        (result / "ki.nii.gz", "Ki, mL/min/mL; beside it V0, their SDs, residual, SUV, result.json"),
         (result / "roi.tsv", "Ki and V0 of every lesion"),
         (comparison / "report.html", "Bland-Altman against the truth"),
         (dicom, f"DICOM Parametric Maps, {len(list(dicom.glob('*.dcm')))} files"),
