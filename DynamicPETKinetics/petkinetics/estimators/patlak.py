@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,41 @@ _SLAB_VALUES = 1 << 21
 _THREADS = 2
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedFit:
+    """What is known before the first voxel is fitted.
+
+    :param fit: the weighted least squares of the frames used.
+    :param noise: variance scale of a voxel.
+    :param variances: v_m of the frames, up to that scale.
+    :param activity: mean activity of the body a frame, kBq/mL.
+    :param sample: frames of the body's voxels in some slices, (frames, voxels).
+    """
+
+    fit: LinearFit
+    noise: NoiseModel
+    variances: Float64
+    activity: Float64
+    sample: Float32
+
+
+def prepare_fit(problem: Problem, weighting: str = "frame") -> PreparedFit:
+    """Design, weights and noise model of a problem.
+
+    :param weighting: as the option ``weights`` of :class:`Patlak`.
+    :raises InputError: the frames or the input function cannot be used.
+    """
+    series, timing = problem.series, problem.series.timing.select(problem.frames)
+    design = patlak_design(problem.input_function, timing, series.frame_decay_per_s)
+    sample = body_sample(series, problem.frames.tolist(), problem.mask)
+    require_numbers(sample, problem)
+    activity = sample.mean(axis=1, dtype=np.float64)
+    require_plausible_scale(design[:, 1], activity)
+    variances = frame_variances(timing, activity, series.tracer.decay_per_s)
+    fit = weighted_fit(design, _weights(weighting, variances, design))
+    return PreparedFit(fit, estimate_noise(fit, sample, variances), variances, activity, sample)
+
+
 class Patlak:
     """Weighted linear Patlak (see :mod:`petkinetics.kinetics.patlak`).
 
@@ -49,21 +85,15 @@ class Patlak:
     def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
         """See :class:`petkinetics.estimators.estimator.Estimator`."""
         weighting = problem.choice("weights", ("frame", "voxel", "ratio", "uniform"))
-        series, timing = problem.series, problem.series.timing.select(problem.frames)
-        design = patlak_design(problem.input_function, timing, series.frame_decay_per_s)
-        sample = body_sample(series, problem.frames.tolist(), problem.mask)
-        _require_numbers(sample, problem)
-        activity = sample.mean(axis=1, dtype=np.float64)
-        require_plausible_scale(design[:, 1], activity)
-        variances = frame_variances(timing, activity, series.tracer.decay_per_s)
-        fit = weighted_fit(design, _weights(weighting, variances, design))
-        noise = estimate_noise(fit, sample, variances)
+        prepared = prepare_fit(problem, weighting)
+        fit, variances, activity = prepared.fit, prepared.variances, prepared.activity
+        sample, noise = prepared.sample, prepared.noise
         if weighting == "voxel":
             slab_fit: SlabFit = VoxelWeightedFit(fit, variances / activity.clip(1e-12), sample)
         else:
             slab_fit = _FrameWeightedFit(fit, noise, variances)
         self._stream(problem, slab_fit, sink, progress)
-        return Estimate(_record(weighting, fit, noise, activity, problem), _region_fit(fit))
+        return Estimate(fit_record(weighting, prepared, problem), region_fit(fit))
 
     def _stream(self, problem: Problem, slab_fit: SlabFit, sink: MapSink, progress: Progress) -> None:
         """Read, fit and write; two threads read and fit while this one writes in order."""
@@ -78,7 +108,7 @@ class Patlak:
             values = series.read(frames, first, last).reshape(len(frames), -1)
             maps = slab_fit(values)
             if not np.isfinite(maps[0].sum(dtype=np.float64)):
-                _require_numbers(values, problem, first)
+                require_numbers(values, problem, first)
             if problem.mask is not None:
                 inside = problem.mask[first:last].reshape(-1)
                 for values_of_map in maps:
@@ -130,7 +160,7 @@ def _weights(weighting: str, variances: Float64, design: Float64) -> Float64:
     return 1.0 / variances
 
 
-def _require_numbers(values: Float32, problem: Problem, first_slice: int | None = None) -> None:
+def require_numbers(values: Float32, problem: Problem, first_slice: int | None = None) -> None:
     """Refuse NaN and infinity, naming the frame (and slice)."""
     bad = ~np.isfinite(values)
     if not bad.any():
@@ -144,8 +174,9 @@ def _require_numbers(values: Float32, problem: Problem, first_slice: int | None 
     )
 
 
-def _record(weighting: str, fit: LinearFit, noise: NoiseModel, activity: Float64, problem: Problem) -> dict[str, Any]:
-    timing = problem.series.timing
+def fit_record(weighting: str, prepared: PreparedFit, problem: Problem) -> dict[str, Any]:
+    """What ``result.json`` says about frames, weights and noise."""
+    timing, fit, noise, activity = problem.series.timing, prepared.fit, prepared.noise, prepared.activity
     return {
         "weighting": weighting,
         "frames_used": [
@@ -164,9 +195,11 @@ def _record(weighting: str, fit: LinearFit, noise: NoiseModel, activity: Float64
     }
 
 
-def _region_fit(
+def region_fit(
     fit: LinearFit,
 ) -> Callable[[Float64], tuple[dict[str, tuple[float, float]], Float64]]:
+    """See :class:`petkinetics.estimators.estimator.Estimate`."""
+
     def of_curve(values: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
         found = fit_curve(fit, values)
         return {"ki": (found.ki, found.ki_se), "v0": (found.v0, found.v0_se)}, found.fitted_kbq_per_ml
