@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.series import VolumeGeometry
+from petkinetics.simulate.plan import ScanPlan
 
 Float32 = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -38,6 +39,8 @@ class Anatomy(Protocol):
     Positions are mm, DICOM patient directions (x to the left, y to the back, z to the head).
     """
 
+    #: how this anatomy is scanned
+    plan: ClassVar[ScanPlan]
     #: label -> tissue name; 0 is air around the body
     names: dict[int, str]
     #: labels that are blood
@@ -45,6 +48,8 @@ class Anatomy(Protocol):
     #: corners of the box that holds the body within the longest scan
     low_mm: Position
     high_mm: Position
+
+    def __init__(self, seed: int, weight_kg: float, aneurysm: bool = False) -> None: ...
 
     def paint(self, x: Float32, y: Float32, z: Float32) -> Labels:
         """Tissue labels on a grid of three axes, uint8 (len(z), len(y), len(x))."""

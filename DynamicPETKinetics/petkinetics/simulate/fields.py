@@ -53,6 +53,41 @@ class SmoothField:
         return (wz @ flat).reshape(len(wz), *in_plane.shape[1:])
 
 
+@dataclass(frozen=True)
+class Deformation:
+    """A smooth random displacement that bends organs together.
+
+    :param fields: of the x, y and z displacement, unit variance.
+    :param sd_mm: standard deviation of a component; *limit_mm*: none is larger.
+    """
+
+    fields: tuple[SmoothField, SmoothField, SmoothField]
+    sd_mm: float
+    limit_mm: float
+
+    @classmethod
+    def random(
+        cls,
+        rng: np.random.Generator,
+        spacing_mm: float,
+        low_mm: tuple[float, float, float],
+        high_mm: tuple[float, float, float],
+        sd_mm: float,
+        limit_mm: float,
+    ) -> Deformation:
+        """Over the box from *low_mm* to *high_mm*; *spacing_mm* is the node distance of the fields."""
+        x, y, z = (SmoothField.random(rng, spacing_mm, low_mm, high_mm) for _ in range(3))
+        return cls((x, y, z), sd_mm, limit_mm)
+
+    def displaced(self, x: Float32, y: Float32, z: Float32) -> tuple[Float32, Float32, Float32]:
+        """Displaced positions of the voxels of a grid of three axes, (len(z), len(y), len(x)) each."""
+        dx, dy, dz = (
+            np.clip(np.float32(self.sd_mm) * field.on_axes(x, y, z), -self.limit_mm, self.limit_mm)
+            for field in self.fields
+        )
+        return x[None, None, :] + dx, y[None, :, None] + dy, z[:, None, None] + dz
+
+
 def _bspline_matrix(position: NDArray[np.floating], count: int) -> Float32:
     """Cubic B-spline weights of *count* nodes (columns) at positions in units of nodes (rows)."""
     inside = np.clip(position, 1.0, count - 2.0 - 1e-6)

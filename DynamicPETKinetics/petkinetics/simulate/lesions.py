@@ -49,10 +49,11 @@ SITES: dict[str, Site] = {
     "lung": Site(("lung",), ("myocardium",), LARGEST_MM, 0.28, inside=0.3),
     "liver": Site(("liver",), ("lung",), LARGEST_MM, 0.22, inside=0.5),
     "lymph node": Site(("mediastinum",), ("myocardium",), 24.0, 0.18),
-    "bone marrow": Site(("vertebrae", "ribs", "sternum"), ("spinal cord",), 24.0, 0.14),
+    "bone marrow": Site(("vertebrae", "ribs", "sternum", "pelvic bones"), ("spinal cord",), 24.0, 0.14),
     "soft tissue": Site(("muscle",), ("lung", "liver"), 34.0, 0.10, inside=0.2),
     # a third of the diameter under the surface, so that the outer part bulges
     "skin": Site(("skin", "subcutaneous fat", "muscle"), ("ribs", "lung"), 24.0, 0.08, depth=0.3),
+    "abdominal lymph node": Site(("retroperitoneal fat", "mesentery"), ("kidney", "vertebrae"), 24.0, 0.18),
 }
 
 

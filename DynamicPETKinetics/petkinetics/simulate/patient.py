@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,45 +22,48 @@ from petkinetics.simulate.blood import BloodParameters, input_function, random_b
 from petkinetics.simulate.fields import SmoothField
 from petkinetics.simulate.kernels import FWHM_PER_SD
 from petkinetics.simulate.lesions import Lesion, paint_lesions, place_lesions
-from petkinetics.simulate.physiology import TEXTURE, Kinetics, ParameterMaps, draw_kinetics, parameter_maps
+from petkinetics.simulate.physiology import TEXTURE, Kinetics, ParameterMaps, draw_kinetics, parameter_maps, untextured
 from petkinetics.simulate.scanner import RESOLUTION_FWHM_MM, Blur, CountNoise, line_mean, liver_calibration
 from petkinetics.simulate.seeds import stream
 from petkinetics.simulate.thorax import Thorax
+from petkinetics.simulate.torso_ct import TorsoCT
+from petkinetics.simulate.variants import Variant, partly_out_of_view
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 FDG = Tracer("Fluorodeoxyglucose", "F-18", 6586.2)
-#: name -> constructor from seed and body weight (kg)
-ANATOMIES: dict[str, Callable[[int, float], Anatomy]] = {"thorax": Thorax}
+#: name -> class; built from seed and body weight (kg)
+ANATOMIES: dict[str, type[Anatomy]] = {"thorax": Thorax, "torso-ct": TorsoCT}
 #: weight 63 +- 10 kg and 202-406 MBq: the patients of Liang et al. 2023
 WEIGHT_KG = (63.0, 10.0)
 DOSE_MBQ = (202.0, 406.0)
-#: middle of the scan along the body, mm
-_SCAN_CENTRE_MM = 5.7
 #: frames of the reference of learned methods (DESIGN: ki_patlak_9_65), minutes
 PATLAK_WINDOW_MIN = (9.0, 65.0)
 #: label of lesion voxels in the label map
 LESION_LABEL = 200
 _COARSE_MM = 11.0
 _TEXTURE_MM = 10.0
-_AORTA_PURITY = 0.995
+#: content of the blood region's voxels that is blood, and the volume (mL) that a region has even if it is less pure
+_BLOOD_PURITY = 0.995
+_SMALLEST_BLOOD_ML = 1.0
 
 
-def grid(size: str) -> VolumeGeometry:
-    """The voxel grid of a size, same place in the patient: 198 mm along the body.
+def grid(size: str, anatomy: str = "thorax") -> VolumeGeometry:
+    """The voxel grid of a size and an anatomy; both sizes show the same place of the patient.
 
-    ``full`` is that of Liang et al. 2023, 256x256x71 voxels of 1.95x1.95x2.79 mm; ``small`` is
-    96x96x44 voxels of 4.4x4.4x4.5 mm for demonstrations and tests.
-    :raises InputError: no such size.
+    ``full`` of the thorax is that of Liang et al. 2023, 256x256x71 voxels of 1.95x1.95x2.79 mm;
+    ``small`` is 96x96x44 voxels of 4.4x4.4x4.5 mm for demonstrations and tests.
+    :raises InputError: no such size or anatomy.
     """
-    sizes = {"full": ((71, 256, 256), (1.95, 1.95, 2.79)), "small": ((44, 96, 96), (4.4, 4.4, 4.5))}
-    if size not in sizes:
-        raise InputError(f"'{size}' is not a size of simulated patients; choose {' or '.join(sizes)}.")
-    shape, spacing = sizes[size]
-    x, y, z = (-0.5 * (n - 1) * step for n, step in zip(shape[::-1], spacing, strict=True))
-    return VolumeGeometry(shape, spacing, (x, y, z + _SCAN_CENTRE_MM))
+    return _kind(anatomy).plan.grid(size)
+
+
+def _kind(anatomy: str) -> type[Anatomy]:
+    if anatomy not in ANATOMIES:
+        raise InputError(f"'{anatomy}' is not an anatomy that can be simulated; choose {', '.join(ANATOMIES)}.")
+    return ANATOMIES[anatomy]
 
 
 def draw_weight_and_dose(seed: int) -> tuple[float, float]:
@@ -92,20 +96,17 @@ class Body:
     _fields: dict[str, SmoothField] = field(repr=False, default_factory=dict)
 
     @classmethod
-    def random(cls, anatomy: str, seed: int) -> Body:
+    def random(cls, anatomy: str, seed: int, aneurysm: bool = False) -> Body:
         """Draw a person.
 
-        :raises InputError: no such anatomy, or a negative seed.
+        :param aneurysm: the same person with an aneurysm of the aorta.
+        :raises InputError: no such anatomy, a negative seed, or an aneurysm where there is no aorta.
         """
-        if anatomy not in ANATOMIES:
-            raise InputError(f"'{anatomy}' is not an anatomy that can be simulated; choose {', '.join(ANATOMIES)}.")
+        kind = _kind(anatomy)
         if seed < 0:
             raise InputError(f"The seed is {seed}; it must be 0 or above.")
         weight, dose = draw_weight_and_dose(seed)
-        body = ANATOMIES[anatomy](seed, weight)
-        full = grid("full")
-        low = full.origin_mm[2]
-        high = low + (full.shape[0] - 1) * full.spacing_mm[2]
+        body = kind(seed, weight, aneurysm)
         blood = random_blood(stream(seed, "blood"), dose, weight)
         fields = {
             name: SmoothField.random(stream(seed, name), spacing, body.low_mm, body.high_mm)
@@ -118,7 +119,7 @@ class Body:
             weight_kg=weight,
             injected_activity_mbq=dose,
             kinetics=draw_kinetics(seed, body.names),
-            lesions=place_lesions(seed, body, low, high),
+            lesions=place_lesions(seed, body, *kind.plan.extent_mm),
             blood=blood,
             input_function=input_function(blood, PATLAK_WINDOW_MIN[1] * 60.0),
             _fields=fields,
@@ -143,7 +144,7 @@ class Body:
             kinetics,
             self._fields["flow"].on_axes(*axes),
             self._fields["trapping"].on_axes(*axes),
-            self.anatomy.blood,
+            untextured(self.anatomy.names),
         )
         labels[lesions > 0] = LESION_LABEL
         return PaintedBody(geometry, labels, lesions, parameters)
@@ -173,8 +174,9 @@ class DigitalPatient:
         slices, rows, columns).
     :param labels: tissue labels; *label_names* names them, lesions are one label here.
     :param lesions: lesion numbers; *lesion_list* describes them.
-    :param aorta: the core of the descending aorta, where blur lets less than 0.5 % of other tissue in:
-        the region for an image-derived input function.
+    :param aorta: the region for an image-derived input function: the core of the (descending) aorta,
+        where blur lets less than 0.5 % of other tissue in; in the brain the purest millilitre of the
+        carotid arteries. ``settings["blood_region_purity"]`` says how much of it is blood.
     :param truth: maps by name: ki, v0, k1, k2, k3, k4, fv as the voxels' true parameters (not
         blurred); ki_patlak_9_65 and v0_patlak_9_65, slope and intercept of Patlak with the true
         plasma curve on noise-free, blurred frames of liang2023 from 9 to 65 min, whatever the frames
@@ -208,12 +210,14 @@ def simulate_patient(
     timing: FrameTiming | None = None,
     noise: bool = True,
     geometry: VolumeGeometry | None = None,
+    variant: Variant | None = None,
 ) -> DigitalPatient:
     """Simulate a dynamic FDG scan of a random patient.
 
-    Dose 1 means that liver voxels vary by 12 % in the frame from 60 to 65 min; other doses scale the
-    variance of the noise by 1/dose. The same seed is the same person, anatomy, physiology and
-    noise stream, whatever size, framing and dose.
+    Dose 1 means that voxels of the anatomy's calibration tissue (liver; white matter in the brain)
+    vary by 12 % in the frame from 60 to 65 min, times the square root of the number of beds; other
+    doses scale the variance of the noise by 1/dose. The same seed is the same person, anatomy,
+    physiology and noise stream, whatever size, framing and dose.
 
     :param anatomy: one of :data:`ANATOMIES`.
     :param size: "small" or "full", see :func:`grid`.
@@ -221,15 +225,22 @@ def simulate_patient(
     :param timing: frames from injection; liang2023 by default.
     :param noise: False leaves the series noise-free.
     :param geometry: another voxel grid, such as a crop or some slices of :func:`grid`.
-    :raises InputError: no such anatomy or size, a dose not above zero, frames before injection.
+    :param variant: "aneurysm" widens the aorta by 28-40 mm; "partly-out-of-view" lets the scan end
+        within the aorta, so that 35-55 % of its length is seen (fewer slices of the same grid).
+    :raises InputError: no such anatomy, size or variant, a variant of an aorta where there is none, a
+        dose not above zero, frames before injection.
     """
     if not (np.isfinite(dose) and dose > 0):
         raise InputError(f"The dose is {dose:g}; it must be above zero (1 is a usual scan).")
-    where = grid(size) if geometry is None else geometry
+    if variant is not None and variant not in get_args(Variant):
+        raise InputError(f"'{variant}' is not a variant of patients; choose {' or '.join(get_args(Variant))}.")
+    where = grid(size, anatomy) if geometry is None else geometry
     frames = FrameTiming.parse("liang2023") if timing is None else timing
     if frames.end_s[0] <= 0:
         raise InputError("A simulated scan cannot have frames that end before injection.")
-    body = Body.random(anatomy, seed)
+    body = Body.random(anatomy, seed, aneurysm=variant == "aneurysm")
+    if variant == "partly-out-of-view":
+        where = partly_out_of_view(body.anatomy, seed, where)
     painted = body.paint(where)
     axes = grid_axes(where)
     curve = body.input_until(float(frames.end_s[-1]))
@@ -247,6 +258,7 @@ def simulate_patient(
         "v0_patlak_9_65": intercept,
     }
     weight, activity = body.weight_kg, body.injected_activity_mbq
+    blood_region, purity = _blood_core(body, painted, blur, axes)
     return DigitalPatient(
         series=DynamicSeries(
             timing=frames,
@@ -264,7 +276,7 @@ def simulate_patient(
         label_names={**body.anatomy.names, LESION_LABEL: "lesion"},
         lesions=painted.lesions,
         lesion_list=body.lesions,
-        aorta=_aorta_core(body, painted, blur, axes),
+        aorta=blood_region,
         truth=truth,
         input_function=curve,
         settings={
@@ -273,6 +285,10 @@ def simulate_patient(
             "seed": seed,
             "dose": dose,
             "noise": noise,
+            "variant": variant,
+            "beds": body.anatomy.plan.beds,
+            "blood_region": body.anatomy.plan.blood_region,
+            "blood_region_purity": purity,
             "weight_kg": weight,
             "injected_activity_mbq": activity,
             "plasma_to_whole_blood": body.blood.plasma_ratio,
@@ -326,7 +342,7 @@ def noise_free_frames(
 
 
 def _count_noise(body: Body, curve: InputFunction, timing: FrameTiming, dose: float) -> CountNoise:
-    """The noise model of a body's scan, calibrated in its liver at dose 1.
+    """The noise model of a body's scan, calibrated in its liver (or what takes its place) at dose 1.
 
     Works on a coarse lattice of the whole body without texture and lesions, so a crop has the noise
     of the full volume.
@@ -342,15 +358,17 @@ def _count_noise(body: Body, curve: InputFunction, timing: FrameTiming, dose: fl
     last = _reference_frames()
     calibration = last.select([len(last) - 1])
     activity = two_tissue_frames(curve, calibration, **constants, decay_per_s=decay)
-    liver_label = next(label for label, name in anatomy.names.items() if name == "liver")
+    liver_label = _label(anatomy, anatomy.plan.calibration)
+    low, high = anatomy.plan.extent_mm
     in_liver = coarse == liver_label
-    in_liver &= _within_scan(axes[2])[:, None, None]
+    in_liver &= ((axes[2] >= low) & (axes[2] <= high))[:, None, None]
     lines = line_mean(coarse, anatomy.names, activity, lattice).values[0][in_liver].mean()
     liver = float(activity[liver_label, 0])
     texture = _texture_cov(body.kinetics[liver_label], liver, curve, calibration)
     kappa = liver_calibration(liver, float(lines), texture, calibration, 0, decay)
     frames = two_tissue_frames(curve, timing, **constants, decay_per_s=decay)
-    return CountNoise(line_mean(coarse, anatomy.names, frames, lattice), kappa, dose, timing, decay, body.seed)
+    lines_of_frames = line_mean(coarse, anatomy.names, frames, lattice)
+    return CountNoise(lines_of_frames, kappa, dose / anatomy.plan.beds, timing, decay, body.seed)
 
 
 def _texture_cov(tissue: Kinetics, activity: float, curve: InputFunction, frame: FrameTiming) -> float:
@@ -372,10 +390,8 @@ def _texture_cov(tissue: Kinetics, activity: float, curve: InputFunction, frame:
     return float(np.sqrt(kept * np.sum((changed / activity - 1.0) ** 2)))
 
 
-def _within_scan(z: Float32) -> Mask:
-    full = grid("full")
-    low = full.origin_mm[2]
-    return np.asarray((z >= low) & (z <= low + full.shape[0] * full.spacing_mm[2]))
+def _label(anatomy: Anatomy, tissue: str) -> int:
+    return next(label for label, name in anatomy.names.items() if name == tissue)
 
 
 def _with_noise(noise_free: Float32, noise: CountNoise, axes: tuple[Float32, Float32, Float32]) -> Float32:
@@ -389,8 +405,20 @@ def _with_noise(noise_free: Float32, noise: CountNoise, axes: tuple[Float32, Flo
     return values
 
 
-def _aorta_core(body: Body, painted: PaintedBody, blur: Blur, axes: tuple[Float32, Float32, Float32]) -> Mask:
-    """Voxels of the aorta whose blurred content is aorta by more than 99.5 %, where an observer looks for it."""
-    aorta = painted.labels == next(label for label, name in body.anatomy.names.items() if name == "aorta")
-    pure = blur(aorta.astype(np.float32)) > _AORTA_PURITY
-    return np.asarray(aorta & pure & body.anatomy.input_region(*axes))
+def _blood_core(
+    body: Body, painted: PaintedBody, blur: Blur, axes: tuple[Float32, Float32, Float32]
+) -> tuple[Mask, float | None]:
+    """Where an observer would place the blood region, and how much of what it shows is its own blood.
+
+    The voxels of the vessel whose blurred content is the vessel's by more than 99.5 %; of a vessel too
+    thin for that, the purest millilitre. None where the grid shows no such vessel.
+    """
+    vessel = painted.labels == _label(body.anatomy, body.anatomy.plan.blood_region)
+    share = blur(vessel.astype(np.float32))
+    vessel &= body.anatomy.input_region(*axes)
+    if not vessel.any():
+        return vessel, None
+    inside = np.sort(share[vessel])
+    wanted = min(int(np.ceil(_SMALLEST_BLOOD_ML / painted.geometry.voxel_volume_ml)), inside.size)
+    core = vessel & (share >= min(_BLOOD_PURITY, float(inside[inside.size - wanted])))
+    return core, round(float(share[core].mean()), 4)

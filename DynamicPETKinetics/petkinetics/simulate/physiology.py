@@ -87,13 +87,35 @@ TISSUE_KINETICS: dict[str, TissueStatistics] = {
     "superior vena cava": _BLOOD,
     "inferior vena cava": _BLOOD,
     "aorta": _BLOOD,
+    "retroperitoneal fat": _tissue(0.014, 0.10, 0.008, 0.03),
+    "mesentery": _tissue(0.030, 0.16, 0.009, 0.08),
+    "bowel content": _tissue(0.010, 0.15, 0.010, 0.00, k3_cv=0.5),
+    "bowel gas": _NOTHING,
+    "gallbladder": _tissue(0.012, 0.15, 0.005, 0.00),
+    "pancreas": _tissue(0.500, 1.15, 0.0075, 0.12),
+    "adrenal gland": _tissue(0.400, 0.85, 0.0075, 0.12),
+    "bladder wall": _tissue(0.120, 0.42, 0.010, 0.05),
+    # what the kidneys excrete arrives with little delay and stays
+    "urine": _tissue(0.060, 0.05, 0.100, 0.00, k3_cv=0.5),
+    "pelvic bones": _tissue(0.120, 0.34, 0.012, 0.05),
+    "cartilage": _tissue(0.015, 0.15, 0.008, 0.01),
+    "portal vein": _BLOOD,
+    "iliac veins": _BLOOD,
+    "iliac arteries": _BLOOD,
 }
+
+#: without structure of their own
+_LIQUIDS = ("urine", "gallbladder")
 
 #: tissues that take another one's deviation from the median
 _VARIES_WITH = {
     "ribs": "vertebrae",
     "sternum": "vertebrae",
+    "pelvic bones": "vertebrae",
     "visceral fat": "subcutaneous fat",
+    "retroperitoneal fat": "subcutaneous fat",
+    "mesentery": "subcutaneous fat",
+    "cartilage": "intervertebral discs",
     "right ventricular wall": "myocardium",
 }
 #: no draw further than this from the median, in standard deviations of the logarithm
@@ -104,6 +126,16 @@ TEXTURE = {"k1": 0.14, "k3": 0.14, "fv": 0.12}
 _TEXTURE_LIMIT = 0.45
 #: bounds of every voxel
 LARGEST = {"k1": 2.0, "k2": 3.0, "k3": 0.5, "fv": 1.0}
+
+
+def blood_labels(names: dict[int, str]) -> frozenset[int]:
+    """The labels that are blood."""
+    return frozenset(label for label, name in names.items() if TISSUE_KINETICS[name] is _BLOOD)
+
+
+def untextured(names: dict[int, str]) -> frozenset[int]:
+    """The labels that are the same throughout: blood and other liquids."""
+    return blood_labels(names) | {label for label, name in names.items() if name in _LIQUIDS}
 
 
 def draw_kinetics(seed: int, names: dict[int, str]) -> dict[int, Kinetics]:
@@ -155,21 +187,21 @@ def parameter_maps(
     kinetics: dict[int, Kinetics],
     flow_texture: Float32,
     trapping_texture: Float32,
-    untextured: frozenset[int],
+    smooth: frozenset[int],
 ) -> ParameterMaps:
     """Parameters voxel by voxel: the tissue's, times the texture of its place.
 
     Flow and permeability scale K1 and k2 together (and fv), metabolism scales k3.
 
     :param flow_texture: unit-variance field on the grid; *trapping_texture*: an independent one.
-    :param untextured: labels without texture (blood).
+    :param smooth: labels without texture (liquids).
     """
     table = {name: np.zeros(256, dtype=np.float32) for name in ("k1", "k2", "k3", "k4", "fv")}
     textured = np.ones(256, dtype=np.float32)
     for label, tissue in kinetics.items():
         for name, values in table.items():
             values[label] = getattr(tissue, name)
-    textured[list(untextured)] = 0.0
+    textured[list(smooth)] = 0.0
     amount = textured[labels]
 
     def texture(size: float, field: Float32) -> Float32:

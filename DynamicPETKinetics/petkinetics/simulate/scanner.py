@@ -38,7 +38,7 @@ NOISE_FWHM_MM = 5.5
 #: SD / mean of liver voxels in the 300-s frame from 60 to 65 min: what dose 1 means
 LIVER_COV = 0.12
 #: linear attenuation at 511 keV, 1/mm
-_ATTENUATION = {"air": 0.0, "airways": 0.0, "lung": 0.0029}
+_ATTENUATION = {"air": 0.0, "airways": 0.0, "bowel gas": 0.0, "lung": 0.0029}
 _ATTENUATION_TISSUE = 0.0096
 _ANGLES = 24
 

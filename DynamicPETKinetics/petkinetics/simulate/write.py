@@ -96,8 +96,9 @@ def _write_nifti(patient: DigitalPatient, folder: Path) -> None:
 
 def _write_labels(patient: DigitalPatient, folder: Path) -> None:
     geometry = patient.series.geometry
-    write_volume(folder / "aorta.nii.gz", patient.aorta, geometry, description="core of the descending aorta")
-    write_table(folder / "aorta.tsv", [{"index": 1, "name": "aorta"}])
+    blood = str(patient.settings["blood_region"])
+    write_volume(folder / "aorta.nii.gz", patient.aorta, geometry, description=f"blood region: {blood}")
+    write_table(folder / "aorta.tsv", [{"index": 1, "name": blood}])
     write_volume(folder / "lesions.nii.gz", patient.lesions, geometry, description="lesion number")
     lesions = [
         {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.simulate.anatomy import Labels, Motion, Position
+from petkinetics.simulate.plan import TRUNK_VOXELS, ScanPlan
 from petkinetics.simulate.thorax.canvas import Canvas
 from petkinetics.simulate.thorax.heart import paint_heart, paint_vessels
 from petkinetics.simulate.thorax.organs import paint_kidneys, paint_liver, paint_spleen, paint_stomach
@@ -37,14 +40,17 @@ class Thorax:
 
     :param seed: of the patient.
     :param weight_kg: widens the trunk, mostly by fat.
+    :param aneurysm: whether the descending aorta has one.
     """
 
-    def __init__(self, seed: int, weight_kg: float) -> None:
+    plan: ClassVar[ScanPlan] = ScanPlan(TRUNK_VOXELS)
+
+    def __init__(self, seed: int, weight_kg: float, aneurysm: bool = False) -> None:
         self.names: dict[int, str] = dict(enumerate(TISSUES))
         self.blood: frozenset[int] = frozenset(LABEL[name] for name in BLOOD)
         self.low_mm: Position = LOW_MM
         self.high_mm: Position = HIGH_MM
-        self.template = Template(seed, weight_kg)
+        self.template = Template(seed, weight_kg, aneurysm)
 
     def paint(self, x: Float32, y: Float32, z: Float32) -> Labels:
         """Tissue labels on a grid of three axes (mm), uint8 (len(z), len(y), len(x))."""

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.simulate.anatomy import Position
-from petkinetics.simulate.fields import SmoothField
+from petkinetics.simulate.fields import Deformation, SmoothField
 from petkinetics.simulate.seeds import stream
 from petkinetics.simulate.shapes import Grid
+from petkinetics.simulate.variants import Aneurysm
 
 Float32 = NDArray[np.float32]
 
@@ -79,9 +80,10 @@ class Template:
 
     :param seed: of the patient.
     :param weight_kg: widens the trunk, mostly by fat.
+    :param aneurysm: whether the descending aorta has one.
     """
 
-    def __init__(self, seed: int, weight_kg: float) -> None:
+    def __init__(self, seed: int, weight_kg: float, aneurysm: bool = False) -> None:
         rng = stream(seed, "thorax")
         relative = weight_kg / 63.0
 
@@ -113,17 +115,16 @@ class Template:
         self.bowel_share = around(0.1, 0.25)
         self.respiratory_sd_mm = float(np.clip(around(3.4, 1.2), 1.2, 6.0))
         self.cardiac_sd_mm = float(np.clip(around(2.6, 0.5), 1.5, 3.8))
-        self.deformation = [SmoothField.random(rng, _DEFORMATION_SPACING_MM, LOW_MM, HIGH_MM) for _ in range(3)]
+        self.deformation = Deformation.random(
+            rng, _DEFORMATION_SPACING_MM, LOW_MM, HIGH_MM, _DEFORMATION_MM, REACH_MM - 1.0
+        )
         self.bowel = SmoothField.random(rng, 21.0, LOW_MM, HIGH_MM)
         self.roughness = SmoothField.random(rng, 26.0, LOW_MM, HIGH_MM)
+        self.aneurysm = Aneurysm.random(seed, -70.0, 40.0) if aneurysm else None
 
     def displaced(self, x: Float32, y: Float32, z: Float32) -> tuple[Float32, Float32, Float32]:
         """Template positions of the voxels of a grid, (len(z), len(y), len(x)) each."""
-        limit = REACH_MM - 1.0
-        dx, dy, dz = (
-            np.clip(np.float32(_DEFORMATION_MM) * field.on_axes(x, y, z), -limit, limit) for field in self.deformation
-        )
-        return x[None, None, :] + dx, y[None, :, None] + dy, z[:, None, None] + dz
+        return self.deformation.displaced(x, y, z)
 
     def diaphragm(self, g: Grid) -> Float32:
         """Height (mm) of the diaphragm above a position."""
@@ -150,4 +151,5 @@ class Template:
             [3.0, 26.0, -160.0],
         ]
         scale = [1.2, 1.28, 1.25, 1.2, 1.12, 1.06, 1.02, 1.0, 0.98, 0.95, 0.9, 0.82]
-        return points, [r * s for s in scale]
+        radii = [r * s for s in scale]
+        return (points, radii) if self.aneurysm is None else self.aneurysm.widen(points, radii)
