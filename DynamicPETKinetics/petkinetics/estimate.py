@@ -160,7 +160,7 @@ def _input_function(job: EstimateJob, series: DynamicSeries) -> tuple[ImageDeriv
             Path(job.input_function),
             CurveContext(series.tracer.decay_per_s, series.origin.time_zero_s),
             job.options,
-            until_s=last_s if job.until_min is not None else None,
+            until_s=last_s,
         )
     if job.plasma_ratio is not None:
         curve = with_plasma(curve, job.plasma_ratio, f"ratio {job.plasma_ratio:g}")

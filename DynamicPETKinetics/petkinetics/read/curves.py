@@ -31,6 +31,8 @@ ACTIVITY_UNITS = {"bq/ml": 1e-3, "kbq/ml": 1.0, "mbq/ml": 1e3, "nci/ml": 0.037, 
 OWN_COLUMNS = ("time", "whole_blood_radioactivity", "plasma_radioactivity")
 #: options (``--set``) that state what a table does not
 OPTION_NAMES = ("input_units", "input_time_units", "input_time_zero", "input_decay", "input_blood")
+#: times are written with nine digits, so a node at the end of a frame may come back a little after it
+_ROUNDING_S = 1e-3
 _KINDS_OF_COLUMNS = (
     ("parent plasma", re.compile(r"parent|metabolite.?corrected")),
     ("plasma", re.compile(r"plasma")),
@@ -58,7 +60,8 @@ def read_input_function(
     :param options: ``input_units``, ``input_time_units`` (s or min), ``input_time_zero`` ("injection" or
         seconds from injection), ``input_decay`` ("injection", "none", or seconds from injection),
         ``input_blood`` ("whole blood", "plasma", "parent plasma"): stated by the user, stronger than the file.
-    :param until_s: rows after this time are not looked at.
+    :param until_s: rows after this time are not looked at; a curve that goes on after it is carried on
+        from the last sample before it.
     :raises InputError: the table cannot be read, lacks a statement, or holds impossible values.
     """
     table = _Table.read(path)
@@ -67,7 +70,7 @@ def read_input_function(
     time = time + stated.time_zero_s(context)
     rows = np.ones(time.size, dtype=bool)
     if until_s is not None:
-        rows = ~(time > until_s)
+        rows = ~(time > until_s + _ROUNDING_S)
     time = time[rows]
     blood, kind = stated.blood_columns()
     decay = stated.decay_factor(context, time)
@@ -79,7 +82,7 @@ def read_input_function(
     if "whole blood" not in curves:
         warnings.append(f"{path.name} has no whole blood; plasma stands in for it in V0's blood volume.")
     found = _from_injection(InputFunction(time, plasma, whole, kind, f"file {path.name}", tuple(warnings)))
-    return found if until_s is None else _reaching(found, until_s)
+    return found if until_s is None or rows.all() else _reaching(found, until_s)
 
 
 @dataclass(frozen=True)
@@ -279,7 +282,8 @@ def _from_injection(curve: InputFunction) -> InputFunction:
 def _reaching(curve: InputFunction, until_s: float) -> InputFunction:
     """The curve carried on to *until_s* where its last sample lies less than one interval before.
 
-    The next sample, which would serve to interpolate, lies after T and may not be used.
+    The next sample, which would serve to interpolate, lies after the end of the frames and is not used:
+    a scan that ends at T and a longer one used until T have to give the same maps.
     """
     missing = until_s - curve.end_s
     interval = float(curve.time_s[-1] - curve.time_s[-2])
