@@ -264,8 +264,8 @@ def no_times_at_all(ds, frame, k):
     return ds
 
 
-@case("multi-frame .enhanced. DICOM, which is not supported")
-def enhanced(ds, frame, k):
+@case("multi-frame PET file .* describes none of its frames")
+def enhanced_without_frames(ds, frame, k):
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.130"
     return ds
 

@@ -1,4 +1,4 @@
-"""Read a dynamic PET series from a folder of classic PET images.
+"""Read a dynamic PET series from a folder of PET images, one file a slice or many images in a file.
 
 The way: find the images (dicom_scan), choose the series (dicom_choice), sort them into frames and
 slices (dicom_geometry), find out what was given (dicom_tracer), when the frames were (dicom_times),
@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
+from pydicom.uid import EnhancedPETImageStorage
 
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.read.dicom_choice import choose_images
+from petkinetics.read.dicom_enhanced import series_header
+from petkinetics.read.dicom_enhanced_times import decay_reference_name, stated_times
 from petkinetics.read.dicom_geometry import ImageGrid, assemble
 from petkinetics.read.dicom_rwv import check_real_world_values
 from petkinetics.read.dicom_scan import ImageHeader, scan_folder
@@ -84,7 +86,7 @@ def read_dicom(path: Path, overrides: Overrides | None = None, *, require_dynami
     scan = scan_folder(path)
     images, warnings = choose_images(path, scan)
     first = images[0]
-    header = dcmread(first.path, stop_before_pixels=True, force=True)
+    header = series_header(first.path)
     check_units_agree(images)
     # Units before all else: where they are no activity, nothing further is worth saying.
     check_unit(header, first)
@@ -95,13 +97,16 @@ def read_dicom(path: Path, overrides: Overrides | None = None, *, require_dynami
     admin = read_administration(header, _first_start(images), overrides)
     unit = stored_unit(header, first, admin)
     manufacturer = str(header.get("Manufacturer") or "")
-    times = resolve_times(
-        grid.times,
-        decay_correction=first.decay_correction,
-        injection=admin.header_injection,
-        decay_per_s=admin.scanner_decay_per_s,
-        manufacturer=manufacturer,
-    )
+    if first.sop_class == EnhancedPETImageStorage:
+        times = stated_times(grid.times, admin.scanner_decay_per_s)
+    else:
+        times = resolve_times(
+            grid.times,
+            decay_correction=first.decay_correction,
+            injection=admin.header_injection,
+            decay_per_s=admin.scanner_decay_per_s,
+            manufacturer=manufacturer,
+        )
     order = np.argsort(times.start, kind="stable")
     timing = FrameTiming(times.start[order] - admin.injection, times.duration_s[order])
     scales = frame_scales(unit, first.decay_correction, times, admin)
@@ -127,7 +132,7 @@ def read_dicom(path: Path, overrides: Overrides | None = None, *, require_dynami
             series_uids=tuple(dict.fromkeys(i.series_uid for i in images)),
             manufacturer=manufacturer,
             units=first.units,
-            decay_corrected_to=first.decay_correction,
+            decay_corrected_to=decay_reference_name(images, admin.header_injection),
         ),
         overrides=overrides.record(),
         warnings=tuple(warnings),

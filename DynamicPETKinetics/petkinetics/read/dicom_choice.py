@@ -50,6 +50,7 @@ def _kind(image: ImageHeader) -> tuple[object, ...]:
         image.columns,
         tuple(round(v, 3) for v in image.pixel_spacing),
         tuple(round(v, 3) for v in image.orientation),
+        image.sop_class,
         image.units,
         image.suv_type,
         image.decay_correction,
@@ -101,11 +102,6 @@ def _describe(group: _Group) -> str:
 
 
 def _nothing_found(path: Path, scan: FolderScan) -> InputError:
-    if scan.enhanced:
-        return InputError(
-            f"The folder '{path.name}' holds PET as multi-frame (enhanced) DICOM, which is not supported.",
-            "Export the series as classic PET images, one file a slice.",
-        )
     if scan.other_dicom or scan.real_world_values:
         return InputError(
             f"The folder '{path.name}' holds {scan.other_dicom + len(scan.real_world_values)} DICOM files, "
@@ -129,10 +125,10 @@ def choose_images(path: Path, scan: FolderScan) -> tuple[list[ImageHeader], list
     :raises InputError: no PET images, several series that would do, or a truncated image among those chosen.
     """
     warnings: list[str] = []
-    unique: dict[str, ImageHeader] = {}
+    unique: dict[tuple[str, int | None], ImageHeader] = {}
     for image in scan.images:
         if image.series_type[1:2] != ("REPROJECTION",):
-            unique.setdefault(image.sop_uid or str(image.path), image)
+            unique.setdefault((image.sop_uid or str(image.path), image.frame_number), image)
     if not unique:
         raise _nothing_found(path, scan)
     groups = _groups(list(unique.values()))
@@ -155,7 +151,8 @@ def choose_images(path: Path, scan: FolderScan) -> tuple[list[ImageHeader], list
         )
     copies = len(scan.images) - len(unique)
     if copies > 0:
-        warnings.append(f"{copies} files are copies of others in the folder and were left aside.")
+        what = "files" if chosen[0].frame_number is None else "frames of files"
+        warnings.append(f"{copies} {what} are copies of others in the folder and were left aside.")
     parts = len({i.series_uid for i in chosen})
     if parts > 1:
         warnings.append(f"The scan is stored over {parts} series of one study; they were joined.")

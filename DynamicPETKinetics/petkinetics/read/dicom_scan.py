@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +30,7 @@ from petkinetics.errors import InputError
 from petkinetics.read.clock import DAY_S, clock_seconds, day_seconds
 
 #: read from every image; the rest is read from one image a series
-_TAGS = tuple(
+TAGS = tuple(
     """
     SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID
     SeriesDate SeriesTime AcquisitionDate AcquisitionTime FrameReferenceTime ActualFrameDuration
@@ -41,7 +41,19 @@ _TAGS = tuple(
 )
 #: of these, those that are no text (files without explicit types do not say so)
 _UNSIGNED_SHORT = {"Rows", "Columns", "BitsAllocated", "PixelRepresentation", "NumberOfTimeSlots"}
-_NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+
+
+@dataclass(frozen=True, slots=True)
+class EncapsulatedFrame:
+    """Compressed pixels of one frame of a multi-frame file, which alone are read and decompressed.
+
+    :param pieces: (offset in the file, bytes) of each of its fragments.
+    :param bits_stored: of a pixel.
+    """
+
+    pieces: tuple[tuple[int, int], ...]
+    bits_stored: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,9 @@ class ImageHeader:
     :param duration_s: ActualFrameDuration in seconds.
     :param decay_factor_step: the last digit of the decay factor's text.
     :param complete: False where the file ends before its pixels do.
+    :param frame_number: from 1, where the file holds several images (:mod:`petkinetics.read.dicom_enhanced`).
+    :param decay_reference_s: the moment that the values are decay-corrected to, where the header states it.
+    :param encapsulated: where the compressed pixels of one of several images lie.
     """
 
     path: Path
@@ -89,6 +104,10 @@ class ImageHeader:
     suv_type: str
     series_type: tuple[str, ...]
     gated: bool
+    frame_number: int | None = None
+    decay_reference_s: float | None = None
+    encapsulated: EncapsulatedFrame | None = None
+    sop_class: str = PositronEmissionTomographyImageStorage
 
     @property
     def native(self) -> bool:
@@ -107,7 +126,7 @@ class FolderScan:
 
     :param images: PET images, in order of path.
     :param real_world_values: files of Real World Value Mapping objects.
-    :param enhanced: number of multi-frame ("enhanced") PET objects, which are not supported.
+    :param enhanced: number of multi-frame ("enhanced") PET objects, whose frames are among the images.
     :param other_dicom: DICOM objects that are no PET images.
     :param not_dicom: files that are no DICOM.
     """
@@ -197,13 +216,11 @@ def _pixels_complete(file: BinaryIO, size: int, native: bool, expected: int) -> 
 
 
 def _header(path: Path, file: BinaryIO, ds: FileDataset) -> ImageHeader:
-    syntax = str(ds.file_meta.get("TransferSyntaxUID", "")) or (
-        ExplicitVRLittleEndian if not ds.original_encoding[0] else ImplicitVRLittleEndian
-    )
+    syntax = transfer_syntax_of(ds)
     little = syntax != ExplicitVRBigEndian
-    text = {keyword: _text(ds, keyword, little) for keyword in _TAGS}
+    text = {keyword: _text(ds, keyword, little) for keyword in TAGS}
     rows, columns, bits = (int(text[k] or 0) for k in ("Rows", "Columns", "BitsAllocated"))
-    native = syntax in _NATIVE
+    native = syntax in NATIVE
     offset: int | None = None
     complete = True
     if syntax != DeflatedExplicitVRLittleEndian:
@@ -212,6 +229,20 @@ def _header(path: Path, file: BinaryIO, ds: FileDataset) -> ImageHeader:
         offset = file.tell() if native else None
         size = os.fstat(file.fileno()).st_size
         complete = size > start and _pixels_complete(file, size, native, rows * columns * bits // 8)
+    return image_from_text(path, text, syntax, offset, complete)
+
+
+def transfer_syntax_of(ds: FileDataset) -> str:
+    """The transfer syntax, also of old files that do not state it."""
+    return str(ds.file_meta.get("TransferSyntaxUID", "")) or (
+        ExplicitVRLittleEndian if not ds.original_encoding[0] else ImplicitVRLittleEndian
+    )
+
+
+def image_from_text(
+    path: Path, text: Mapping[str, str], transfer_syntax: str, pixel_offset: int | None, complete: bool
+) -> ImageHeader:
+    """An image from the texts of :data:`TAGS`; what is not there, or no number, becomes None or ""."""
     series_day = text["SeriesDate"] or text["AcquisitionDate"]
     series = _moment(series_day, text["SeriesTime"])
     acquired = _moment(text["AcquisitionDate"] or series_day, text["AcquisitionTime"])
@@ -222,22 +253,22 @@ def _header(path: Path, file: BinaryIO, ds: FileDataset) -> ImageHeader:
     kind = _values(text["SeriesType"])
     return ImageHeader(
         path=path,
-        transfer_syntax=syntax,
-        pixel_offset=offset,
+        transfer_syntax=transfer_syntax,
+        pixel_offset=pixel_offset,
         complete=complete,
         sop_uid=text["SOPInstanceUID"],
         study_uid=text["StudyInstanceUID"],
         series_uid=text["SeriesInstanceUID"],
         frame_of_reference_uid=text["FrameOfReferenceUID"],
-        rows=rows,
-        columns=columns,
+        rows=int(text["Rows"] or 0),
+        columns=int(text["Columns"] or 0),
         pixel_spacing=_numbers(text["PixelSpacing"]),
         slice_thickness=_number(text["SliceThickness"]),
         orientation=_numbers(text["ImageOrientationPatient"]),
         position=_numbers(text["ImagePositionPatient"]),
         slope=_number(text["RescaleSlope"]),
         intercept=_number(text["RescaleIntercept"]) or 0.0,
-        bits=bits,
+        bits=int(text["BitsAllocated"] or 0),
         signed=text["PixelRepresentation"] == "1",
         series_s=series,
         acquired_s=acquired,
@@ -262,7 +293,7 @@ def scan_folder(path: Path) -> FolderScan:
     if not path.exists():
         raise InputError(f"There is no folder '{path}'.")
     found = FolderScan()
-    tags = [tag for tag in map(tag_for_keyword, _TAGS) if tag is not None]
+    tags = [tag for tag in map(tag_for_keyword, TAGS) if tag is not None]
     for file_path in _files(path):
         with file_path.open("rb") as file:
             start = file.read(132)
@@ -287,7 +318,10 @@ def scan_folder(path: Path) -> FolderScan:
             if sop_class == RealWorldValueMappingStorage:
                 found.real_world_values.append(file_path)
             elif sop_class in (EnhancedPETImageStorage, LegacyConvertedEnhancedPETImageStorage):
+                from petkinetics.read.dicom_enhanced import read_frames  # builds on this module
+
                 found.enhanced += 1
+                found.images += read_frames(file_path)
             elif sop_class:
                 found.other_dicom += 1
             else:

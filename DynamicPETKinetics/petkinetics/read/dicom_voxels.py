@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRBigEndian
 
 from petkinetics.errors import InputError
-from petkinetics.read.dicom_scan import ImageHeader
+from petkinetics.read.dicom_scan import EncapsulatedFrame, ImageHeader
 from petkinetics.series import Float32
 
 
@@ -25,6 +27,8 @@ class StoredImage:
     native: tuple[int, str] | None
     slope: float
     intercept: float
+    #: compressed pixels of one frame of a multi-frame file, and the attributes needed to decompress them
+    compressed: tuple[EncapsulatedFrame, Dataset] | None = None
 
     @classmethod
     def of(cls, image: ImageHeader, scale: float) -> StoredImage:
@@ -44,7 +48,8 @@ class StoredImage:
         order = ">" if image.transfer_syntax == ExplicitVRBigEndian else "<"
         kind = f"{order}{'i' if image.signed else 'u'}{image.bits // 8}"
         native = None if image.pixel_offset is None else (image.pixel_offset, kind)
-        return cls(image.path, native, image.slope * scale, image.intercept * scale)
+        compressed = None if image.encapsulated is None else (image.encapsulated, _one_frame(image))
+        return cls(image.path, native, image.slope * scale, image.intercept * scale, compressed)
 
     def read(self, out: Float32) -> None:
         """Fill *out*, (rows, columns), with kBq/mL decay-corrected to injection.
@@ -70,7 +75,9 @@ class StoredImage:
 
     def _decoded(self) -> NDArray[np.integer]:
         try:
-            return np.asarray(dcmread(self.path, force=True).pixel_array)
+            if self.compressed is None:
+                return np.asarray(dcmread(self.path, force=True).pixel_array)
+            return self._decoded_frame(*self.compressed)
         except OSError as error:
             raise InputError(f"The image file '{self.path.name}' cannot be read ({error.strerror}).") from error
         except Exception as error:  # decoders raise what they like
@@ -78,6 +85,32 @@ class StoredImage:
                 f"The pixels of '{self.path.name}' cannot be decompressed ({error}).",
                 "The file is probably damaged; export or copy the series again.",
             ) from error
+
+    def _decoded_frame(self, frame: EncapsulatedFrame, attributes: Dataset) -> NDArray[np.integer]:
+        """Only this frame's bytes are read: a multi-frame file may be larger than memory."""
+        with self.path.open("rb") as file:
+            pieces = []
+            for offset, length in frame.pieces:
+                file.seek(offset)
+                pieces.append(file.read(length))
+        image = Dataset()
+        image.update(attributes)
+        image.file_meta = attributes.file_meta
+        image.PixelData = encapsulate([b"".join(pieces)])
+        image["PixelData"].VR = "OB"
+        return np.asarray(image.pixel_array)
+
+
+def _one_frame(image: ImageHeader) -> Dataset:
+    """What a decoder has to know of one grey image."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = image.transfer_syntax
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = image.rows, image.columns, 1, "MONOCHROME2"
+    ds.BitsAllocated, ds.PixelRepresentation = image.bits, int(image.signed)
+    stored = image.encapsulated.bits_stored if image.encapsulated else image.bits
+    ds.BitsStored, ds.HighBit = stored, stored - 1
+    return ds
 
 
 @dataclass(frozen=True)

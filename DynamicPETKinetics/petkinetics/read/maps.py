@@ -8,7 +8,7 @@ import numpy as np
 
 from petkinetics.errors import InputError
 from petkinetics.maps import QUANTITIES, ParametricMap, Quantity
-from petkinetics.read.nifti import NiftiVoxels, NiftiHeader
+from petkinetics.read.nifti import NiftiHeader, NiftiVoxels
 from petkinetics.read.regions import file_stem, image_geometry
 from petkinetics.series import Float32, VolumeGeometry
 

@@ -214,6 +214,8 @@ def _template(header: Dataset, geometry: VolumeGeometry) -> Dataset:
     ):
         if keyword in header:
             template.add(header[keyword])
+    # A multi-frame source is described as one slice of it; the references are made afterwards.
+    template.SOPClassUID = PositronEmissionTomographyImageStorage
     for keyword in _TYPE_2_PATIENT_AND_STUDY:
         setattr(template, keyword, "")
     template.Rows, template.Columns = geometry.shape[1:]
@@ -334,12 +336,25 @@ def _refer(dataset: DicomMap, slices: Sequence[Sequence[ImageHeader]], in_place:
     for uid, references in by_series.items():
         series = Dataset()
         series.SeriesInstanceUID = uid
-        series.ReferencedInstanceSequence = references
+        series.ReferencedInstanceSequence = _instances(references)
         dataset.ReferencedSeriesSequence.append(series)
 
 
 def _reference(image: ImageHeader) -> Dataset:
     reference = Dataset()
-    reference.ReferencedSOPClassUID = PositronEmissionTomographyImageStorage
+    reference.ReferencedSOPClassUID = image.sop_class
     reference.ReferencedSOPInstanceUID = image.sop_uid
+    if image.frame_number is not None:
+        reference.ReferencedFrameNumber = image.frame_number
     return reference
+
+
+def _instances(references: Sequence[Dataset]) -> list[Dataset]:
+    """Each object once, without frame numbers: what a series' list of its instances wants."""
+    found: dict[str, Dataset] = {}
+    for reference in references:
+        instance = Dataset()
+        instance.ReferencedSOPClassUID = reference.ReferencedSOPClassUID
+        instance.ReferencedSOPInstanceUID = reference.ReferencedSOPInstanceUID
+        found.setdefault(instance.ReferencedSOPInstanceUID, instance)
+    return list(found.values())

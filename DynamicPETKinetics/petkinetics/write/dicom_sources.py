@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
 
 from petkinetics.errors import InputError
 from petkinetics.read.dicom_choice import choose_images
+from petkinetics.read.dicom_enhanced import series_header
 from petkinetics.read.dicom_geometry import ImageGrid, assemble
 from petkinetics.read.dicom_scan import FolderScan, ImageHeader, scan_folder
 from petkinetics.series import VolumeGeometry
@@ -100,7 +100,7 @@ def find_source_series(
     with warnings.catch_warnings():
         # pydicom quotes invalid values in its warnings, and they may be the patient's
         warnings.simplefilter("ignore")
-        header = pydicom.dcmread(slices[0][-1].path, stop_before_pixels=True, force=True)
+        header = series_header(slices[0][-1].path)
     return SourceSeries(header, slices if along_map else slices[::-1], geometry, _in_place(grid))
 
 
