@@ -90,7 +90,7 @@ def test_the_real_ge_series_made_dynamic_gives_its_true_ki_through_the_whole_com
         main(["export", str(tmp_path / "out"), "--series", str(tmp_path / "dicom"), "--to", str(tmp_path / "to")]) == 0
     )
     assert {path.name for path in (tmp_path / "to").iterdir()} == {
-        f"{name}.dcm" for name in ("ki", "v0", "ki_sd", "v0_sd", "residual")
+        f"{name}.dcm" for name in ("ki", "v0", "ki_sd", "v0_sd", "residual", "suv")
     }
 
 
