@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
@@ -93,7 +93,7 @@ class _Groups:
         return self._common[keyword]
 
 
-def _as_text(value: object) -> str:
+def _as_text(value: Any) -> str:
     if value is None:
         return ""
     several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
