@@ -6,10 +6,20 @@ from collections.abc import Callable
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Estimator
+from petkinetics.estimators.gaussian import GaussianPatlak
+from petkinetics.estimators.hypr import HyprPatlak
+from petkinetics.estimators.nlm import NonLocalMeansPatlak
 from petkinetics.estimators.patlak import Patlak
+from petkinetics.estimators.total_variation import TotalVariationPatlak
 
 #: every method by its name on the command line
-METHODS: dict[str, Callable[[], Estimator]] = {Patlak.method: Patlak}
+METHODS: dict[str, Callable[[], Estimator]] = {
+    Patlak.method: Patlak,
+    GaussianPatlak.method: GaussianPatlak,
+    NonLocalMeansPatlak.method: NonLocalMeansPatlak,
+    HyprPatlak.method: HyprPatlak,
+    TotalVariationPatlak.method: TotalVariationPatlak,
+}
 
 
 def make_estimator(method: str) -> Estimator:

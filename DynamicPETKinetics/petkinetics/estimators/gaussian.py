@@ -1,0 +1,90 @@
+"""Patlak of smoothed frames: a Gaussian filter, the simplest regularisation.
+
+The fit is linear in the frames and its weights are the same in every voxel, so smoothing the maps is
+smoothing the frames. Its SD is exact for the noise model: with filter taps g and correlation rho of the
+noise, the variance of a smoothed voxel is the sum of g_i g_j rho_ij times the variance around it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.estimators.estimator import Problem, Progress
+from petkinetics.estimators.noise_correlation import NoiseCorrelation
+from petkinetics.estimators.regularised import PatlakImages, Regularised, RegularisedPatlak
+from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
+
+Float32 = NDArray[np.float32]
+
+FWHM_PER_SD = 2.354820045
+_TRUNCATE = 4.0
+#: FWHM = _AT_UNIT * (noise / contrast) ** _POWER mm: fitted to the best filters of the tuning study
+_AT_UNIT, _POWER = 9.0, 0.5
+#: contrast of Ki: this percentile of the map within the mask after smoothing by 8 mm
+_CONTRAST_PERCENTILE, _CONTRAST_SMOOTHING_MM = 99.0, 8.0
+
+
+class GaussianPatlak(RegularisedPatlak):
+    """Strength is the filter's FWHM in mm."""
+
+    method = "gaussian"
+    strength_meaning = "FWHM of the filter, mm"
+    quantities: tuple[Quantity, ...] = (KI, V0, KI_SD, V0_SD, RESIDUAL)
+
+    def automatic_strength(self, images: PatlakImages) -> float:
+        """See :class:`RegularisedPatlak`."""
+        return min(_AT_UNIT * noise_to_contrast(images) ** _POWER, self.most_strength)
+
+    def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:  # noqa: ARG002
+        """See :class:`RegularisedPatlak`."""
+        values = np.empty_like(images.values)
+        for i in range(2):
+            progress(i / 3, "Smoothing")
+            values[i] = smooth(images.values[i], strength, images.spacing_mm)
+        progress(2 / 3, "Smoothing")
+        return Regularised(values, smoothed_variance(images, strength) / images.scale, {})
+
+
+def smooth(volume: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, float]) -> Float32:
+    """A Gaussian filter in mm; at the volume's borders the outermost voxels are repeated."""
+    from scipy import ndimage
+
+    sd = [fwhm_mm / FWHM_PER_SD / step for step in spacing_mm]
+    return np.asarray(ndimage.gaussian_filter(volume, sd, mode="nearest", truncate=_TRUNCATE), dtype=np.float32)
+
+
+def noise_to_contrast(images: PatlakImages) -> float:
+    """SD of a voxel's Ki within the mask, divided by the highest Ki that the map shows widely."""
+    ki = smooth(images.parameters(images.values)[0], _CONTRAST_SMOOTHING_MM, images.spacing_mm)
+    contrast = float(np.percentile(ki[images.inside], _CONTRAST_PERCENTILE))
+    sd = float(np.sqrt(images.typical_scale)) * float(images.turn[0, 0])
+    # Where nothing stands out of the noise the filter is the widest that the law was fitted to.
+    return min(sd / contrast, 1.0) if contrast > 0 else 1.0
+
+
+def smoothed_variance(images: PatlakImages, fwhm_mm: float) -> Float32:
+    """Variance of the smoothed images in every voxel.
+
+    The variance scale varies slowly, so it is averaged with the squared filter, a Gaussian narrower
+    by the square root of two.
+    """
+    return smooth(images.scale, fwhm_mm / np.sqrt(2.0), images.spacing_mm) * np.float32(
+        variance_kept(fwhm_mm, images.correlation)
+    )
+
+
+def variance_kept(fwhm_mm: float, correlation: NoiseCorrelation) -> float:
+    """Share of the noise variance that the filter leaves, away from borders."""
+    from scipy import ndimage
+
+    kept = 1.0
+    for axis, step in enumerate(correlation.spacing_mm):
+        sd = fwhm_mm / FWHM_PER_SD / step
+        radius = int(_TRUNCATE * sd + 0.5)
+        point = np.zeros(2 * radius + 1)
+        point[radius] = 1.0
+        taps = ndimage.gaussian_filter1d(point, sd, truncate=_TRUNCATE, mode="constant") if radius else point
+        lags = np.arange(taps.size)
+        kept *= float(taps @ correlation.at(axis, lags[:, None] - lags[None, :]) @ taps)
+    return kept
