@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -559,12 +560,18 @@ def test_an_output_that_appears_meanwhile_is_not_overwritten(tmp_path, scan, mon
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_refused(tmp_path, scan):
+def test_a_folder_without_permission_is_refused(tmp_path, scan, monkeypatch, capsys):
     locked = tmp_path / "locked"
     locked.mkdir()
     locked.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    if os.geteuid() == 0:
+        # Root may write anywhere, so the refusal is the system's words without the system.
+        def refuse(**where):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(where["dir"]))
+
+        monkeypatch.setattr("petkinetics.write.claims.tempfile.mkstemp", refuse)
     assert estimate(scan, locked / "out") == 2
+    assert "cannot be written (Permission denied)" in capsys.readouterr().err
 
 
 def test_an_output_below_a_file_is_refused(tmp_path, scan, capsys):

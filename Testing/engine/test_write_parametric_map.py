@@ -731,6 +731,8 @@ def test_a_full_disk_is_said_and_nothing_is_left(
 def test_a_failure_between_two_moves_takes_the_first_file_back(
     axial_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Into a folder that is there the files move one by one.
+    (tmp_path / "dicom").mkdir()
     rename = Path.rename
 
     def fails_second(self: Path, target: Path) -> Path:
@@ -741,4 +743,4 @@ def test_a_failure_between_two_moves_takes_the_first_file_back(
     monkeypatch.setattr(Path, "rename", fails_second)
     with pytest.raises(InputError, match=r"cannot be written \(Permission denied\); nothing was written"):
         export_parametric_maps([make_map(AXIAL), make_map(AXIAL, V0)], axial_source, tmp_path / "dicom")
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "dicom").iterdir()) == []
