@@ -89,10 +89,10 @@ class Bench:
         _python("make_series.py", target, "--matrix", self.matrix, "--slices", slices)
         return target / "pet.nii"
 
-    def estimate(self, pet: Path, out: Path) -> list[str | Path]:
-        """Our command."""
+    def estimate(self, pet: Path, out: Path, *, suv: str = "none") -> list[str | Path]:
+        """Our command for Ki, V0, both SDs and the residual; with suv="bw" as most people run it, SUV beside them."""
         command = ["-m", "petkinetics", "estimate", pet, "--roi", pet.with_name("aorta.nii"), "--method", "patlak"]
-        return [sys.executable, *command, "--no-compress", "-o", out]
+        return [sys.executable, *command, "--no-compress", "--set", f"suv={suv}", "-o", out]
 
     def patlak(self) -> None:
         """Floor, petkinetics and nifti_dynamic side by side; then their Ki against float64."""
@@ -105,6 +105,7 @@ class Bench:
             {
                 "floor": lambda: [sys.executable, floor, pet, FRAMES, self.slices, self.matrix, USED, out],
                 "petkinetics": lambda: self.estimate(pet, out),
+                "petkinetics, with SUV": lambda: self.estimate(pet, out, suv="bw"),
                 "nifti_dynamic": lambda: [sys.executable, peer, pet, table, USED, out],
             },
             self.runs,
