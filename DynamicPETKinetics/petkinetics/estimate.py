@@ -27,12 +27,11 @@ from petkinetics.input_function.idif import ImageDerivedInput, image_derived_inp
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
 from petkinetics.job import EstimateJob
 from petkinetics.maps import Quantity
-from petkinetics.read.bids import STATEMENTS
 from petkinetics.read.curves import OPTION_NAMES as INPUT_STATEMENTS
 from petkinetics.read.overrides import Overrides
 from petkinetics.read.region_curves import region_mean_curves
 from petkinetics.read.regions import Regions, fractional_coverage, one_region, read_regions, to_grid_nearest
-from petkinetics.read.series import read_series
+from petkinetics.read.series import STATEMENTS, read_series
 from petkinetics.series import DynamicSeries
 from petkinetics.write.input_function import write_frames, write_input_function
 from petkinetics.write.result_folder import NiftiSink, file_hash, file_hashes, write_record

@@ -9,6 +9,10 @@ from petkinetics.errors import InputError
 from petkinetics.read.overrides import Overrides
 from petkinetics.series import DynamicSeries
 
+#: options (``--set``) that state what a series does not: of NIfTI (:mod:`petkinetics.read.bids`) and of
+#: sequences (:mod:`petkinetics.read.sequence_nrrd`)
+STATEMENTS = ("units", "decay_corrected_to", "frames", "first_frame")
+
 
 def read_series(
     path: Path,
@@ -17,24 +21,34 @@ def read_series(
     *,
     require_dynamic: bool = True,
 ) -> DynamicSeries:
-    """Open a DICOM folder, or a 4-D NIfTI with its BIDS-PET sidecar.
+    """Open a DICOM folder or file, a 4-D NIfTI with its BIDS-PET sidecar, or a ``.seq.nrrd``.
 
     :param overrides: what replaces the header's values.
-    :param statements: what a NIfTI's sidecar may not say (see :mod:`petkinetics.read.bids`).
+    :param statements: what a NIfTI's sidecar or a sequence may not say (:data:`STATEMENTS`).
     :param require_dynamic: refuse static and gated series; ``info`` describes them.
     :raises InputError: nothing is there, or it is not a series that can be used.
     """
-    if path.is_dir():
+    if not path.exists():
+        raise InputError(f"There is no file or folder {path}.")
+    name = path.name.lower()
+    if name.endswith((".nii", ".nii.gz")):
+        from petkinetics.read.nifti import read_nifti
+
+        return read_nifti(path, overrides, statements, require_dynamic=require_dynamic)
+    if path.is_dir() or _is_dicom(path):
         from petkinetics.read.dicom import read_dicom
 
         return read_dicom(path, overrides or Overrides(), require_dynamic=require_dynamic)
-    if not path.exists():
-        raise InputError(f"There is no file or folder {path}.")
-    if path.name.endswith((".nii", ".nii.gz")):
-        from petkinetics.read.nifti import read_nifti
+    if name.endswith(".nrrd"):
+        from petkinetics.read.sequence_nrrd import read_sequence
 
-        return read_nifti(path, overrides, statements)
+        return read_sequence(path, overrides, statements)
     raise InputError(
         f"{path.name} is not a format that can be read.",
-        "A series is a folder of DICOM files, or a .nii/.nii.gz with a BIDS-PET .json beside it.",
+        "A series is a folder of DICOM files, a .nii/.nii.gz with a BIDS-PET .json beside it, or a .seq.nrrd.",
     )
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"

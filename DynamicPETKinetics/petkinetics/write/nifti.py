@@ -83,7 +83,7 @@ class NiftiWriter:
         self._dtype = np.dtype(dtype).newbyteorder("<")
         header = _header(geometry, frames, np.dtype(dtype), description)
         self._file: BinaryIO = path.open("xb")
-        self._deflate = _compressor() if path.suffix == ".gz" else None
+        self._deflate = gzip_compressor() if path.suffix == ".gz" else None
         self._put(header.tobytes() + b"\0" * (_VOXELS_AT - _HEADER.itemsize))
 
     def write(self, slab: NDArray[Any]) -> None:
@@ -123,7 +123,7 @@ def write_volume(path: Path, values: NDArray[Any], geometry: VolumeGeometry, *, 
             writer.write(part)
 
 
-def _compressor() -> Any:
+def gzip_compressor() -> Any:
     """A streaming gzip compressor: ISA-L where installed, else zlib at its fastest."""
     gzip_format = 16 + 15
     try:
