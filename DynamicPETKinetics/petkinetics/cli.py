@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,11 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         return int(args.run(args) or 0)
-    except PetKineticsError as error:
-        print(f"petkinetics: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  {error.hint}", file=sys.stderr)
-        return error.exit_status
     except KeyboardInterrupt:
         print("petkinetics: cancelled.", file=sys.stderr)
         return Cancelled.exit_status
@@ -48,10 +44,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output left (such as `head`); there is nobody to tell.
         sys.stderr.close()
         return 1
+    except Exception as error:
+        return _tell(error, as_lines=args.run in (_estimate, _export) and args.json)
     finally:
         if arguments is None:
             # The process ends now: nothing is gained by looking through all modules for garbage (25 ms).
             gc.freeze()
+
+
+def _tell(error: Exception, *, as_lines: bool) -> int:
+    """Say what went wrong to people, and to programs where they read along; returns the exit status."""
+    from petkinetics.worker import Lines, fault_message, tell_error
+
+    if as_lines:
+        tell_error(Lines(sys.stdout), error)
+    if not isinstance(error, PetKineticsError):
+        # Where it happened, for a report to the developers; not the exception's text, which may quote a header.
+        print(*traceback.format_tb(error.__traceback__), sep="", end="", file=sys.stderr)
+        print(f"petkinetics: {fault_message(error)}", file=sys.stderr)
+        return 1
+    print(f"petkinetics: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  {error.hint}", file=sys.stderr)
+    return error.exit_status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -126,8 +141,13 @@ def _t_star(text: str) -> float | str:
 
 def _open_series(args: argparse.Namespace, *, require_dynamic: bool = True):  # type: ignore[no-untyped-def]
     from petkinetics.read.overrides import Overrides
-    from petkinetics.read.series import read_series
+    from petkinetics.read.series import STATEMENTS, read_series
 
+    unknown = sorted({key for key, _ in args.set} - set(STATEMENTS))
+    if unknown:
+        raise InputError(
+            f"'{unknown[0]}' is not an option of this command.", f"Options for --set: {', '.join(STATEMENTS)}."
+        )
     overrides = Overrides(args.injection_time, args.dose, args.weight, args.half_life)
     series = read_series(args.series, overrides, dict(args.set), require_dynamic=require_dynamic)
     if require_dynamic:
@@ -262,9 +282,10 @@ def _estimate(args: argparse.Namespace) -> None:
 def _run(job: EstimateJob | ExportJob, as_json: bool) -> None:
     """Run a job in this process, telling a person or a program how it goes."""
     if as_json:
-        from petkinetics.worker import Lines, ProgressLines
+        from petkinetics.worker import Lines, ProgressLines, tell_started
 
         lines = Lines(sys.stdout)
+        tell_started(lines)
         result = job.run(ProgressLines(lines), lambda sentence: lines.send("warning", message=sentence))
         lines.send("done", result=str(result))
         return
@@ -299,7 +320,13 @@ def _add_export(commands: _Commands) -> None:
     p.add_argument("result", metavar="OUT", type=Path, help="result folder of an estimate")
     p.add_argument("--series", required=True, metavar="DICOM_DIR", help="the series that the maps were estimated from")
     p.add_argument("--to", required=True, metavar="DIR", help="folder for the DICOM files")
-    p.add_argument("--as", choices=("parametric-map",), default="parametric-map", dest="formats")
+    p.add_argument(
+        "--as",
+        choices=("parametric-map", "pet-image", "both"),
+        default="parametric-map",
+        dest="formats",
+        help="parametric maps (exact floats; the default), PET images (16 bit, for archives without them), or both",
+    )
     p.add_argument("--json", action="store_true", help="progress as the worker's JSON lines")
     p.set_defaults(run=_export)
 

@@ -69,7 +69,7 @@ def run_job_file(path: Path, lines: Lines, cancelled: threading.Event) -> int:
 
     :returns: the exit status: 0 done, 1 fault, 2 bad input, 3 cancelled.
     """
-    lines.send("started", version=petkinetics.__version__, file=str(Path(petkinetics.__file__).resolve()))
+    tell_started(lines)
     try:
         try:
             text = path.read_text(encoding="utf-8")
@@ -78,20 +78,34 @@ def run_job_file(path: Path, lines: Lines, cancelled: threading.Event) -> int:
         result = job_from_json(text).run(
             ProgressLines(lines, cancelled), lambda sentence: lines.send("warning", message=sentence)
         )
-    except Cancelled:
-        return Cancelled.exit_status
-    except PetKineticsError as error:
-        lines.send("error", kind=error.kind, message=error.message, hint=error.hint)
-        return error.exit_status
-    except MemoryError:
-        lines.send("error", kind=ResourceError.kind, message="The memory is not enough.", hint="Close other programs.")
-        return ResourceError.exit_status
     except Exception as error:
-        # The text of a foreign exception may quote a header, so only its kind and place are told.
-        lines.send("error", kind="fault", message=f"An unexpected fault occurred ({_place(error)}).", hint="")
-        return 1
+        return tell_error(lines, error)
     lines.send("done", result=str(result))
     return 0
+
+
+def tell_started(lines: Lines) -> None:
+    """The first line: which petkinetics this is, and where its code lies."""
+    lines.send("started", version=petkinetics.__version__, file=str(Path(petkinetics.__file__).resolve()))
+
+
+def tell_error(lines: Lines, error: Exception) -> int:
+    """The line of an error (none for a cancel), and the exit status that goes with it."""
+    if isinstance(error, Cancelled):
+        return error.exit_status
+    if isinstance(error, PetKineticsError):
+        lines.send("error", kind=error.kind, message=error.message, hint=error.hint)
+        return error.exit_status
+    if isinstance(error, MemoryError):
+        lines.send("error", kind=ResourceError.kind, message="The memory is not enough.", hint="Close other programs.")
+        return ResourceError.exit_status
+    lines.send("error", kind="fault", message=fault_message(error), hint="")
+    return 1
+
+
+def fault_message(error: BaseException) -> str:
+    """What may be said of an unexpected exception: its kind and place; its own text may quote a header."""
+    return f"An unexpected fault occurred ({_place(error)})."
 
 
 def _place(error: BaseException) -> str:

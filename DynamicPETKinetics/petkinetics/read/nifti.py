@@ -32,7 +32,11 @@ _DATATYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2
 
 
 def read_nifti(
-    path: Path, overrides: Overrides | None = None, statements: Mapping[str, str] | None = None
+    path: Path,
+    overrides: Overrides | None = None,
+    statements: Mapping[str, str] | None = None,
+    *,
+    require_dynamic: bool = True,
 ) -> DynamicSeries:
     """Open a 4-D NIfTI series; voxels are read later, slab by slab.
 
@@ -40,11 +44,12 @@ def read_nifti(
     :param overrides: values that replace those of the sidecar.
     :param statements: what the sidecar may not say: ``units`` ("Bq/mL", "kBq/mL", "g/mL" ...) and
         ``decay_corrected_to`` ("injection", "none" or seconds from injection).
+    :param require_dynamic: refuse a single volume; ``info`` describes it.
     :raises InputError: the file is no dynamic series, the sidecar is missing or lacks what is needed.
     """
     given = overrides or Overrides()
     header = NiftiHeader.read(path)
-    if header.frames < 2:
+    if header.frames < 2 and require_dynamic:
         raise InputError(
             f"{path.name} holds one volume, not a dynamic series.", "Ki needs a series of frames over time."
         )
@@ -71,6 +76,7 @@ def read_nifti(
         ),
         overrides=bids.overrides,
         warnings=tuple(bids.warnings),
+        dynamic=header.frames > 1,
     )
 
 
