@@ -1,0 +1,254 @@
+"""The command line: help, exit statuses, machine-readable lines, tables; a person's words on stderr."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import LIANG, Patient, run, save_nifti, starts_of
+
+import petkinetics
+
+COMMANDS = {
+    "simulate": ["--anatomy", "--size", "--seed", "--dose", "--frames", "--vendor", "--format"],
+    "info": ["--json", "--injection-time", "--dose", "--weight", "--half-life"],
+    "input-function": ["--roi", "--output"],
+    "tac": ["--roi", "--output"],
+    "estimate": [
+        "--roi", "--input-function", "--method", "--output", "--t-star", "--until", "--mask", "--rois", "--report",
+        "--plasma-ratio", "--hct", "--injection-time", "--dose", "--weight", "--half-life", "--device",
+        "--no-compress", "--hash", "--set",
+    ],
+    "compare": ["--roi", "--output"],
+    "export": ["--series", "--to", "--as"],
+}  # fmt: skip
+
+#: what a foreign exception may quote from a header
+IDENTITY = "Doe^John"
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("scan")
+    patient = Patient()
+    labels = patient.aorta.copy()
+    labels[1:3, 5:8, 6:10] = 2
+    labels[4, 12, 5] = 7
+    save_nifti(folder / "labels.nii.gz", labels, patient.affine())
+    (folder / "labels.tsv").write_text("index\tname\n1\taorta\n2\ttumour\n7\tnode\n")
+    return patient.save(folder)
+
+
+def shell(*arguments: object, **named: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "petkinetics", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **named,
+    )  # type: ignore[call-overload]
+
+
+# ------------------------------------------------------------------------------------ help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_its_options(capsys, command):
+    assert run(command, "--help") == 0
+    said = capsys.readouterr().out
+    for option in COMMANDS[command]:
+        assert option in said
+
+
+def test_help_names_every_command_and_says_it_is_no_medical_device(capsys):
+    assert run("--help") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(command in said for command in COMMANDS)
+    assert "not a medical device" in said
+
+
+def test_version_is_the_packages(capsys):
+    assert run("--version") == 0
+    assert petkinetics.__version__ in capsys.readouterr().out
+
+
+def test_it_runs_as_a_module_and_as_a_program(scan):
+    assert shell("--version").stdout.split()[-1] == petkinetics.__version__
+    program = Path(sys.executable).with_name("petkinetics")
+    if program.exists():
+        done = subprocess.run([program, "info", scan, "--json"], capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)["shape"] == [28, 6, 24, 24]
+
+
+# ------------------------------------------------------------------------------------ exit status
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("bake",),
+        ("estimate",),
+        ("estimate", "{scan}", "--method", "patlak", "-o", "{out}"),
+        ("estimate", "{scan}", "--roi", "a", "--input-function", "b", "--method", "patlak", "-o", "{out}"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "-o", "{out}"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "patlak"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "logan-plot", "-o", "{out}"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "patlak", "-o", "{out}", "--t-star", "soon"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "patlak", "-o", "{out}", "--t-star", "-5"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "patlak", "-o", "{out}", "--t-star", "nan"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "patlak", "-o", "{out}", "--until", "0"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "patlak", "-o", "{out}", "--until", "nan"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "patlak", "-o", "{out}", "--device", "abacus"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "patlak", "-o", "{out}", "--set", "weights"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "patlak", "-o", "{out}", "--set", "weights=heavy"),
+        ("estimate", "{scan}", "--roi", "{aorta}", "--method", "patlak", "-o", "{out}", "--set", "colour=red"),
+        ("info", "{out}"),
+        ("info",),
+        ("tac", "{scan}"),
+        ("tac", "{scan}", "--roi", "nothing.nii", "-o", "{out}"),
+        ("tac", "{scan}", "--roi", "{aorta}", "--set", "colour=red", "-o", "{out}"),
+        ("info", "{scan}", "--set", "decay_correctd_to=injection"),
+        ("input-function", "{scan}", "--roi", "nothing.nii", "-o", "{out}"),
+        ("simulate", "{out}", "--vendor", "acme"),
+        ("simulate", "{out}", "--frames", "soon"),
+        ("export", "{out}", "--series", "{scan}", "--to", "{out}"),
+    ],
+)  # fmt: skip
+def test_bad_use_and_bad_input_exit_with_2_and_no_trace(tmp_path, scan, capsys, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    places = {"scan": str(scan), "aorta": str(scan.parent / "aorta.nii"), "out": str(tmp_path / "out")}
+    before = {p.name for p in scan.parent.iterdir()}
+    assert run(*(a.format(**places) for a in arguments)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.strip()
+    assert "Traceback" not in said.err
+    assert list(tmp_path.iterdir()) == []
+    assert {p.name for p in scan.parent.iterdir()} == before
+
+
+def test_a_fault_exits_with_1_and_does_not_show_a_header(tmp_path, scan, monkeypatch, capsys):
+    import petkinetics.estimate
+
+    def broken(*_):  # type: ignore[no-untyped-def]
+        raise RuntimeError(IDENTITY)
+
+    monkeypatch.setattr(petkinetics.estimate, "run_estimate", broken)
+    assert run("estimate", scan, "--roi", scan.parent / "aorta.nii", "--method", "patlak", "-o", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said
+    assert IDENTITY not in said
+
+
+def test_done_exits_with_0_and_says_where(tmp_path, scan, capsys):
+    assert run("estimate", scan, "--roi", scan.parent / "aorta.nii", "--method", "patlak", "-o", tmp_path / "out") == 0
+    assert str(tmp_path / "out") in capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_early_is_no_fault_to_show(scan):
+    done = subprocess.run(
+        f'"{sys.executable}" -m petkinetics info "{scan}" | head -c 1',
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+
+
+# ------------------------------------------------------------------------------------ machine-readable
+
+
+def test_json_of_an_estimate_is_the_workers_lines(tmp_path, scan, capsys):
+    arguments = ("estimate", scan, "--roi", scan.parent / "aorta.nii", "--method", "patlak", "--until", "35")
+    assert run(*arguments, "-o", tmp_path / "out", "--json") == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {e["event"] for e in events} == {"started", "progress", "warning", "done"}
+    assert [e["event"] for e in (events[0], events[-1])] == ["started", "done"]
+    assert events[-1] == {"event": "done", "result": str(tmp_path / "out")}
+
+
+def test_json_of_a_refusal_is_an_error_line(tmp_path, scan, capsys):
+    arguments = ("estimate", scan, "--roi", scan.parent / "aorta.nii", "--method", "patlak", "--t-star", "64")
+    assert run(*arguments, "-o", tmp_path / "out", "--json") == 2
+    said = capsys.readouterr()
+    error = json.loads(said.out.splitlines()[-1])
+    assert set(error) == {"event", "kind", "message", "hint"}
+    assert (error["event"], error["kind"]) == ("error", "input")
+    assert error["message"] in said.err, "people read stderr"
+
+
+def test_info_for_machines_and_for_people_agree(scan, capsys):
+    assert run("info", scan, "--json") == 0
+    info = json.loads(capsys.readouterr().out)
+    assert len(info["frames"]) == 28
+    assert info["frames"][27] == {"start_s": 3600.0, "duration_s": 300.0}
+    np.testing.assert_allclose([f["start_s"] for f in info["frames"]], starts_of(LIANG))
+    assert info["suv_factor"] == pytest.approx(70.0 / 300.0)
+    assert run("info", scan) == 0
+    said = capsys.readouterr().out
+    for fact in ("FDG", "28", "kBq/mL", "70", "300", "Example"):
+        assert fact in said, fact
+
+
+def test_info_on_one_frame_says_it_is_not_dynamic(tmp_path, capsys):
+    patient = Patient()
+    series = patient.save(tmp_path, frames=patient.frames[27:], FrameTimesStart=[3600.0], FrameDuration=[300.0])
+    assert run("info", series, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["dynamic"] is False
+
+
+# ------------------------------------------------------------------------------------ tables
+
+
+def test_tac_writes_frames_and_one_column_a_region(tmp_path, scan):
+    patient = Patient()
+    assert run("tac", scan, "--roi", scan.parent / "labels.nii.gz", "-o", tmp_path / "tacs.tsv") == 0
+    lines = [line.split("\t") for line in (tmp_path / "tacs.tsv").read_text().splitlines()]
+    assert lines[0] == ["frame_start", "frame_duration", "aorta", "tumour", "node"]
+    table = np.array(lines[1:], float)
+    np.testing.assert_allclose(table[:, 0], patient.start)
+    np.testing.assert_allclose(table[:, 1], patient.duration)
+    np.testing.assert_allclose(table[:, 2], patient.design[:, 1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        table[:, 3], patient.frames[:, 1:3, 5:8, 6:10].mean(axis=(1, 2, 3)), rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(table[:, 4], patient.frames[:, 4, 12, 5], rtol=1e-5, atol=1e-6)
+
+
+def test_tac_of_one_label_by_number_or_name(tmp_path, scan):
+    for spec in ("2", "tumour"):
+        out = tmp_path / f"{spec}.tsv"
+        assert run("tac", scan, "--roi", f"{scan.parent / 'labels.nii.gz'}:{spec}", "-o", out) == 0
+        assert out.read_text().splitlines()[0] == "frame_start\tframe_duration\ttumour"
+
+
+@pytest.mark.parametrize("command", ["tac", "input-function"])
+def test_tables_are_not_overwritten(tmp_path, scan, capsys, command):
+    out = tmp_path / "a.tsv"
+    out.write_text("mine")
+    assert run(command, scan, "--roi", f"{scan.parent / 'labels.nii.gz'}:1", "-o", out) == 2
+    assert "a.tsv" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tsv"]
+
+
+def test_a_region_of_several_labels_needs_a_choice_for_the_aorta(tmp_path, scan, capsys):
+    arguments = ("estimate", scan, "--method", "patlak", "-o", tmp_path / "out", "--roi")
+    assert run(*arguments, scan.parent / "labels.nii.gz") == 2
+    said = capsys.readouterr().err
+    assert all(name in said for name in ("aorta", "tumour", "node")) or "FILE:LABEL" in said
+    assert run(*arguments, f"{scan.parent / 'labels.nii.gz'}:aorta") == 0
+
+
+def test_warnings_are_lines_on_stderr(tmp_path, scan, capsys):
+    arguments = ("estimate", scan, "--roi", scan.parent / "aorta.nii", "--method", "patlak", "--until", "35")
+    assert run(*arguments, "-o", tmp_path / "out") == 0
+    said = capsys.readouterr()
+    assert any(line.startswith("warning: ") for line in said.err.splitlines())
+    assert "warning:" not in said.out
