@@ -19,7 +19,6 @@ from typing import IO, Any
 
 import petkinetics
 from petkinetics.errors import Cancelled, InputError, PetKineticsError, ResourceError
-from petkinetics.job import job_from_json
 
 #: the work gets this long to stop by itself after a cancel
 _PATIENCE_S = 1.5
@@ -86,6 +85,9 @@ def run_job_file(path: Path, lines: Lines, cancelled: threading.Event) -> int:
 
 def tell_started(lines: Lines) -> None:
     """The first line: which petkinetics this is, and where its code lies."""
+    # Imported here, so that main() has set the environment before numpy reads it.
+    from petkinetics.job import job_from_json
+
     lines.send("started", version=petkinetics.__version__, file=str(Path(petkinetics.__file__).resolve()))
 
 
@@ -134,6 +136,8 @@ def _listen(stream: IO[str], cancelled: threading.Event) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job file named on the command line."""
+    # The estimators bring threads of their own; BLAS's would only take time from Slicer.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     args = list(sys.argv[1:] if arguments is None else arguments)
     if len(args) != 1:
         print("usage: python -m petkinetics.worker JOB.json", file=sys.stderr)
