@@ -29,10 +29,16 @@ class Quantity:
     ucum: str
 
 
-KI = Quantity("ki", "Ki", "Net uptake rate constant (Patlak slope)", "mL/min/mL", "mL/min/mL")
-V0 = Quantity("v0", "V0", "Initial distribution volume (Patlak intercept)", "mL/mL", "mL/mL")
+KI = Quantity("ki", "Ki", "Net uptake rate constant", "mL/min/mL", "mL/min/mL")
+V0 = Quantity("v0", "V0", "Initial distribution volume", "mL/mL", "mL/mL")
 KI_SD = Quantity("ki_sd", "SD of Ki", "Standard deviation of the net uptake rate constant", "mL/min/mL", "mL/min/mL")
 V0_SD = Quantity("v0_sd", "SD of V0", "Standard deviation of the initial distribution volume", "mL/mL", "mL/mL")
+K1 = Quantity("k1", "K1", "Rate constant of uptake from plasma into tissue", "mL/min/mL", "mL/min/mL")
+K2 = Quantity("k2", "k2", "Rate constant of return from tissue to plasma", "1/min", "/min")
+K3 = Quantity("k3", "k3", "Rate constant of trapping (FDG: phosphorylation)", "1/min", "/min")
+K4 = Quantity("k4", "k4", "Rate constant of release (FDG: dephosphorylation)", "1/min", "/min")
+FV = Quantity("fv", "fv", "Fraction of the voxel filled with blood", "1", "1")
+VT = Quantity("vt", "VT", "Total distribution volume K1/k2 of the tissue", "mL/mL", "mL/mL")
 RESIDUAL = Quantity("residual", "Residual", "Weighted RMS residual divided by the predicted noise", "1", "1")
 MRGLC = Quantity("mrglc", "MRglc", "Metabolic rate of glucose", "µmol/min/mL", "umol/min/mL")
 MRGLC_SD = Quantity(
@@ -43,7 +49,28 @@ SUV_LBM = Quantity("suv_lbm", "SUVlbm", "Standardised uptake value by lean body 
 SUV_BSA = Quantity("suv_bsa", "SUVbsa", "Standardised uptake value by body surface area", "cm2/mL", "cm2/mL")
 ACTIVITY = Quantity("activity", "Activity", "Mean activity, decay-corrected to injection", "kBq/mL", "kBq/mL")
 #: every quantity by name
-QUANTITIES = {q.name: q for q in (KI, V0, KI_SD, V0_SD, RESIDUAL, MRGLC, MRGLC_SD, SUV, SUV_LBM, SUV_BSA, ACTIVITY)}
+QUANTITIES = {
+    q.name: q
+    for q in (
+        KI,
+        V0,
+        KI_SD,
+        V0_SD,
+        K1,
+        K2,
+        K3,
+        K4,
+        FV,
+        VT,
+        RESIDUAL,
+        MRGLC,
+        MRGLC_SD,
+        SUV,
+        SUV_LBM,
+        SUV_BSA,
+        ACTIVITY,
+    )
+}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.compartment import OneTissue, TwoTissue, TwoTissueReversible
 from petkinetics.estimators.estimator import Estimator
 from petkinetics.estimators.gaussian import GaussianPatlak
 from petkinetics.estimators.hypr import HyprPatlak
@@ -19,6 +20,9 @@ METHODS: dict[str, Callable[[], Estimator]] = {
     NonLocalMeansPatlak.method: NonLocalMeansPatlak,
     HyprPatlak.method: HyprPatlak,
     TotalVariationPatlak.method: TotalVariationPatlak,
+    TwoTissue.method: TwoTissue,
+    TwoTissueReversible.method: TwoTissueReversible,
+    OneTissue.method: OneTissue,
 }
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
+from petkinetics.kinetics.region_fit import CompartmentFit
 from petkinetics.maps import ParametricMap, ParametricResult, Quantity
 from petkinetics.series import DynamicSeries, Float32
 
@@ -66,10 +67,12 @@ class Estimate:
     :param region_fit: standard errors and fitted frames of a region's curve: called with the
         curve's frame means in the frames used, (frames,), returns quantity -> (value, SE) and the
         fitted frame means.
+    :param model_fit: of compartment methods: everything about such a fit, for ``region_fits.tsv``.
     """
 
     record: dict[str, Any]
     region_fit: Callable[[NDArray[np.float64]], tuple[dict[str, tuple[float, float]], NDArray[np.float64]]]
+    model_fit: Callable[[NDArray[np.float64]], CompartmentFit] | None = None
 
 
 class Estimator(Protocol):
@@ -86,6 +89,11 @@ class Estimator(Protocol):
         :raises Cancelled: through *progress*.
         """
         ...
+
+
+def uses_whole_series(estimator: Estimator) -> bool:
+    """Whether a method uses all frames until T (compartment models), not those after t* (graphical ones)."""
+    return bool(getattr(estimator, "whole_series", False))
 
 
 class MemorySink:
