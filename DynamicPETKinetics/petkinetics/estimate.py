@@ -76,6 +76,8 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
             warn(f"The tracer is {series.tracer.name}, not FDG: the Patlak slope is not a rate of glucose uptake.")
         elif series.tracer.is_fdg is None:
             warn("The series does not name its tracer; the slope is Ki only for a tracer that tissue traps, as FDG.")
+        derived = plan_derived(series, estimator.quantities, job.options, job.until_min)
+        warn(*derived.warnings)
         progress(0.02, "Taking the input function")
         measured, curve = _input_function(job, series)
         warn(*curve.warnings, *doubts(curve))

@@ -74,6 +74,9 @@ def run_job_file(path: Path, lines: Lines, cancelled: threading.Event) -> int:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise InputError(f"The job file {path.name} cannot be read ({error.strerror}).") from error
+        # Imported here, so that main() has set the environment before numpy reads it.
+        from petkinetics.job import job_from_json
+
         result = job_from_json(text).run(
             ProgressLines(lines, cancelled), lambda sentence: lines.send("warning", message=sentence)
         )
@@ -85,9 +88,6 @@ def run_job_file(path: Path, lines: Lines, cancelled: threading.Event) -> int:
 
 def tell_started(lines: Lines) -> None:
     """The first line: which petkinetics this is, and where its code lies."""
-    # Imported here, so that main() has set the environment before numpy reads it.
-    from petkinetics.job import job_from_json
-
     lines.send("started", version=petkinetics.__version__, file=str(Path(petkinetics.__file__).resolve()))
 
 
