@@ -16,6 +16,8 @@ FEWEST_FRAMES = 3
 LATE_T_STAR_MIN = 30.0
 EARLY_T_STAR_MIN = 9.0
 _AN_HOUR_S = 3600.0 - 1.0
+#: compartment models are refused when the first frame begins later than this after the blood peak
+_LATEST_START_S = 600.0
 #: 'auto' accepts a window whose Patlak points stay this close to their line
 _LARGEST_DEVIATION = 0.03
 #: the noise of a curve is taken from its last frames, and this many times it is allowed for
@@ -28,13 +30,13 @@ class FramesUsed:
     """The choice and how it was made.
 
     :param indices: frames of the series that the fit uses.
-    :param t_star_min: start of the window, minutes from injection.
+    :param t_star_min: start of the window, minutes from injection; None for methods without a t*.
     :param choice: in words.
     :param warnings: sentences for the user.
     """
 
     indices: NDArray[np.intp]
-    t_star_min: float
+    t_star_min: float | None
     choice: str
     warnings: tuple[str, ...] = ()
 
@@ -69,6 +71,35 @@ def frames_from(timing: FrameTiming, t_star_min: float | None, until_min: float 
             "Choose an earlier --t-star or a later --until, or check the frame times.",
         )
     return FramesUsed(indices, float(t_star_min), choice, warnings)
+
+
+def whole_series(timing: FrameTiming, until_min: float | None, input_function: InputFunction) -> FramesUsed:
+    """All frames until T: what compartment models use.
+
+    They tell K1, k2 and fv by the first minutes; a scan that begins after the blood peak warns.
+
+    :raises InputError: no frame ends within T, or the first begins more than 10 min after the peak.
+    """
+    indices = timing.until(until_min)
+    if indices.size == 0:
+        raise InputError(f"No frame ends within {until_min:g} min of injection.", "Choose a later --until.")
+    peak_s = input_function.peak[0]
+    late_s = float(timing.start_s[indices[0]]) - peak_s
+    if late_s > _LATEST_START_S:
+        raise InputError(
+            f"The first frame begins {late_s / 60:.0f} min after the blood peak. Compartment models need the early "
+            "frames, which tell delivery and blood from trapping.",
+            "Use --method patlak, which needs late frames only.",
+        )
+    warnings = ()
+    if late_s > 0:
+        warnings = (
+            f"The frames begin {late_s:.0f} s after the blood peak: K1, k2 and fv cannot be told apart well without "
+            "the first pass, and Ki is less certain.",
+        )
+    last_min = float(timing.end_s[indices[-1]]) / 60.0
+    choice = f"no t*: all {indices.size} frames until {last_min:.3g} min after injection"
+    return FramesUsed(indices, None, choice, warnings)
 
 
 def longest_linear_window(
