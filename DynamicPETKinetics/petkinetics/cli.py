@@ -228,12 +228,18 @@ def _tac(args: argparse.Namespace) -> None:
 
 
 def _add_estimate(commands: _Commands) -> None:
-    p = commands.add_parser("estimate", help="Ki and V0 maps of a dynamic series")
+    p = commands.add_parser("estimate", help="parametric maps of a dynamic series: Ki, V0, rate constants")
     _add_series(p)
     source = p.add_mutually_exclusive_group(required=True)
     source.add_argument("--roi", metavar="ROI[:LABEL]", help="label map of the aorta")
     source.add_argument("--input-function", metavar="TSV", help="table of a blood curve")
-    p.add_argument("--method", required=True, metavar="NAME", help="patlak")
+    p.add_argument(
+        "--method",
+        required=True,
+        metavar="NAME",
+        help="patlak; gaussian, nlm, hypr, total-variation (regularised Patlak); two-tissue, two-tissue-reversible, "
+        "one-tissue (compartment models)",
+    )
     p.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="result folder to make")
     p.add_argument("--t-star", type=_t_star, metavar="MIN|auto", help="start of the Patlak fit, min from injection")
     p.add_argument("--until", type=float, metavar="MIN", help="use nothing after this, min from injection")

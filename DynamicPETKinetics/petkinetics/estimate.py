@@ -19,8 +19,8 @@ from petkinetics.estimators import make_estimator
 from petkinetics.estimators.body import body_mask
 from petkinetics.estimators.derived import OPTION_NAMES as DERIVED_OPTIONS
 from petkinetics.estimators.derived import plan_derived
-from petkinetics.estimators.estimator import Estimate, Estimator, Problem, Progress
-from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window
+from petkinetics.estimators.estimator import Estimate, Estimator, Problem, Progress, uses_whole_series
+from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window, whole_series
 from petkinetics.estimators.noise import body_sample
 from petkinetics.input_function.checks import doubts
 from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
@@ -82,7 +82,12 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         measured, curve = _input_function(job, series)
         warn(*curve.warnings, *doubts(curve))
         regions = read_regions(job.rois) if job.rois else None
-        used = _frames_used(job, series, curve, regions)
+        if uses_whole_series(estimator):
+            if job.t_star is not None:
+                warn(f"{job.method} uses all frames: --t-star has no effect.")
+            used = whole_series(series.timing, job.until_min, curve)
+        else:
+            used = _frames_used(job, series, curve, regions)
         warn(*used.warnings)
         curve.require_cover(series.timing.select(used.indices))
         progress(0.05, "Finding the body")

@@ -28,6 +28,12 @@ _QUANTITIES = {
     "ki_sd": Code("KI_SD", SCHEME, "Standard deviation of Ki"),
     "v0_sd": Code("V0_SD", SCHEME, "Standard deviation of V0"),
     "residual": Code("RESIDUAL", SCHEME, "RMS residual divided by predicted noise"),
+    "k1": Code("K1", SCHEME, "Rate constant K1, plasma to tissue"),
+    "k2": Code("K2", SCHEME, "Rate constant k2, tissue to plasma"),
+    "k3": Code("K3", SCHEME, "Rate constant k3, trapping"),
+    "k4": Code("K4", SCHEME, "Rate constant k4, release"),
+    "fv": Code("FV", SCHEME, "Blood volume fraction"),
+    "vt": Code("VT", SCHEME, "Total distribution volume VT"),
     "mrglc": Code("MRGLC", SCHEME, "Metabolic rate of glucose"),
     "mrglc_sd": Code("MRGLC_SD", SCHEME, "Standard deviation of MRglc"),
     "suv": codes.DCM.Suvbw,
@@ -35,8 +41,13 @@ _QUANTITIES = {
     "suv_bsa": codes.DCM.Suvbsa,
     "activity": Code("ACTIVITY", SCHEME, "Mean activity concentration, decay-corrected to injection"),
 }
-_RELATIVE_TO_BLOOD = {"ki", "v0", "ki_sd", "v0_sd", "mrglc", "mrglc_sd"}
-_METHODS = {"patlak": Code("PATLAK", SCHEME, "Patlak graphical analysis")}
+_RELATIVE_TO_BLOOD = {"ki", "v0", "ki_sd", "v0_sd", "k1", "vt", "mrglc", "mrglc_sd"}
+_METHODS = {
+    "patlak": Code("PATLAK", SCHEME, "Patlak graphical analysis"),
+    "two-tissue": Code("TWO_TISSUE", SCHEME, "Irreversible two-tissue compartment model"),
+    "two-tissue-reversible": Code("TWO_TISSUE_REV", SCHEME, "Reversible two-tissue compartment model"),
+    "one-tissue": Code("ONE_TISSUE", SCHEME, "One-tissue compartment model"),
+}
 _BLOOD = {
     "whole blood": Code("WHOLE_BLOOD", SCHEME, "Whole blood, not corrected to plasma"),
     "plasma": Code("PLASMA", SCHEME, "Plasma"),
