@@ -21,7 +21,7 @@ def run_export(job: ExportJob, progress: Progress, tell: Callable[[str], None] |
     :returns: the folder with the DICOM files.
     :raises InputError: the result folder is not one, or the series is not the maps' own.
     """
-    from petkinetics.write.dicom_parametric_map import export_parametric_maps
+    from petkinetics.write.dicom_export import FORMATS, export_maps
 
     record = read_record(Path(job.result))
     maps = result_maps(Path(job.result), record)
@@ -30,7 +30,8 @@ def run_export(job: ExportJob, progress: Progress, tell: Callable[[str], None] |
         raise InputError(f"There is no folder {series}.", "Give the DICOM folder of the series with --series.")
     if tell and record.get("input_function", {}).get("kind") == "whole blood":
         tell('The input function is uncorrected whole blood; the exported maps say "whole-blood input".')
-    export_parametric_maps(maps, series, Path(job.to), progress=progress)
+    formats = FORMATS if job.formats == "both" else (job.formats,)
+    export_maps(maps, series, Path(job.to), formats, progress=progress, warn=tell)
     return Path(job.to)
 
 

@@ -110,7 +110,7 @@ class ExportJob:
     :param result: result folder of an estimate.
     :param series: DICOM folder of the series that the maps were estimated from.
     :param to: folder for the DICOM files.
-    :param formats: "parametric-map".
+    :param formats: "parametric-map", "pet-image" or "both".
     """
 
     result: str
@@ -121,8 +121,11 @@ class ExportJob:
     kind: ClassVar[str] = "export"
 
     def __post_init__(self) -> None:
-        if self.formats != "parametric-map":
-            raise InputError(f"'{self.formats}' is not a DICOM format that maps can be exported to: parametric-map.")
+        if self.formats not in ("parametric-map", "pet-image", "both"):
+            raise InputError(
+                f"'{self.formats}' is not a DICOM format that maps can be exported to.",
+                "Use parametric-map, pet-image or both.",
+            )
 
     def run(self, progress: Progress = no_progress, warn: Warn | None = None) -> Path:
         """See :class:`Job`."""

@@ -19,7 +19,7 @@ from petkinetics.read.dicom import read_dicom
 from petkinetics.read.dicom_scan import scan_folder
 from petkinetics.read.info import info_text, series_info
 from petkinetics.simulate.dicom_series import write_dicom_series
-from petkinetics.write.dicom_parametric_map import export_parametric_maps
+from petkinetics.write.dicom_export import export_maps
 
 
 def sheared_free(degrees: float) -> np.ndarray:
@@ -177,7 +177,7 @@ def test_maps_of_enhanced_images_refer_to_their_frames(tmp_path):
     series = small_series()
     (source,) = write_enhanced(tmp_path / "pet", series)
     ki = ParametricMap(np.full(series.geometry.shape, 0.01, np.float32), KI, series.geometry, {})
-    (path,) = export_parametric_maps([ki], tmp_path / "pet", tmp_path / "out")
+    (path,) = export_maps([ki], tmp_path / "pet", tmp_path / "out")
     ds, of = dcmread(path), dcmread(source)
     assert (ds.PatientID, ds.StudyInstanceUID) == ("SIMULATED", of.StudyInstanceUID)
     for frame in ds.PerFrameFunctionalGroupsSequence:

@@ -33,7 +33,7 @@ from petkinetics.maps import KI, KI_SD, QUANTITIES, RESIDUAL, V0, V0_SD, Paramet
 from petkinetics.read.maps import read_map
 from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer, VolumeGeometry
 from petkinetics.simulate.dicom_series import write_dicom_series
-from petkinetics.write.dicom_parametric_map import export_parametric_maps
+from petkinetics.write.dicom_export import export_maps
 from petkinetics.write.map_provenance import MapProvenance
 from petkinetics.write.nifti import write_volume
 
@@ -113,7 +113,7 @@ def axial_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def exported(axial_source: Path, tmp_path: Path) -> Dataset:
     """The Ki map of the axial source, whole-blood input."""
-    [path] = export_parametric_maps([make_map(GRIDS["axial"])], axial_source, tmp_path / "dicom")
+    [path] = export_maps([make_map(GRIDS["axial"])], axial_source, tmp_path / "dicom")
     return header(path)
 
 
@@ -207,7 +207,7 @@ def errors_found(path: Path) -> list[str]:
 def test_every_reader_finds_the_same_bits_in_the_same_place(grid: VolumeGeometry, tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", grid)
     expected = make_map(grid)
-    [path] = export_parametric_maps([expected], source, tmp_path / "dicom")
+    [path] = export_maps([expected], source, tmp_path / "dicom")
     for read in READERS.values():
         assert_same_bits_in_same_place(read(path), expected)
 
@@ -218,8 +218,8 @@ def test_a_map_counted_from_the_other_end_lands_in_the_same_place(axial_source: 
     last = (grid.affine_lps @ [0, 0, grid.shape[0] - 1, 1])[:3]
     other_end = VolumeGeometry(grid.shape, grid.spacing_mm, tuple(last), MIRRORED)
     backward = ParametricMap(forward.values[::-1].copy(), KI, other_end, forward.provenance)
-    [one] = export_parametric_maps([forward], axial_source, tmp_path / "forward")
-    [other] = export_parametric_maps([backward], axial_source, tmp_path / "backward")
+    [one] = export_maps([forward], axial_source, tmp_path / "forward")
+    [other] = export_maps([backward], axial_source, tmp_path / "backward")
     assert_same_bits_in_same_place(read_with_dcmqi(one), backward)
     assert_same_bits_in_same_place(read_with_dcmqi(other), forward)
     references = [
@@ -240,7 +240,7 @@ def test_the_dicom_map_holds_the_floats_of_the_nifti_map(name: str, tmp_path: Pa
     expected = make_map(grid)
     write_volume(tmp_path / "ki.nii.gz", expected.values, grid)
     from_nifti = replace(read_map(tmp_path / "ki.nii.gz"), provenance=expected.provenance)
-    [path] = export_parametric_maps([from_nifti], source, tmp_path / "dicom")
+    [path] = export_maps([from_nifti], source, tmp_path / "dicom")
     assert_same_bits_in_same_place(read_with_pydicom(path), expected)
     assert_same_bits_in_same_place(read_with_dcmqi(path), expected)
 
@@ -253,7 +253,7 @@ def test_dciodvfy_finds_no_error_on_maps_from_simulated_sources(vendor: str, tmp
     grid = GRIDS["oblique, reversed, anisotropic"]
     source = write_source(tmp_path / "source", grid, vendor=vendor)
     maps = [make_map(grid, quantity) for quantity in QUANTITIES.values()]
-    for path in export_parametric_maps(maps, source, tmp_path / "dicom"):
+    for path in export_maps(maps, source, tmp_path / "dicom"):
         assert errors_found(path) == []
 
 
@@ -295,7 +295,7 @@ def test_maps_from_real_sources_have_no_errors_but_those_of_the_source(folder: s
     files, headers = neighbouring_slices(DATA / folder)
     assert len(headers) >= 4
     expected = make_map(grid_of(headers), frames_used=[0])
-    [path] = export_parametric_maps([expected], files, tmp_path)
+    [path] = export_maps([expected], files, tmp_path)
     found = errors_found(path)
     assert [line for line in found if not any(known in line for known in INHERITED[folder])] == []
     assert len(found) == len(INHERITED[folder])
@@ -311,7 +311,7 @@ def test_uneven_slices_are_written_at_the_mean_spacing_of_the_map(tmp_path: Path
     z = np.array([float(h.ImagePositionPatient[2]) for h in headers])
     assert np.ptp(np.diff(z)) > 0.01  # 3.27 mm with steps of 3.29
     grid = grid_of(headers)
-    [path] = export_parametric_maps([make_map(grid, frames_used=[0])], files, tmp_path)
+    [path] = export_maps([make_map(grid, frames_used=[0])], files, tmp_path)
     ds = header(path)
     written = [float(f.PlanePositionSequence[0].ImagePositionPatient[2]) for f in ds.PerFrameFunctionalGroupsSequence]
     assert np.allclose(written, grid.origin_mm[2] + grid.spacing_mm[2] * np.arange(len(z)), atol=1e-6)
@@ -396,7 +396,7 @@ def test_quantities_have_codes_and_labels_that_name_the_input(
     quantity: Quantity, blood: str | None, code: str, label: str, unit: str, axial_source: Path, tmp_path: Path
 ) -> None:
     parametric_map = make_map(GRIDS["axial"], quantity, input_function_kind=blood)
-    [path] = export_parametric_maps([parametric_map], axial_source, tmp_path / "d", series_description_prefix="PK ")
+    [path] = export_maps([parametric_map], axial_source, tmp_path / "d", series_description_prefix="PK ")
     assert header(path).SeriesDescription == f"PK {label}"
     _, meta = run_paramap2itkimage(path)  # what Slicer reads
     assert meta["QuantityValueCode"]["CodeValue"] == code  # type: ignore[index]
@@ -442,7 +442,7 @@ def test_the_record_of_a_result_folder_says_the_same_as_provenance() -> None:
 
 def test_without_known_frames_the_last_one_is_referred_to(axial_source: Path, tmp_path: Path) -> None:
     parametric_map = ParametricMap(make_map(GRIDS["axial"]).values, KI, GRIDS["axial"])
-    [path] = export_parametric_maps([parametric_map], axial_source, tmp_path / "dicom")
+    [path] = export_maps([parametric_map], axial_source, tmp_path / "dicom")
     last = [str(header(p).SOPInstanceUID) for p in sorted(axial_source.glob(f"PT_{len(TIMING):03d}_*.dcm"))]
     assert [str(s.ReferencedSOPInstanceUID) for s in header(path).SourceImageSequence] == last
 
@@ -451,7 +451,7 @@ def test_without_known_frames_the_last_one_is_referred_to(axial_source: Path, tm
 def test_frames_are_told_apart_by_each_vendors_clock(vendor: str, tmp_path: Path) -> None:
     grid = GRIDS["one slice"]
     source = write_source(tmp_path / "source", grid, vendor=vendor)
-    [path] = export_parametric_maps([make_map(grid, frames_used=[1, 4])], source, tmp_path / "dicom")
+    [path] = export_maps([make_map(grid, frames_used=[1, 4])], source, tmp_path / "dicom")
     files = sorted(source.glob("*.dcm"))  # named in order of frame
     referred = [str(s.ReferencedSOPInstanceUID) for s in header(path).SourceImageSequence]
     assert referred == [str(header(files[f]).SOPInstanceUID) for f in (1, 4)]
@@ -464,16 +464,16 @@ def test_a_series_stored_as_two_is_referred_to_as_two(tmp_path: Path) -> None:
         return ds
 
     source = write_source(tmp_path / "source", GRIDS["axial"], vendor="siemens", modify=split)
-    [path] = export_parametric_maps([make_map(GRIDS["axial"])], source, tmp_path / "dicom")
+    [path] = export_maps([make_map(GRIDS["axial"])], source, tmp_path / "dicom")
     referred = [len(s.ReferencedInstanceSequence) for s in header(path).ReferencedSeriesSequence]
     assert referred == [5, 10]
 
 
 def test_each_map_is_a_series_of_its_own_and_every_export_is_new(axial_source: Path, tmp_path: Path) -> None:
     maps = [make_map(GRIDS["axial"], quantity) for quantity in (KI, V0)]
-    paths = export_parametric_maps(maps, axial_source, tmp_path / "a", series_number=77)
+    paths = export_maps(maps, axial_source, tmp_path / "a", series_number=77)
     assert [path.name for path in paths] == ["ki.dcm", "v0.dcm"]
-    again = export_parametric_maps(maps, axial_source, tmp_path / "b", series_number=77)
+    again = export_maps(maps, axial_source, tmp_path / "b", series_number=77)
     headers = [header(path) for path in paths + again]
     assert [h.SeriesNumber for h in headers] == [77, 78, 77, 78]
     assert len({h.SeriesInstanceUID for h in headers}) == len({h.SOPInstanceUID for h in headers}) == 4
@@ -487,7 +487,7 @@ def test_the_display_window_is_one_that_a_viewer_may_apply_to_small_numbers(expo
 
 def test_a_map_of_zeros_is_exported(axial_source: Path, tmp_path: Path) -> None:
     zeros = ParametricMap(np.zeros(GRIDS["axial"].shape, np.float32), KI, GRIDS["axial"], PROVENANCE)
-    [path] = export_parametric_maps([zeros], axial_source, tmp_path / "dicom")
+    [path] = export_maps([zeros], axial_source, tmp_path / "dicom")
     assert errors_found(path) == []
     assert_same_bits_in_same_place(read_with_dcmqi(path), zeros)
 
@@ -508,7 +508,7 @@ def test_attributes_that_the_source_lacks_are_left_empty(tmp_path: Path) -> None
         return ds
 
     source = write_source(tmp_path / "source", GRIDS["axial"], modify=without)
-    [path] = export_parametric_maps([make_map(GRIDS["axial"])], source, tmp_path / "dicom")
+    [path] = export_maps([make_map(GRIDS["axial"])], source, tmp_path / "dicom")
     ds = header(path)
     for keyword in type_2:
         assert keyword in ds and not ds[keyword].value, keyword
@@ -530,7 +530,7 @@ def test_names_keep_their_letters(character_set: str | list[str], name: str, tmp
         return ds
 
     source = write_source(tmp_path / "source", GRIDS["one slice"], modify=rename)
-    [path] = export_parametric_maps([make_map(GRIDS["one slice"])], source, tmp_path / "dicom")
+    [path] = export_maps([make_map(GRIDS["one slice"])], source, tmp_path / "dicom")
     assert str(header(path).PatientName) == str(source_headers(source)[0].PatientName) == name
 
 
@@ -556,7 +556,7 @@ def test_identity_shows_in_the_dicom_objects_only(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         messages: list[str] = []
-        [path] = export_parametric_maps(
+        [path] = export_maps(
             [make_map(GRIDS["one slice"])], source, tmp_path / "dicom", progress=lambda _, text: messages.append(text)
         )
     printed = capfd.readouterr()
@@ -572,7 +572,7 @@ def test_thousands_of_source_images_take_seconds(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", grid, timing)
     maps = [make_map(grid, q, frames_used=list(range(28))) for q in (KI, V0)]
     start = time.perf_counter()
-    paths = export_parametric_maps(maps, source, tmp_path / "dicom")
+    paths = export_maps(maps, source, tmp_path / "dicom")
     assert time.perf_counter() - start < 15.0  # 2 s on two quiet cores
     assert [len(header(path).SourceImageSequence) for path in paths] == [28 * 71] * 2
 
@@ -619,7 +619,7 @@ def test_refused_with_the_amount_and_nothing_written(
     maps: list[ParametricMap], message: str, axial_source: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message):
-        export_parametric_maps(maps, axial_source, tmp_path / "deep" / "dicom")
+        export_maps(maps, axial_source, tmp_path / "deep" / "dicom")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -649,7 +649,7 @@ def drop_one_image(ds: Dataset, frame: int, k: int) -> Dataset | None:
 def test_sources_that_cannot_place_a_map_are_refused(modify: object, message: str, tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", AXIAL, modify=modify)
     with pytest.raises(InputError, match=message):
-        export_parametric_maps([make_map(AXIAL)], source, tmp_path / "dicom")
+        export_maps([make_map(AXIAL)], source, tmp_path / "dicom")
     assert not (tmp_path / "dicom").exists()
 
 
@@ -657,9 +657,9 @@ def test_a_folder_without_pet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "notes.txt").write_text("no DICOM")
     with pytest.raises(InputError, match="no DICOM in the folder"):
-        export_parametric_maps([make_map(AXIAL)], tmp_path / "source", tmp_path / "dicom")
+        export_maps([make_map(AXIAL)], tmp_path / "source", tmp_path / "dicom")
     with pytest.raises(InputError, match="no folder"):
-        export_parametric_maps([make_map(AXIAL)], tmp_path / "nowhere", tmp_path / "dicom")
+        export_maps([make_map(AXIAL)], tmp_path / "nowhere", tmp_path / "dicom")
 
 
 def test_two_reconstructions_in_one_folder_are_told_apart_or_refused(axial_source: Path, tmp_path: Path) -> None:
@@ -673,18 +673,18 @@ def test_two_reconstructions_in_one_folder_are_told_apart_or_refused(axial_sourc
 
     write_source(tmp_path / "source" / "two", AXIAL, modify=another)
     with pytest.raises(InputError, match="2 PET series that could be meant"):
-        export_parametric_maps([make_map(AXIAL)], tmp_path / "source", tmp_path / "dicom")
+        export_maps([make_map(AXIAL)], tmp_path / "source", tmp_path / "dicom")
     uid = str(source_headers(tmp_path / "source" / "two")[0].SeriesInstanceUID)
-    [path] = export_parametric_maps([make_map(AXIAL, series_uids=[uid])], tmp_path / "source", tmp_path / "dicom")
+    [path] = export_maps([make_map(AXIAL, series_uids=[uid])], tmp_path / "source", tmp_path / "dicom")
     assert header(path).ReferencedSeriesSequence[0].SeriesInstanceUID == uid
 
 
 def test_what_is_there_already_is_not_overwritten(axial_source: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("kept")
-    export_parametric_maps([make_map(AXIAL)], axial_source, tmp_path)
+    export_maps([make_map(AXIAL)], axial_source, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match=r"already holds ki\.dcm"):
-        export_parametric_maps([make_map(AXIAL, V0), make_map(AXIAL)], axial_source, tmp_path)
+        export_maps([make_map(AXIAL, V0), make_map(AXIAL)], axial_source, tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -692,7 +692,7 @@ def test_a_place_that_cannot_be_written_is_refused(axial_source: Path, tmp_path:
     (tmp_path / "file").write_text("")
     for to in (tmp_path / "file", tmp_path / "file" / "dicom"):
         with pytest.raises(InputError, match=r"is a file, not a folder|cannot be written"):
-            export_parametric_maps([make_map(AXIAL)], axial_source, to)
+            export_maps([make_map(AXIAL)], axial_source, to)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -708,7 +708,7 @@ def test_stopping_half_way_leaves_nothing_behind(there: bool, axial_source: Path
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        export_parametric_maps([make_map(AXIAL), make_map(AXIAL, V0)], axial_source, to, progress=stop_at_second)
+        export_maps([make_map(AXIAL), make_map(AXIAL, V0)], axial_source, to, progress=stop_at_second)
     assert [path.name for path in tmp_path.rglob("*")] == (["deep", "dicom", "notes.txt"] if there else [])
 
 
@@ -724,7 +724,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(
 
     monkeypatch.setattr(Dataset, "save_as", fills_up)
     with pytest.raises(ResourceError, match="full; nothing was written"):
-        export_parametric_maps([make_map(AXIAL), make_map(AXIAL, V0)], axial_source, tmp_path / "dicom")
+        export_maps([make_map(AXIAL), make_map(AXIAL, V0)], axial_source, tmp_path / "dicom")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -742,5 +742,5 @@ def test_a_failure_between_two_moves_takes_the_first_file_back(
 
     monkeypatch.setattr(Path, "rename", fails_second)
     with pytest.raises(InputError, match=r"cannot be written \(Permission denied\); nothing was written"):
-        export_parametric_maps([make_map(AXIAL), make_map(AXIAL, V0)], axial_source, tmp_path / "dicom")
+        export_maps([make_map(AXIAL), make_map(AXIAL, V0)], axial_source, tmp_path / "dicom")
     assert list((tmp_path / "dicom").iterdir()) == []

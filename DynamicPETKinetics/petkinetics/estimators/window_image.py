@@ -24,6 +24,8 @@ from petkinetics.series import DynamicSeries
 
 #: what an image may show, by its name on the command line
 IMAGE_KINDS: dict[str, Quantity] = {"bw": SUV, "lbm": SUV_LBM, "bsa": SUV_BSA, "activity": ACTIVITY}
+#: what replaces the series' height and sex
+OPTION_NAMES = ("height_m", "sex")
 #: the late window is what lies in this last part of the scan
 LATE_MIN = 15.0
 #: a slab holds about this many float32 values: it stays in the processor's cache
@@ -81,7 +83,8 @@ def window_image(
     """Plan an image of a window.
 
     :param kind: one of :data:`IMAGE_KINDS`.
-    :param window: "FROM-TO", minutes from injection; None for the last 15 min of the frames until T.
+    :param window: "FROM-TO", minutes from injection; None for the last 15 min of the frames until T. A static
+        series is taken whole.
     :param until_min: T; nothing after it is used.
     :param options: ``height_m`` and ``sex`` in place of the series'.
     :raises InputError: no frame lies within the window, or dose, weight, height or sex is needed and not known.
@@ -89,7 +92,10 @@ def window_image(
     if kind not in IMAGE_KINDS:
         raise InputError(f"'{kind}' is not an image of a window; there is {', '.join(IMAGE_KINDS)}.")
     timing, given = series.timing, options or {}
-    frames = _late(timing, until_min) if window is None else _within(timing, window, until_min)
+    if not series.dynamic:
+        frames, timing = _whole(timing, window)
+    else:
+        frames = _late(timing, until_min) if window is None else _within(timing, window, until_min)
     durations = timing.duration_s[frames]
     record: dict[str, Any] = {
         "frames_used": [int(f) for f in frames],
@@ -111,6 +117,14 @@ def window_image(
         if kind == "lbm":
             record["sex"] = recipient.sex
     return WindowImage(IMAGE_KINDS[kind], frames, durations / durations.sum(), factor, record)
+
+
+def _whole(timing: FrameTiming, window: str | None) -> tuple[NDArray[np.intp], FrameTiming]:
+    """The one volume of a static series, whose timing lists its beds, and the time they took together."""
+    if window is not None:
+        raise InputError("The series is static: it has no frames of which a window could be chosen.")
+    start_s, end_s = float(timing.start_s[0]), float(timing.end_s[-1])
+    return np.array([0]), FrameTiming([start_s], [end_s - start_s])
 
 
 def _late(timing: FrameTiming, until_min: float | None) -> NDArray[np.intp]:

@@ -96,6 +96,14 @@ def nearest_day(clock_s: float, near: float, earliest_s: float = -3 * 3600.0) ->
     return moment
 
 
+def dicom_date_and_time(moment: float) -> tuple[str, str]:
+    """A moment as DICOM DA and TM, to the microsecond: all that a TM holds, a little less than a double keeps."""
+    day, rest = divmod(round(moment * 1e6), 86_400_000_000)
+    seconds, micro = divmod(rest, 1_000_000)
+    clock = f"{seconds // 3600:02d}{seconds // 60 % 60:02d}{seconds % 60:02d}.{micro:06d}"
+    return date.fromordinal(int(day)).strftime("%Y%m%d"), clock
+
+
 def clock_text(moment: float) -> str:
     """A moment's time of day, HH:MM:SS."""
     seconds = round(moment) % int(DAY_S)

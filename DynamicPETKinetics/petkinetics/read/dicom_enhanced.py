@@ -30,7 +30,7 @@ from pydicom.uid import (
 
 from petkinetics.errors import InputError
 from petkinetics.frames import TOLERANCE_S
-from petkinetics.read.clock import moment_seconds, utc_offset_seconds
+from petkinetics.read.clock import dicom_date_and_time, moment_seconds, utc_offset_seconds
 from petkinetics.read.dicom_scan import (
     NATIVE,
     TAGS,
@@ -218,7 +218,7 @@ def _frame_start(path: Path, groups: _Groups, local: float | None) -> tuple[str,
                 f"{middle - start:.1f} s after its start, but it lasts {1e-3 * float(duration):.1f} s.",
                 _AGAIN,
             )
-    return ("", "") if start is None else _dicom_texts(start)
+    return ("", "") if start is None else dicom_date_and_time(start)
 
 
 def _moment(text: str, local: float | None) -> float | None:
@@ -228,17 +228,6 @@ def _moment(text: str, local: float | None) -> float | None:
         return None
     moment, offset = found
     return moment + (local - offset if local is not None and offset is not None else 0.0)
-
-
-def _dicom_texts(moment: float) -> tuple[str, str]:
-    from datetime import date
-
-    # microseconds, all that a DICOM time can hold and a little less than a double keeps of a moment
-    microseconds = round(moment * 1e6)
-    day, rest = divmod(microseconds, 86_400_000_000)
-    seconds, micro = divmod(rest, 1_000_000)
-    clock = f"{seconds // 3600:02d}{seconds // 60 % 60:02d}{seconds % 60:02d}.{micro:06d}"
-    return date.fromordinal(int(day)).strftime("%Y%m%d"), clock
 
 
 def _decay_reference(path: Path, groups: _Groups, text: Mapping[str, str], local: float | None) -> float | None:

@@ -58,6 +58,18 @@ INPUT_FUNCTION = Code("INPUT_FUNCTION", SCHEME, "Input function")
 #: how a map's frames derive from the source images; no code of CID 7203 says it
 DERIVATION = Code("KINETICS", SCHEME, "Kinetic analysis of a dynamic series, voxel by voxel")
 
+#: UCUM unit -> Units (0054,1001) of a PET image and the factor to it (PS3.3 C.8.9.1.1.3)
+_PET_UNITS = {
+    "mL/min/mL": ("MLMINML", 1.0),
+    "mL/mL": ("MLML", 1.0),
+    "umol/min/mL": ("UMOLMINML", 1.0),
+    "g/mL": ("GML", 1.0),
+    "cm2/mL": ("CM2ML", 1.0),
+    "kBq/mL": ("BQML", 1000.0),
+    "1": ("NONE", 1.0),
+}
+_SUV_TYPES = {"suv": "BW", "suv_lbm": "LBMJANMA", "suv_bsa": "BSA"}
+
 #: Body Part Examined (PS3.16 annex L) -> region of CID 4031
 _REGIONS = {
     "ABDOMEN": codes.SCT.Abdomen,
@@ -110,6 +122,16 @@ def unit_code(quantity: Quantity) -> Code:
 def unit_text(quantity: Quantity) -> str:
     """The unit in letters that every character set has: the source's may lack the micro sign."""
     return quantity.unit if quantity.unit.isascii() else quantity.ucum
+
+
+def pet_units(quantity: Quantity) -> tuple[str, float] | None:
+    """Units (0054,1001) of a quantity as a PET image, and the factor to it; None where DICOM has no term."""
+    return _PET_UNITS.get(quantity.ucum)
+
+
+def suv_type(quantity: Quantity) -> str | None:
+    """SUV Type (0054,1006); None of what is no SUV."""
+    return _SUV_TYPES.get(quantity.name)
 
 
 def is_standard_deviation(quantity: Quantity) -> bool:

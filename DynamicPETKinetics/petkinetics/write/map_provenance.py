@@ -20,6 +20,8 @@ class MapProvenance:
     :param t_star_min: start of the frames used, minutes from injection.
     :param until_min: end of what was used, minutes from injection.
     :param series_uids: Series Instance UIDs of the source.
+    :param window_s: start of the first and end of the last frame used, from injection.
+    :param details: what else decides the numbers, in words.
     """
 
     method: str = ""
@@ -29,15 +31,24 @@ class MapProvenance:
     t_star_min: float | None = None
     until_min: float | None = None
     series_uids: tuple[str, ...] = ()
+    window_s: tuple[float, float] | None = None
+    half_life_s: float | None = None
+    details: str = ""
 
     @classmethod
-    def of(cls, provenance: Mapping[str, Any]) -> MapProvenance:
+    def of(cls, provenance: Mapping[str, Any], name: str = "") -> MapProvenance:
         """Read ``ParametricMap.provenance`` or the record of a result folder (``result.json``).
 
         Keys that are not there are not known: ``method``, ``version`` (or ``versions.petkinetics``),
         ``input_function_kind`` (or ``input_function.kind``), ``frames_used`` (indices, or items with
-        ``index``), ``t_star_min``, ``until_min``, ``series_uids`` (or ``input_uids``).
+        ``index``), ``t_star_min``, ``until_min``, ``series_uids`` (or ``input_uids``), ``series.half_life_s``,
+        ``derived`` (see :class:`petkinetics.estimators.derived.DerivedMaps`).
+
+        :param name: of the map's quantity; a derived map has a history of its own.
         """
+        how = (provenance.get("derived") or {}).get(name)
+        if how is not None:
+            provenance = {**provenance, **_history(how)}
         frames, curve = provenance.get("frames_used"), provenance.get("input_function")
         blood = provenance.get("input_function_kind") or (curve.get("kind") if isinstance(curve, Mapping) else None)
         version = provenance.get("version") or (provenance.get("versions") or {}).get("petkinetics")
@@ -50,6 +61,9 @@ class MapProvenance:
             t_star_min=None if t_star is None else float(t_star),
             until_min=None if until is None else float(until),
             series_uids=tuple(str(uid) for uid in provenance.get("series_uids") or provenance.get("input_uids") or ()),
+            window_s=provenance.get("window_s") or _window(frames),
+            half_life_s=(provenance.get("series") or {}).get("half_life_s"),
+            details=str(provenance.get("details") or ""),
         )
 
     @property
@@ -62,8 +76,46 @@ class MapProvenance:
             parts.append(f"until {self.until_min:g} min")
         if self.frames_used:
             parts.append(f"frames {', '.join(str(f + 1) for f in self.frames_used)}")
+        if self.details:
+            parts.append(self.details)
         return "; ".join(parts)
 
 
 def _index(frame: Any) -> Any:
     return frame["index"] if isinstance(frame, Mapping) else frame
+
+
+def _window(frames: Any) -> tuple[float, float] | None:
+    """From the first frame's start to the last one's end, where the frames' times are known."""
+    if not frames or not isinstance(frames[0], Mapping) or "duration_s" not in frames[-1]:
+        return None
+    return float(frames[0]["start_s"]), float(frames[-1]["start_s"]) + float(frames[-1]["duration_s"])
+
+
+#: what decides the numbers of a derived map: key of its record -> words
+_DETAILS = {
+    "glucose_mmol_per_l": "glucose {:.4g} mmol/L",
+    "lumped_constant": "lumped constant {:.4g}",
+    "dose_mbq": "dose {:.5g} MBq",
+    "weight_kg": "weight {:.4g} kg",
+    "height_m": "height {:.3g} m",
+    "sex": "sex {}",
+}
+
+
+def _history(how: Mapping[str, Any]) -> dict[str, Any]:
+    """What a derived map's record says in place of the estimate's, with which an image of a window shares nothing."""
+    words = [text.format(how[key]) for key, text in _DETAILS.items() if how.get(key) is not None]
+    if "from_s" not in how:
+        return {"details": "; ".join(words)}
+    window = f"mean of {how['from_s'] / 60:.4g}-{how['to_s'] / 60:.4g} min"
+    return {
+        "method": "frame mean",
+        "input_function": None,
+        "input_function_kind": None,
+        "t_star_min": None,
+        "until_min": None,
+        "frames_used": how["frames_used"],
+        "window_s": (float(how["from_s"]), float(how["to_s"])),
+        "details": "; ".join([window, *words]),
+    }
