@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_input_function(commands)
     _add_tac(commands)
     _add_estimate(commands)
+    _add_suv(commands)
     _add_compare(commands)
     _add_export(commands)
     return parser
@@ -139,15 +140,16 @@ def _t_star(text: str) -> float | str:
     return text if text == "auto" else float(text)
 
 
-def _open_series(args: argparse.Namespace, *, require_dynamic: bool = True):  # type: ignore[no-untyped-def]
+def _open_series(  # type: ignore[no-untyped-def]
+    args: argparse.Namespace, *, require_dynamic: bool = True, more_options: Sequence[str] = ()
+):
     from petkinetics.read.overrides import Overrides
     from petkinetics.read.series import STATEMENTS, read_series
 
-    unknown = sorted({key for key, _ in args.set} - set(STATEMENTS))
+    known = (*STATEMENTS, *more_options)
+    unknown = sorted({key for key, _ in args.set} - set(known))
     if unknown:
-        raise InputError(
-            f"'{unknown[0]}' is not an option of this command.", f"Options for --set: {', '.join(STATEMENTS)}."
-        )
+        raise InputError(f"'{unknown[0]}' is not an option of this command.", f"Options for --set: {', '.join(known)}.")
     overrides = Overrides(args.injection_time, args.dose, args.weight, args.half_life)
     series = read_series(args.series, overrides, dict(args.set), require_dynamic=require_dynamic)
     if require_dynamic:
@@ -302,6 +304,34 @@ def _run(job: EstimateJob | ExportJob, as_json: bool) -> None:
             print(f"\r{100 * fraction:3.0f} %  {message:<40}", end="\n" if fraction >= 1 else "", file=sys.stderr)
 
     print(f"Done: {job.run(progress, _warn)}")
+
+
+def _add_suv(commands: _Commands) -> None:
+    p = commands.add_parser("suv", help="SUV or mean activity image of a window of time")
+    _add_series(p)
+    p.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help=".nii.gz or .nii to make")
+    p.add_argument(
+        "--type",
+        choices=("bw", "lbm", "bsa", "activity"),
+        default="bw",
+        help="by body weight (default), lean body mass or body surface area; activity: kBq/mL at injection",
+    )
+    p.add_argument("--window", metavar="FROM-TO", help="minutes from injection (default: the last 15 min of the scan)")
+    _add_overrides(p)
+    p.set_defaults(run=_suv)
+
+
+def _suv(args: argparse.Namespace) -> None:
+    from petkinetics.estimators.window_image import OPTION_NAMES, window_image
+    from petkinetics.write.window_image import write_window_image
+
+    series = _open_series(args, require_dynamic=False, more_options=OPTION_NAMES)
+    for sentence in series.warnings:
+        _warn(sentence)
+    image = window_image(series, args.type, args.window, options=dict(args.set))
+    write_window_image(series, image, args.output)
+    window = f"{image.record['from_s'] / 60:.4g}-{image.record['to_s'] / 60:.4g} min"
+    print(f"{image.quantity.symbol} ({image.quantity.unit}), mean of {window} from injection, in {args.output}")
 
 
 def _add_compare(commands: _Commands) -> None:
