@@ -18,7 +18,7 @@ from petkinetics.evaluate.bland_altman import (
     agreement_in_region,
 )
 from petkinetics.maps import ParametricMap
-from petkinetics.read.regions import IntArray, Regions, to_grid_nearest, voxels_by_label
+from petkinetics.read.regions import IntArray, Regions, to_grid_nearest, voxels_on_grid
 
 Float64 = NDArray[np.float64]
 
@@ -108,7 +108,7 @@ def compare_maps(
             warn(sentence)
 
     labels = to_grid_nearest(regions, map_a.geometry)
-    found = voxels_by_label(labels)
+    found = voxels_on_grid(regions, map_a.geometry)
     differences = _differences(map_a, map_b, labels)
     agreements: list[Agreement] = []
     pairs: dict[str, RegionPairs] = {}

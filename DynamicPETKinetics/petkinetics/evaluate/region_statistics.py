@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.maps import ParametricMap
-from petkinetics.read.regions import Regions, to_grid_nearest, voxels_by_label
+from petkinetics.read.regions import Regions, voxels_on_grid
 from petkinetics.series import VolumeGeometry
 
 #: columns of roi.tsv
@@ -51,7 +51,7 @@ def region_rows(
     for other in maps[1:]:
         if (difference := geometry.difference(other.geometry)) is not None:
             raise InputError(f"The {other.quantity.symbol} map lies on another grid: {difference}.")
-    found = voxels_by_label(to_grid_nearest(regions, geometry))
+    found = voxels_on_grid(regions, geometry)
     say = warn or (lambda _: None)
     rows: list[dict[str, object]] = []
     for label in regions.label_values:

@@ -1,0 +1,93 @@
+"""Label maps: NIfTI, and other volume formats that SimpleITK reads."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.errors import InputError
+from petkinetics.read.region_map import IntArray, Regions, distinct_names
+from petkinetics.read.region_segmentation import is_slicer_segmentation, regions_of_segmentation
+from petkinetics.series import VolumeGeometry
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+
+def read_label_map(path: Path) -> Regions:
+    """Read a label map; names come from a BIDS-style table beside it, or from the file (Slicer's ``.seg.nrrd``).
+
+    :raises InputError: as :func:`petkinetics.read.regions.read_regions`.
+    """
+    import SimpleITK as sitk
+
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise InputError(
+            f"{path.name} could not be read as an image.", "A region is a label map, for example NIfTI (.nii.gz)."
+        ) from error
+    if is_slicer_segmentation(image):
+        return regions_of_segmentation(image, path.name)
+    image = _one_volume(image, path.name)
+    labels = whole_numbers(sitk.GetArrayViewFromImage(image), path.name)
+    regions = Regions(labels, _read_names(path), image_geometry(image), path.name)
+    if not regions.label_values:
+        raise InputError(f"The region in {path.name} is empty: every voxel is 0.")
+    return regions
+
+
+def _one_volume(image: SimpleITK.Image, name: str) -> SimpleITK.Image:
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[:, :, :, 0]
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        size = " x ".join(str(n) for n in image.GetSize())
+        raise InputError(f"{name} is not one 3-D volume (its size is {size}).")
+    return image
+
+
+def whole_numbers(values: NDArray[Any], name: str) -> IntArray:
+    if values.dtype.kind == "f":
+        whole = values.astype(np.int32, copy=False) if np.isfinite(values).all() else None
+        if whole is None or not np.array_equal(whole, values):
+            raise InputError(
+                f"{name} is not a label map: it holds fractions or values that are not numbers.",
+                "A region needs whole numbers: 0 outside, 1, 2, 3 ... inside. Was an image given in its place?",
+            )
+        values = whole
+    if values.dtype.kind == "i" and values.min() < 0:
+        raise InputError(
+            f"{name} is not a label map: it holds negative values (down to {values.min()}).",
+            "Was an image, such as a CT, given in its place?",
+        )
+    # The array belongs to the SimpleITK image, which ends with this call.
+    return np.array(values)
+
+
+def _read_names(path: Path) -> dict[int, str]:
+    table = path.with_name(file_stem(path) + ".tsv")
+    if not table.is_file():
+        return {}
+    with table.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    if rows and not {"index", "name"} <= rows[0].keys():
+        raise InputError(f"{table.name} names the labels of {path.name} but lacks the columns 'index' and 'name'.")
+    try:
+        names = {int(row["index"]): row["name"].strip() for row in rows}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{table.name} has a row whose index is not a whole number.") from error
+    return distinct_names(names.items())
+
+
+def file_stem(path: Path) -> str:
+    """The file name without ``.nii.gz`` and the like."""
+    return path.name[: -len(".nii.gz")] if path.name.endswith(".nii.gz") else path.stem
+
+
+def image_geometry(image: SimpleITK.Image) -> VolumeGeometry:
+    """The voxel grid of a 3-D SimpleITK image (which presents NIfTI in LPS)."""
+    return VolumeGeometry(image.GetSize()[::-1], image.GetSpacing(), image.GetOrigin(), image.GetDirection())
