@@ -147,6 +147,11 @@ def _overrides(job: EstimateJob) -> Overrides:
 
 def _input_function(job: EstimateJob, series: DynamicSeries) -> tuple[ImageDerivedInput | None, InputFunction]:
     """The input function, from nothing later than T."""
+    if series.timing.end_s[-1] <= 0:
+        raise InputError(
+            f"The last frame ends {-series.timing.end_s[-1] / 60:.1f} min before injection.",
+            "Check the injection time; --injection-time replaces that of the file.",
+        )
     frames = series.timing.until(job.until_min)
     if frames.size == 0:
         raise InputError(
