@@ -22,14 +22,12 @@ from petkinetics.kinetics.compartments import ResponseTable, net_influx
 from petkinetics.kinetics.convolution import frame_mean_convolved
 from petkinetics.kinetics.patlak import LinearFit
 from petkinetics.kinetics.region_fit import LARGEST, PARAMETERS, CompartmentFitter, require_frames
-from petkinetics.kinetics.reversible import ReversibleFit, rate_constants
+from petkinetics.kinetics.reversible import LEAST_TISSUE, ReversibleFit, rate_constants
 from petkinetics.maps import FV, K1, K2, K3, K4, KI, KI_SD, RESIDUAL, V0, VT, Quantity
 from petkinetics.series import Float32
 
 Float64 = NDArray[np.float64]
 
-#: tissue takes up at least this share of a voxel when its K1 is told from (1 - fv) K1: in vessels no tissue is left
-_LEAST_TISSUE = 0.02
 #: singular values below this share of the largest are not part of what the models can look like
 _MODEL_SPACE = 1e-3
 
@@ -115,7 +113,7 @@ class TwoTissue(CompartmentEstimator):
             moving, theta = found.moving, found.theta
             total = ki + moving
             share = np.divide(ki, total, out=np.zeros_like(ki), where=total > 0)
-            k1 = np.minimum(total / np.maximum(1.0 - blood, np.float32(_LEAST_TISSUE)), np.float32(LARGEST["k1"]))
+            k1 = np.minimum(total / np.maximum(1.0 - blood, np.float32(LEAST_TISSUE)), np.float32(LARGEST["k1"]))
             exchanging = np.where(total > 0, theta, np.float32(0))
             k3 = np.minimum(exchanging * share, np.float32(LARGEST["k3"]))
             k2 = exchanging * (1.0 - share)
@@ -148,7 +146,7 @@ class OneTissue(CompartmentEstimator):
             scale = _scale(prepared, values)
             found = basis.fit(values, scale)
             fv, moving = found.fixed[0], found.moving
-            k1 = np.minimum(moving / np.maximum(1.0 - fv, np.float32(_LEAST_TISSUE)), np.float32(LARGEST["k1"]))
+            k1 = np.minimum(moving / np.maximum(1.0 - fv, np.float32(LEAST_TISSUE)), np.float32(LARGEST["k1"]))
             k2 = np.where(moving > 0, found.theta, np.float32(0))
             misfit = values - table.convolved(found.theta).T * moving - blood * fv
             return k1, k2, np.minimum(fv, np.float32(1)), k1 / found.theta, residual(misfit, scale)
@@ -174,7 +172,7 @@ class TwoTissueReversible(CompartmentEstimator):
 
         def influx(p: Float64) -> Float64:
             k1, k2, k3, _, fv = rate_constants(p)
-            return net_influx(k1, k2, k3, np.minimum(fv, 1.0 - _LEAST_TISSUE))
+            return net_influx(k1, k2, k3, np.minimum(fv, 1.0 - LEAST_TISSUE))
 
         def fit(values: Float32) -> Sequence[Float32]:
             scale = _scale(prepared, values)

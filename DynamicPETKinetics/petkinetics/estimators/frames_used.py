@@ -91,7 +91,7 @@ def whole_series(timing: FrameTiming, until_min: float | None, input_function: I
             "frames, which tell delivery and blood from trapping.",
             "Use --method patlak, which needs late frames only.",
         )
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if late_s > 0:
         warnings = (
             f"The frames begin {late_s:.0f} s after the blood peak: K1, k2 and fv cannot be told apart well without "

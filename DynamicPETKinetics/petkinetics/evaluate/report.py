@@ -19,9 +19,14 @@ Row = Mapping[str, object]
 Record = Mapping[str, object]
 
 DISCLAIMER = "Not a medical device. For research, not for diagnosis."
-_METHODS = {"patlak": "Patlak graphical analysis"}
-#: maps that have columns of their own in the region table, in this order
-_REGION_MAPS = ("ki", "v0")
+_METHODS = {
+    "patlak": "Patlak graphical analysis",
+    "two-tissue": "Irreversible two-tissue model",
+    "two-tissue-reversible": "Reversible two-tissue model",
+    "one-tissue": "One-tissue model",
+}
+#: maps that have columns of their own in the region table (the first two that there are), and their symbols
+_REGION_MAPS = {"ki": "Ki", "v0": "V0", "k1": "K1", "vt": "VT"}
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -155,7 +160,9 @@ def write_report(
 
 
 def _title(record: Record) -> str:
-    return f"{record.get('ki_label', 'Ki')} and V0 from dynamic PET"
+    names = [name for name in _REGION_MAPS if name in _mapping(record.get("maps", {"ki": {}, "v0": {}}))][:2]
+    symbols = [str(record.get("ki_label", "Ki")) if name == "ki" else _REGION_MAPS[name] for name in names]
+    return f"{' and '.join(symbols) or 'Maps'} from dynamic PET"
 
 
 def _lead(record: Record, info: Record) -> str:
@@ -188,7 +195,9 @@ def _lead(record: Record, info: Record) -> str:
         cards.append(("Computed in", f"{_number(record['seconds']):.3g} s"))
     inside = "\n".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in cards)
     choice = str(record.get("t_star_choice") or "")
-    note = f'\n<p class="note">t*: {escape(choice)}.</p>' if choice else ""
+    if choice and record.get("t_star_min") is not None:
+        choice = f"t*: {choice}"
+    note = f'\n<p class="note">{escape(choice)}.</p>' if choice else ""
     return f'<dl class="cards">\n{inside}\n</dl>{note}' if cards else ""
 
 
@@ -231,14 +240,14 @@ def _regions(rows: Sequence[Row]) -> str:
     """One row a region with Ki and V0 beside each other; every number is in roi.tsv."""
     if not rows:
         return ""
-    maps = [m for m in _REGION_MAPS if any(row.get("map") == m for row in rows)]
+    maps = [m for m in _REGION_MAPS if any(row.get("map") == m for row in rows)][:2]
     names = list(dict.fromkeys(str(row["roi"]) for row in rows))
     by_key = {(str(row["roi"]), str(row["map"])): row for row in rows}
-    symbols = {"ki": "Ki", "v0": "V0"}
     header = [("Region", ""), ("Volume", "mL")]
     for m in maps:
         unit = next(str(row.get("unit", "")) for row in rows if row.get("map") == m)
-        header += [(f"{symbols[m]} ± SE", unit), (f"{symbols[m]} SD", "spatial"), (f"{symbols[m]} peak", "1 mL")]
+        symbol = _REGION_MAPS[m]
+        header += [(f"{symbol} ± SE", unit), (f"{symbol} SD", "spatial"), (f"{symbol} peak", "1 mL")]
     body = []
     for name in names:
         first = next(row for row in rows if str(row["roi"]) == name)

@@ -29,6 +29,9 @@ _STEPS = 14
 _CHUNK = 2048
 _KNEE = 1e-3
 _NODES = 1024
+#: tissue is taken to fill at least this share of a voxel when its K1 is told from (1 - fv) K1: nothing but
+#: noise would be divided by what is left of it in vessels
+LEAST_TISSUE = 0.1
 
 
 class ReversibleFit:
@@ -131,11 +134,12 @@ class ReversibleFit:
         lower, upper = self._bounds(p)
         held = ((p <= lower) & (gradient < 0)) | ((p >= upper) & (gradient > 0))
         normal = np.matmul(jacobian.transpose(0, 2, 1), jacobian)
-        normal[held[:, :, None] | held[:, None, :]] = 0.0
         diagonal = np.arange(5)
         entries = normal[:, diagonal, diagonal]
-        floor = 1e-12 * np.maximum(entries.max(axis=1, keepdims=True), 1e-300)
-        normal[:, diagonal, diagonal] = np.where(held, 1.0, np.maximum(entries, floor))
+        # Where a or b is 0 nothing depends on its rate: it stays where it is.
+        held |= entries <= 1e-12 * entries.max(axis=1, keepdims=True)
+        normal[held[:, :, None] | held[:, None, :]] = 0.0
+        normal[:, diagonal, diagonal] = np.where(held, 1.0, entries)
         return normal, np.where(held, 0.0, gradient), held
 
     def _bounds(self, p: Float64) -> tuple[Float64, Float64]:
@@ -179,4 +183,4 @@ def rate_constants(p: Float64) -> tuple[Float64, Float64, Float64, Float64, Floa
     k2 = np.where(some, np.maximum(alpha1 + alpha2 - trapping, 0.0), 0.0)
     k4 = np.where(k2 > 0, alpha1 * alpha2 / np.where(k2 > 0, k2, 1.0), 0.0)
     k4 = np.minimum(k4, trapping)
-    return total / np.maximum(1.0 - f, 0.02), k2, trapping - k4, k4, f
+    return total / np.maximum(1.0 - f, LEAST_TISSUE), k2, trapping - k4, k4, f
