@@ -16,10 +16,12 @@ from petkinetics.estimators.estimator import Estimate, Problem
 from petkinetics.evaluate.curves import tac_rows
 from petkinetics.evaluate.figure_curves import PatlakCurve, blood_curve, patlak_plot
 from petkinetics.evaluate.figure_planes import ki_over_anatomy, map_overview
+from petkinetics.evaluate.figure_tissue import TissueCurve, tissue_plot
 from petkinetics.evaluate.figures import Drawing, draw
 from petkinetics.evaluate.region_statistics import region_rows
 from petkinetics.evaluate.report import write_report
 from petkinetics.kinetics.patlak import patlak_design
+from petkinetics.kinetics.region_fit import CompartmentFit
 from petkinetics.maps import QUANTITIES, ParametricMap
 from petkinetics.read.info import series_info
 from petkinetics.read.maps import read_map
@@ -54,10 +56,16 @@ def write_region_tables(
 ) -> list[dict[str, object]]:
     """Write ``roi.tsv`` and ``tacs.tsv``; standard errors come from the fit to each region's mean curve.
 
+    Compartment methods also write ``region_fits.tsv``: all that is known of each of these fits.
+
     :returns: the rows of ``roi.tsv``.
     """
     errors = {}
-    for name, means in regions.in_frames(problem.frames).items():
+    means_by_name = regions.in_frames(problem.frames)
+    if found.model_fit is not None:
+        fits = [(name, found.model_fit(means)) for name, means in means_by_name.items()]
+        write_table(folder / "region_fits.tsv", [_fit_row(name, fit) for name, fit in fits])
+    for name, means in means_by_name.items():
         for quantity, (_, se) in found.region_fit(means)[0].items():
             errors[(name, quantity)] = se
     maps = list(_folder_maps(folder, record).values())
@@ -65,6 +73,14 @@ def write_region_tables(
     write_table(folder / "roi.tsv", rows)
     write_table(folder / "tacs.tsv", tac_rows(regions.curves))
     return rows
+
+
+def _fit_row(name: str, fit: CompartmentFit) -> dict[str, object]:
+    """A row of ``region_fits.tsv``: every parameter and its standard error, residual (kBq/mL) and AIC."""
+    row: dict[str, object] = {"roi": name}
+    for quantity, (value, se) in fit.values.items():
+        row |= {quantity: value, f"{quantity}_se": se}
+    return row | {"residual": fit.residual, "aic": fit.aic}
 
 
 def write_result_report(
@@ -87,15 +103,26 @@ def write_result_report(
     maps = _folder_maps(folder, record)
     body = problem.mask if problem.mask is not None else np.ones(problem.series.geometry.shape, dtype=bool)
     label = str(record["ki_label"])
-    centre = None if regions is None else _centre_of_hottest(regions.regions, maps["ki"])
-    shown = [maps[name] for name in ("ki", "v0", "ki_sd", "residual") if name in maps]
+    main = next(maps[name] for name in ("ki", "k1") if name in maps)
+    centre = None if regions is None else _centre_of_hottest(regions.regions, main)
+    shown = [maps[name] for name in ("ki", "v0", "k1", "vt", "fv", "ki_sd", "residual") if name in maps]
+    over = f"{main.quantity.name}_over_anatomy.png"
     drawings: list[Drawing] = [
-        partial(ki_over_anatomy, ki=maps["ki"], anatomy=_late_mean(problem), label=label, body=body, centre=centre),
+        partial(
+            ki_over_anatomy,
+            ki=main,
+            anatomy=_late_mean(problem),
+            label=_map_label(main, label),
+            body=body,
+            centre=centre,
+            name=over,
+        ),
         partial(map_overview, maps=shown, labels=[_map_label(m, label) for m in shown], body=body, centre=centre),
         partial(_draw_blood, curve=problem.input_function, measured=measured),
     ]
     if regions is not None:
-        drawings.append(partial(_draw_patlak, problem=problem, regions=regions, found=found))
+        draw_fits = _draw_patlak if found.model_fit is None else _draw_compartments
+        drawings.append(partial(draw_fits, problem=problem, regions=regions, found=found))
     figures = draw(folder / "figures", drawings, warn)
     complete = {**record, "warnings": list(warnings)}
     info = {**series_info(problem.series), "warnings": []}
@@ -149,3 +176,11 @@ def _draw_patlak(folder: Path, problem: Problem, regions: RegionCurves, found: E
         (ki, ki_se), (v0, _) = fitted["ki"], fitted["v0"]
         lines.append(PatlakCurve(curve.name, design[:, 0] / blood, curve.mean_kbq_per_ml / blood, used, ki, v0, ki_se))
     return patlak_plot(folder, lines, float(series.timing.start_s[problem.frames[0]]) / 60.0)
+
+
+def _draw_compartments(folder: Path, problem: Problem, regions: RegionCurves, found: Estimate) -> Any:
+    curves = []
+    for name, means in regions.in_frames(problem.frames).items():
+        values, fitted = found.region_fit(means)
+        curves.append(TissueCurve(name, means, fitted, values))
+    return tissue_plot(folder, curves, problem.series.timing.select(problem.frames))
