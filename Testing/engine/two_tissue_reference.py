@@ -54,14 +54,15 @@ def by_matrix(nodes_s, cp, wb, start_s, duration_s, k1, k2, k3, k4, fv, lam_s=0.
     m[6, 4] = fv
     tissue = np.zeros(2)
     totals, width = np.zeros(len(starts)), np.zeros(len(starts))
-    for a, b in itertools.pairwise(edges):
+    steps = expm(m * np.diff(edges)[:, None, None])
+    for step, (a, b) in zip(steps, itertools.pairwise(edges), strict=True):
         if b <= nodes[0]:
             plasma = blood = (0.0, 0.0)
         else:
             plasma, blood = (
                 (np.interp(a, nodes, c), (np.interp(b, nodes, c) - np.interp(a, nodes, c)) / (b - a)) for c in (cp, wb)
             )
-        out = expm(m * (b - a)) @ np.array([*tissue, *plasma, *blood, 0.0])
+        out = step @ np.array([*tissue, *plasma, *blood, 0.0])
         tissue = out[:2] * np.exp(lam * (b - a))
         for i in np.flatnonzero((starts <= a + 1e-12) & (ends >= b - 1e-12)):
             weight = np.exp(-lam * (a - starts[i]))
