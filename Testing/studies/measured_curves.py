@@ -1,4 +1,4 @@
-"""Patlak on measured curves and on a real slice: the tables and pictures of docs/measured_curves.md.
+"""Measured curves and a real slice: the tables and pictures of docs/measured_curves.md.
 
 python Testing/studies/measured_curves.py            prints the tables
 python Testing/studies/measured_curves.py --write    puts them into the document and draws the pictures
@@ -22,6 +22,7 @@ from petkinetics.frames import FrameTiming
 from petkinetics.input_function.from_frames import continuous_curve
 from petkinetics.job import EstimateJob
 from petkinetics.kinetics.patlak import LinearFit, RegionFit, fit_curve, patlak_design, weighted_fit
+from petkinetics.kinetics.region_fit import PARAMETERS, CompartmentFit, CompartmentFitter
 
 Float64 = NDArray[np.float64]
 
@@ -100,6 +101,38 @@ def grey_matter_table() -> str:
             f"| {t_star:g} | {fitted.frames.size} | {found.ki:.5f} ± {found.ki_se:.5f} | {found.v0:.3f} ± "
             f"{found.v0_se:.3f} | {100 * misfit:.1f} % | {other.ki:.5f} |"
         )
+    return "\n".join(lines)
+
+
+def compartments(curves: MeasuredCurves, model: str, weighting: str = "counts") -> CompartmentFit:
+    """A compartment model in a region curve, all frames.
+
+    :param weighting: "counts" (T e^(-lambda mid) / activity), or "uniform".
+    """
+    tissue = curves.tissue
+    weights = 1.0 / frame_variances(tissue.timing, tissue.mean_kbq_per_ml, F18_PER_S)
+    if weighting == "uniform":
+        weights = np.ones_like(weights)
+    fitter = CompartmentFitter(input_function(curves), tissue.timing, weights, model, tissue.decay_per_s)
+    return fitter.fit(tissue.mean_kbq_per_ml)
+
+
+def compartment_table() -> str:
+    """Rate constants, Ki and AIC of each model, for two weightings."""
+    curves = grey_matter()
+    lines = [
+        "| model | weights | K1 (mL/min/mL) | k2 (1/min) | k3 (1/min) | k4 (1/min) | fv | Ki (mL/min/mL) | AIC |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    digits = {"k1": 3, "k2": 3, "k3": 4, "k4": 4, "fv": 3, "ki": 4}
+    for weighting in ("counts", "uniform"):
+        for model in PARAMETERS:
+            found = compartments(curves, model, weighting)
+            cells = []
+            for name, places in digits.items():
+                value, error = found.values.get(name, (np.nan, np.nan))
+                cells.append(f"{value:.{places}f} ± {error:.{places}f}" if name in found.values else "–")
+            lines.append(f"| {model} | {weighting} | {' | '.join(cells)} | {found.aic:.1f} |")
     return "\n".join(lines)
 
 
@@ -187,6 +220,26 @@ def draw_grey_matter(path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def draw_compartments(path: Path) -> None:
+    """The grey-matter curve with the three models, and what they leave."""
+    from matplotlib.figure import Figure
+
+    curves = grey_matter()
+    middle, values = curves.tissue.timing.mid_s / 60.0, curves.tissue.mean_kbq_per_ml
+    figure = Figure(figsize=(6.4, 5.0), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1.0))
+    above.plot(middle, values, "o", color="0.3", markersize=4, label="measured frame means")
+    for number, model in enumerate(PARAMETERS):
+        found = compartments(curves, model)
+        above.plot(middle, found.fitted_kbq_per_ml, color=f"C{number}", label=f"{model}, AIC {found.aic:.0f}")
+        below.plot(middle, values - found.fitted_kbq_per_ml, "o-", color=f"C{number}", markersize=3, linewidth=0.8)
+    below.axhline(0.0, color="0.6", linewidth=0.8)
+    above.set(ylabel="Activity (kBq/mL)", ylim=(0, None), title="Measured human grey matter, FDG")
+    below.set(xlabel="Time from injection (min)", ylabel="measured − model", xlim=(0, 60))
+    above.legend(frameon=False, loc="lower right")
+    figure.savefig(path, dpi=120)
+
+
 def draw_slice(path: Path, maps: dict[str, Float64], frames: Float64) -> None:
     """Activity and maps of the real slice."""
     from matplotlib.figure import Figure
@@ -226,7 +279,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         maps = slice_maps(slice_job(Path(folder) / "slice").run())
     frames = slice_frames()
-    tables = {"grey matter": grey_matter_table(), "real slice": slice_table(maps, frames)}
+    tables = {
+        "grey matter": grey_matter_table(),
+        "grey matter, compartments": compartment_table(),
+        "real slice": slice_table(maps, frames),
+    }
     if not write:
         print("\n\n".join(tables.values()))
         return
@@ -236,6 +293,7 @@ def main() -> None:
     DOCUMENT.write_text(text, encoding="utf-8", newline="\n")
     PICTURES.mkdir(exist_ok=True)
     draw_grey_matter(PICTURES / "patlak_grey_matter.png")
+    draw_compartments(PICTURES / "compartments_grey_matter.png")
     draw_slice(PICTURES / "dynamic_slice_choi.png", maps, frames)
 
 
