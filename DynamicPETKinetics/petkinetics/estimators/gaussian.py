@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from petkinetics.estimators.estimator import Problem, Progress
 from petkinetics.estimators.noise_correlation import NoiseCorrelation
-from petkinetics.estimators.regularised import PatlakImages, Regularised, RegularisedPatlak
+from petkinetics.estimators.regularised import PatlakImages, Regularised, RegularisedPatlak, deviations
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
 
 Float32 = NDArray[np.float32]
@@ -43,7 +43,8 @@ class GaussianPatlak(RegularisedPatlak):
             progress(i / 3, "Smoothing")
             values[i] = smooth(images.values[i], strength, images.spacing_mm)
         progress(2 / 3, "Smoothing")
-        return Regularised(values, smoothed_variance(images, strength) / images.scale, {})
+        variance = smooth_scale(images, strength) * np.float32(variance_kept(strength, images.correlation))
+        return Regularised(values, deviations(images, variance), {})
 
 
 def smooth(volume: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, float]) -> Float32:
@@ -63,28 +64,36 @@ def noise_to_contrast(images: PatlakImages) -> float:
     return min(sd / contrast, 1.0) if contrast > 0 else 1.0
 
 
-def smoothed_variance(images: PatlakImages, fwhm_mm: float) -> Float32:
-    """Variance of the smoothed images in every voxel.
+def smooth_scale(images: PatlakImages, fwhm_mm: float) -> Float32:
+    """The variance scale that a filter's output has before averaging lowers it.
 
-    The variance scale varies slowly, so it is averaged with the squared filter, a Gaussian narrower
-    by the square root of two.
+    It varies slowly, so it is averaged with the squared filter: a Gaussian narrower by sqrt(2).
     """
-    return smooth(images.scale, fwhm_mm / np.sqrt(2.0), images.spacing_mm) * np.float32(
-        variance_kept(fwhm_mm, images.correlation)
-    )
+    return smooth(images.scale, fwhm_mm / np.sqrt(2.0), images.spacing_mm)
 
 
 def variance_kept(fwhm_mm: float, correlation: NoiseCorrelation) -> float:
     """Share of the noise variance that the filter leaves, away from borders."""
-    from scipy import ndimage
+    return covariance_kept(fwhm_mm, fwhm_mm, correlation)
 
+
+def covariance_kept(one_mm: float, other_mm: float, correlation: NoiseCorrelation) -> float:
+    """Covariance of one noise image under two Gaussian filters (FWHM in mm), relative to its variance."""
     kept = 1.0
     for axis, step in enumerate(correlation.spacing_mm):
-        sd = fwhm_mm / FWHM_PER_SD / step
-        radius = int(_TRUNCATE * sd + 0.5)
-        point = np.zeros(2 * radius + 1)
-        point[radius] = 1.0
-        taps = ndimage.gaussian_filter1d(point, sd, truncate=_TRUNCATE, mode="constant") if radius else point
-        lags = np.arange(taps.size)
-        kept *= float(taps @ correlation.at(axis, lags[:, None] - lags[None, :]) @ taps)
+        one, other = _taps(one_mm / FWHM_PER_SD / step), _taps(other_mm / FWHM_PER_SD / step)
+        lags = np.arange(one.size)[:, None] - one.size // 2 - np.arange(other.size)[None, :] + other.size // 2
+        kept *= float(one @ correlation.at(axis, lags) @ other)
     return kept
+
+
+def _taps(sd_voxels: float) -> NDArray[np.float64]:
+    """Those of :func:`smooth`."""
+    from scipy import ndimage
+
+    radius = int(_TRUNCATE * sd_voxels + 0.5)
+    point = np.zeros(2 * radius + 1)
+    point[radius] = 1.0
+    if radius == 0:
+        return point
+    return np.asarray(ndimage.gaussian_filter1d(point, sd_voxels, truncate=_TRUNCATE, mode="constant"))

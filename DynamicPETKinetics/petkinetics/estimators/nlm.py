@@ -1,7 +1,7 @@
 """Non-local means: every voxel becomes the mean of those nearby whose surroundings look alike.
 
     t_v = sum_q W_vq t_q / s_q  /  sum_q W_vq / s_q
-    W_vq = exp(-max(D_vq - E_vq, 0) / (strength^2))
+    W_vq = exp(-max(D_vq - E_vq, 0) / strength^2)
 
 D is the mean over a patch of |t_v - t_q|^2 / s over both images (Buades, Coll & Morel, Multiscale Model
 Simul 2005;4:490), E its expectation where only noise differs, 4 (1 - rho): neighbours share noise, so
@@ -29,9 +29,11 @@ Step = tuple[int, int, int]
 _THREADS = 2
 #: best for all doses and scan lengths of the tuning study, within what the study can tell
 _AUTOMATIC = 1.5
-_SEARCH_MM = 10.0
+_SEARCH_MM = 16.0
 _PATCH_MM = 3.5
 _MOST_SEARCH_MM = 40.0
+#: steps of the search in SDs of the noise's kernel
+_LATTICE = 1.77
 
 
 class NonLocalMeansPatlak(RegularisedPatlak):
@@ -53,19 +55,26 @@ class NonLocalMeansPatlak(RegularisedPatlak):
         search = number_option(problem, "search", _SEARCH_MM, _MOST_SEARCH_MM)
         assert search is not None
         patch = [max(1, round(_PATCH_MM / step)) for step in images.spacing_mm]
-        steps = half_ball(search, images.spacing_mm, images.scale.shape)
-        values = _Means(images.values, images.scale, strength, patch, images.correlation).over(steps, progress)
+        steps = half_ball(search, images.correlation, images.scale.shape)
+        values = Means(images.values, images.scale, strength, patch, images.correlation).over(steps, progress)
         return Regularised(values, None, {"search_mm": search, "patch_voxels": [2 * p + 1 for p in patch[::-1]]})
 
 
-def half_ball(radius_mm: float, spacing_mm: tuple[float, float, float], shape: Sequence[int]) -> list[Step]:
-    """Steps (slices, rows, columns) to the voxels within a radius, one of each pair of opposite ones."""
-    z, y, x = (min(int(radius_mm / step), size - 1) for step, size in zip(spacing_mm, shape, strict=True))
+def half_ball(radius_mm: float, correlation: NoiseCorrelation, shape: Sequence[int]) -> list[Step]:
+    """Steps (slices, rows, columns) to voxels within a radius, one of each pair of opposite ones.
+
+    Neighbours that share most of their noise say nothing new, so steps are multiples of
+    about three quarters of the noise's FWHM.
+    """
+    spacing_mm = correlation.spacing_mm
+    lattice = [max(1, int(_LATTICE * sd / step)) for sd, step in zip(correlation.sd_mm, spacing_mm, strict=True)]
+    reach = [min(int(radius_mm / step), size - 1) for step, size in zip(spacing_mm, shape, strict=True)]
+    z, y, x = (range(-(r // n) * n, r + 1, n) for r, n in zip(reach, lattice, strict=True))
 
     def within() -> Iterator[Step]:
-        for dz in range(z + 1):
-            for dy in range(-y, y + 1):
-                for dx in range(-x, x + 1):
+        for dz in z:
+            for dy in y:
+                for dx in x:
                     far = sum((d * s) ** 2 for d, s in zip((dz, dy, dx), spacing_mm, strict=True))
                     if (dz, dy, dx) > (0, 0, 0) and far <= radius_mm**2:
                         yield dz, dy, dx
@@ -74,7 +83,7 @@ def half_ball(radius_mm: float, spacing_mm: tuple[float, float, float], shape: S
 
 
 @dataclass(frozen=True, eq=False)
-class _Means:
+class Means:
     """Weighted means over steps; each pair of voxels is compared once and counts for both."""
 
     values: Float32
@@ -85,8 +94,8 @@ class _Means:
 
     def over(self, steps: Sequence[Step], progress: Progress) -> Float32:
         """The means; two threads share the steps, each with sums of its own."""
-        whitened = self.values / np.sqrt(self.scale)
-        shares: Float32 = np.concatenate([self.values / self.scale, np.float32(1.0) / self.scale[None]])
+        whitened = (self.values / np.sqrt(self.scale)).astype(np.float32)
+        shares = np.concatenate([self.values / self.scale, 1.0 / self.scale[None]]).astype(np.float32)
         sums = [shares.copy(), *(np.zeros_like(shares) for _ in range(_THREADS - 1))]
         with ThreadPoolExecutor(_THREADS) as pool:
             for done in range(0, len(steps), _THREADS):
@@ -108,7 +117,9 @@ class _Means:
         squares = np.einsum("ikrc,ikrc->krc", difference, difference)
         for axis, radius in enumerate(self.patch):
             ndimage.uniform_filter1d(squares, 2 * radius + 1, axis, output=squares, mode="reflect")
-        squares -= np.float32(4.0 * (1.0 - self.correlation.between(step)))
+        # Subtracted in full from strength 1 on; below, all weights fade out and plain Patlak remains.
+        noise_alone = 4.0 * (1.0 - self.correlation.between(step))
+        squares -= np.float32(noise_alone * min(1.0, self.strength**2))
         np.maximum(squares, 0.0, out=squares)
         squares *= np.float32(-1.0 / self.strength**2)
         weight = np.exp(squares, out=squares)

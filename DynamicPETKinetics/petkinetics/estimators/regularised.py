@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
-from petkinetics.estimators.noise import parameter_variances, residual_shares
+from petkinetics.estimators.noise import residual_shares
 from petkinetics.estimators.noise_correlation import NoiseCorrelation, noise_correlation
 from petkinetics.estimators.patlak import PreparedFit, fit_record, prepare_fit, region_fit, require_numbers
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
@@ -45,6 +45,7 @@ class PatlakImages:
     :param values: t, (2, slices, rows, columns); times the square root of *scale* it has unit noise.
     :param scale: variance of the noise of either, (slices, rows, columns).
     :param composite: weighted mean of the frames, kBq/mL.
+    :param composite_noise: its covariances with the two images, and its variance, a unit of *scale*.
     :param inside: voxels to estimate, bool.
     :param turn: L, lower triangular: (Ki, V0) = L t.
     :param spacing_mm: along (slices, rows, columns).
@@ -54,6 +55,7 @@ class PatlakImages:
     values: Float32
     scale: Float32
     composite: Float32
+    composite_noise: Float64
     inside: NDArray[np.bool_]
     turn: Float64
     correlation: NoiseCorrelation
@@ -68,6 +70,11 @@ class PatlakImages:
         """Median variance scale within the mask."""
         return float(np.median(self.scale[self.inside]))
 
+    @property
+    def spread(self) -> Float64:
+        """SDs of Ki and V0 before regularisation, a unit of the square root of *scale*."""
+        return np.sqrt(np.sum(self.turn**2, axis=1))
+
     def parameters(self, values: Float32) -> Float32:
         """(Ki, V0) of images such as *values*."""
         return np.tensordot(self.turn.astype(np.float32), values, axes=1)
@@ -78,13 +85,12 @@ class Regularised:
     """What a method makes of the images.
 
     :param values: as :attr:`PatlakImages.values`, regularised.
-    :param variance_factor: variance of *values* relative to *scale* in every voxel, for methods whose
-        SD can be told.
+    :param sd: SDs of Ki and V0 in every voxel, (2, slices, rows, columns), for methods that can tell them.
     :param record: what ``result.json`` should say.
     """
 
     values: Float32
-    variance_factor: Float32 | None
+    sd: Float32 | None
     record: dict[str, Any]
 
 
@@ -111,18 +117,17 @@ class RegularisedPatlak(ABC):
 
     def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
         """See :class:`petkinetics.estimators.estimator.Estimator`."""
-        number_option(problem, "strength", None, self.most_strength)
-        prepared = prepare_fit(problem)
-        correlation = noise_correlation(problem, prepared.fit)
-        images, chi_square, box = _read_images(problem, prepared, correlation, progress)
         wanted = number_option(problem, "strength", None, self.most_strength)
+        prepared = prepare_fit(problem)
+        images, chi_square, box = read_images(problem, prepared, progress)
+        correlation = images.correlation
         strength = self.automatic_strength(images) if wanted is None else wanted
         if strength > 0:
             found = self.regularise(images, strength, problem, lambda done, what: progress(0.25 + 0.7 * done, what))
         else:
-            found = Regularised(images.values, np.ones_like(images.scale), {})
+            found = Regularised(images.values, deviations(images, images.scale), {})
         self._write(problem, prepared, images, chi_square, box, found, sink, progress)
-        sd = np.sqrt(images.typical_scale * np.diag(prepared.fit.covariance))
+        sd = np.sqrt(images.typical_scale) * images.spread
         record = fit_record("frame", prepared, problem)
         record["noise"] |= {
             "correlation_sd_mm": [round(s, 4) for s in correlation.sd_mm[::-1]],
@@ -154,7 +159,6 @@ class RegularisedPatlak(ABC):
         # Noise that left the maps is in the residuals now; where anatomy left as well, no more counts.
         removed = min(1.0, float(np.median(moved[images.inside])) / 2.0 / _MEDIAN_OF_NOISE)
         expected = np.float32(residual_shares(prepared.fit, prepared.variances).sum() + 2.0 * removed)
-        spread = np.sqrt(parameter_variances(prepared.fit, prepared.variances)).astype(np.float32)
         slices, rows, columns = problem.series.geometry.shape
         empty = np.zeros((1, rows, columns), np.float32)
         for k in range(slices):
@@ -169,14 +173,18 @@ class RegularisedPatlak(ABC):
                 V0.name: v0,
                 RESIDUAL.name: np.sqrt((chi_square[j] / images.scale[j] + moved[j]) / expected),
             }
-            if found.variance_factor is not None:
-                sd = np.sqrt(images.scale[j] * found.variance_factor[j])
-                maps |= {KI_SD.name: sd * spread[0], V0_SD.name: sd * spread[1]}
+            if found.sd is not None:
+                maps |= {KI_SD.name: found.sd[0, j], V0_SD.name: found.sd[1, j]}
             for quantity in self.quantities:
                 out = np.zeros((1, rows, columns), np.float32)
                 out[0][box[1:]] = maps[quantity.name] * images.inside[j]
                 sink.write(quantity.name, out)
             progress(0.95 + 0.05 * (k + 1) / slices, "Writing the maps")
+
+
+def deviations(images: PatlakImages, variance: Float32) -> Float32:
+    """SDs of Ki and V0 where both images have this variance."""
+    return np.asarray(np.sqrt(variance) * images.spread[:, None, None, None], dtype=np.float32)
 
 
 def number_option(problem: Problem, name: str, default: float | None, most: float) -> float | None:
@@ -199,13 +207,14 @@ def number_option(problem: Problem, name: str, default: float | None, most: floa
     return value
 
 
-def _read_images(
-    problem: Problem, prepared: PreparedFit, correlation: NoiseCorrelation, progress: Progress
+def read_images(
+    problem: Problem, prepared: PreparedFit, progress: Progress = no_progress
 ) -> tuple[PatlakImages, Float32, Box]:
     """Reduce the series to the images, their weighted sum of squared residuals, and where the box lies."""
     from scipy import ndimage
 
     series, fit = problem.series, prepared.fit
+    correlation = noise_correlation(problem, fit)
     slices, rows, columns = series.geometry.shape
     box = _box(problem.mask, series.geometry.shape, correlation.spacing_mm)
     turn = np.linalg.cholesky(fit.covariance)
@@ -232,10 +241,16 @@ def _read_images(
         progress(0.2 * last / slices, "Fitting the frames")
     smoothing = [_SCALE_SMOOTHING_MM / 2.355 / step for step in correlation.spacing_mm]
     scale = prepared.noise.scale(ndimage.gaussian_filter(kept[2], smoothing, truncate=3.0))
-    # The noise model's scale belongs to weights 1/v_m, which are the ones used here.
     inside = np.ones(shape, bool) if problem.mask is None else problem.mask[box]
+    of_composite = np.concatenate([np.linalg.solve(turn, fit.solution), weights[None]]) @ (prepared.variances * weights)
     images = PatlakImages(
-        kept[:2], np.asarray(scale, np.float32), kept[3], inside, np.asarray(turn, np.float64), correlation
+        values=kept[:2],
+        scale=np.asarray(scale, np.float32),
+        composite=kept[3],
+        composite_noise=of_composite,
+        inside=inside,
+        turn=np.asarray(turn, np.float64),
+        correlation=correlation,
     )
     return images, kept[4], box
 
