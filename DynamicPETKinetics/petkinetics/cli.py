@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_suv(commands)
     _add_compare(commands)
     _add_export(commands)
+    _add_evaluate(commands)
     return parser
 
 
@@ -371,6 +372,48 @@ def _export(args: argparse.Namespace) -> None:
     from petkinetics.job import ExportJob
 
     _run(ExportJob(str(args.result), args.series, args.to, args.formats), args.json)
+
+
+def _add_evaluate(commands: _Commands) -> None:
+    p = commands.add_parser("evaluate", help="how close a method comes to the truth of simulated patients")
+    p.add_argument("method", metavar="NAME", help="as of estimate; plain patlak is judged beside it")
+    p.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="folder to make")
+    p.add_argument("--split", choices=("validation", "test"), default="validation", help="test runs are logged")
+    p.add_argument("--patients", type=int, metavar="N", help="the first N of the split (default: all)")
+    p.add_argument("--dose", type=float, action="append", metavar="D", help="share of the usual counts; repeatable")
+    p.add_argument("--until", type=float, action="append", metavar="MIN", help="end of the scan; repeatable")
+    p.add_argument("--t-star", type=float, default=9.0, metavar="MIN", help="start of the fit (default: 9)")
+    p.add_argument("--anatomy", default="thorax", help="as of simulate")
+    p.add_argument("--size", choices=("small", "full"), default="small")
+    p.add_argument("--slices", type=int, metavar="N", help="only the N middle slices")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", type=_key_value, help="a method's option")
+    p.set_defaults(run=_evaluate)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from petkinetics.simulate.study import Study, run_study
+
+    study = Study(
+        method=args.method,
+        split=args.split,
+        patients=args.patients,
+        doses=tuple(args.dose or (1.0,)),
+        until_min=tuple(args.until or (None,)),
+        t_star_min=args.t_star,
+        anatomy=args.anatomy,
+        size=args.size,
+        slices=args.slices,
+        options=dict(args.set),
+    )
+    run_study(study, args.output, _shown_progress)
+    print((args.output / "study.md").read_text(encoding="utf-8"), end="")
+    print(f"Done: {args.output}")
+
+
+def _shown_progress(fraction: float, message: str) -> None:
+    """A Progress for whoever watches a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r{100 * fraction:3.0f} %  {message:<40}", end="\n" if fraction >= 1 else "", file=sys.stderr)
 
 
 if __name__ == "__main__":
