@@ -24,6 +24,8 @@ from petkinetics.frames import FrameTiming
 from petkinetics.maps import ParametricMap
 from petkinetics.read.clock import dicom_date_and_time
 from petkinetics.read.dicom_scan import ImageHeader
+from petkinetics.read.dicom_tracer import read_administration
+from petkinetics.read.overrides import Overrides
 from petkinetics.write import dicom_codes
 from petkinetics.write.dicom_map_header import (
     LO,
@@ -198,7 +200,7 @@ def _series(
     )
     clause = f"stored in steps of {float(stored.slope):.3g}"
     if stored.saturated:
-        clause += f", {stored.saturated} voxels beyond {stored.limit:.4g} stored as that"
+        clause += f", {stored.saturated} voxel{'s' * (stored.saturated > 1)} beyond {stored.limit:.4g} stored as that"
     describe(dataset, header, label, provenance, clause)
     # PET images know no SECONDARY (PS3.3 C.8.9.4.1.1).
     dataset.ImageType = ["DERIVED", "PRIMARY"]
@@ -215,7 +217,7 @@ def _series(
     if template.get("Manufacturer"):
         dataset.ContributingEquipmentSequence = [ContributingEquipment.for_image_acquisition(template)]
     _pet_series(dataset, header, parametric_map)
-    _times(dataset, provenance, frames)
+    _times(dataset, header, provenance, frames)
     for keyword in ("Rows", "Columns", "PixelSpacing", "SliceThickness", "ImageOrientationPatient"):
         dataset.add(template[keyword])
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PixelRepresentation = 1, "MONOCHROME2", 1
@@ -249,27 +251,39 @@ def _pet_series(dataset: SOPClass, header: Dataset, parametric_map: ParametricMa
     dataset.NumberOfSlices = parametric_map.geometry.shape[0]
 
 
-def _times(dataset: SOPClass, provenance: MapProvenance, frames: Sequence[ImageHeader]) -> None:
-    """When the frames used were acquired, on the source's clock, and that their decay is corrected to injection.
+def _times(dataset: SOPClass, header: Dataset, provenance: MapProvenance, frames: Sequence[ImageHeader]) -> None:
+    """When the frames used were acquired, and that their decay is corrected to injection.
 
-    Times are those of the first frame used; the duration is the sum over the frames. The decay factor is that of one
-    frame over the whole window; 1 where its times are not known. Nothing may be corrected again.
+    Start, middle and decay factor of the window agree, whatever the source's vendor means by these attributes.
+    Where the window is not known, the first frame's are kept and the factor is 1.
     """
     first = frames[0]
-    start = first.acquired_s if first.acquired_s is not None else first.series_s
-    reference = first.series_s if first.series_s is not None else start
-    for moment, what in ((reference, "Series"), (start, "Acquisition")):
+    acquired = first.acquired_s if first.acquired_s is not None else first.series_s
+    series = first.series_s if first.series_s is not None else acquired
+    reference_s, factor = first.reference_s or 0.0, 1.0
+    durations = [image.duration_s for image in frames if image.duration_s is not None]
+    duration_s = sum(durations) if len(durations) == len(frames) else None
+    injection = None if acquired is None else _injection(header, provenance, acquired)
+    if injection is not None and series is not None and provenance.window_s is not None:
+        begin, end = provenance.window_s
+        acquired, duration_s = injection + begin, end - begin
+        reference_s = acquired + 0.5 * duration_s - series
+        if provenance.half_life_s:
+            window = FrameTiming([begin], [duration_s])
+            factor = float(window.decay_factors(np.log(2.0) / provenance.half_life_s)[0])
+    for moment, what in ((series, "Series"), (acquired, "Acquisition")):
         if moment is not None:
             day, clock = dicom_date_and_time(moment)
             setattr(dataset, f"{what}Date", day)
             setattr(dataset, f"{what}Time", clock)
-    dataset.FrameReferenceTime = f"{1000.0 * (first.reference_s or 0.0):.10g}"
-    durations = [image.duration_s for image in frames]
-    known = [duration for duration in durations if duration is not None]
-    dataset.ActualFrameDuration = round(1000.0 * sum(known)) if len(known) == len(durations) else None
-    dataset.DecayCorrection = "ADMIN"
-    factor = 1.0
-    if provenance.window_s is not None and provenance.half_life_s:
-        begin, end = provenance.window_s
-        factor = float(FrameTiming([begin], [end - begin]).decay_factors(np.log(2.0) / provenance.half_life_s)[0])
-    dataset.DecayFactor = f"{factor:.9g}"
+    dataset.FrameReferenceTime = f"{1000.0 * reference_s:.10g}"
+    dataset.ActualFrameDuration = None if duration_s is None else round(1000.0 * duration_s)
+    dataset.DecayCorrection, dataset.DecayFactor = "ADMIN", f"{factor:.9g}"
+
+
+def _injection(header: Dataset, provenance: MapProvenance, near: float) -> float | None:
+    """The moment of injection that the estimate counted from; None where the header gives none."""
+    try:
+        return read_administration(header, near, Overrides(injection_time=provenance.injection_time)).injection
+    except InputError:
+        return None

@@ -21,6 +21,7 @@ class MapProvenance:
     :param until_min: end of what was used, minutes from injection.
     :param series_uids: Series Instance UIDs of the source.
     :param window_s: start of the first and end of the last frame used, from injection.
+    :param injection_time: as the user gave it in place of the header's.
     :param details: what else decides the numbers, in words.
     """
 
@@ -33,6 +34,7 @@ class MapProvenance:
     series_uids: tuple[str, ...] = ()
     window_s: tuple[float, float] | None = None
     half_life_s: float | None = None
+    injection_time: str | None = None
     details: str = ""
 
     @classmethod
@@ -42,7 +44,7 @@ class MapProvenance:
         Keys that are not there are not known: ``method``, ``version`` (or ``versions.petkinetics``),
         ``input_function_kind`` (or ``input_function.kind``), ``frames_used`` (indices, or items with
         ``index``), ``t_star_min``, ``until_min``, ``series_uids`` (or ``input_uids``), ``series.half_life_s``,
-        ``derived`` (see :class:`petkinetics.estimators.derived.DerivedMaps`).
+        ``overrides.injection_time``, ``derived`` (see :class:`petkinetics.estimators.derived.DerivedMaps`).
 
         :param name: of the map's quantity; a derived map has a history of its own.
         """
@@ -63,6 +65,7 @@ class MapProvenance:
             series_uids=tuple(str(uid) for uid in provenance.get("series_uids") or provenance.get("input_uids") or ()),
             window_s=provenance.get("window_s") or _window(frames),
             half_life_s=(provenance.get("series") or {}).get("half_life_s"),
+            injection_time=(provenance.get("overrides") or {}).get("injection_time"),
             details=str(provenance.get("details") or ""),
         )
 
