@@ -163,11 +163,12 @@ def _input_function(job: EstimateJob, series: DynamicSeries) -> tuple[ImageDeriv
         measured = image_derived_input(series, one_region(job.roi, series.geometry), frames.tolist())
         curve = measured.function
     else:
-        from petkinetics.read.curves import CurveContext, read_input_function
+        from petkinetics.input_function.from_file import input_function_from_file
+        from petkinetics.read.curves import CurveContext
 
         assert job.input_function is not None
         last_s = float(series.timing.end_s[frames[-1]])
-        curve = read_input_function(
+        curve = input_function_from_file(
             Path(job.input_function),
             CurveContext(series.tracer.decay_per_s, series.origin.time_zero_s),
             job.options,

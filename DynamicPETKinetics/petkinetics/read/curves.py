@@ -1,4 +1,4 @@
-"""Input functions from tables: TSV and CSV, and BIDS ``_blood.tsv`` with its sidecar.
+"""Curves from tables: TSV and CSV, BIDS ``_blood.tsv`` with its sidecar, PMOD and DFT files.
 
 A number in a table means nothing without its unit, the zero of its clock, the time it is
 decay-corrected to and the kind of blood. Each must be stated: in the column header ("time (min)",
@@ -9,7 +9,6 @@ conventions, and that is said.
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Mapping
@@ -20,17 +19,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.curves import BLOOD_KINDS, InputFunction
+from petkinetics.curves import BLOOD_KINDS, InputFunction, TimeActivityCurve
 from petkinetics.errors import InputError
-from petkinetics.frames import TOLERANCE_S
+from petkinetics.frames import TOLERANCE_S, FrameTiming
+from petkinetics.read.curve_tables import FRAME_COLUMNS, CurveTable
 
 Float64 = NDArray[np.float64]
 
 TIME_UNITS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "min": 60.0, "minutes": 60.0}
-ACTIVITY_UNITS = {"bq/ml": 1e-3, "kbq/ml": 1.0, "mbq/ml": 1e3, "nci/ml": 0.037, "uci/ml": 37.0, "bq/cc": 1e-3}
+ACTIVITY_UNITS = {
+    f"{prefix}/{volume}": factor
+    for prefix, factor in {"bq": 1e-3, "kbq": 1.0, "mbq": 1e3, "nci": 0.037, "uci": 37.0}.items()
+    for volume in ("ml", "cc")
+}
 OWN_COLUMNS = ("time", "whole_blood_radioactivity", "plasma_radioactivity")
 #: options (``--set``) that state what a table does not
-OPTION_NAMES = ("input_units", "input_time_units", "input_time_zero", "input_decay", "input_blood")
+OPTION_NAMES = ("input_units", "input_time_units", "input_time_zero", "input_decay", "input_blood", "input_region")
 #: times are written with nine digits, so a node at the end of a frame may come back a little after it
 _ROUNDING_S = 1e-3
 _KINDS_OF_COLUMNS = (
@@ -64,7 +68,12 @@ def read_input_function(
         from the last sample before it.
     :raises InputError: the table cannot be read, lacks a statement, or holds impossible values.
     """
-    table = _Table.read(path)
+    table = CurveTable.read(path)
+    if table.framed:
+        raise InputError(
+            f"{path.name} holds means over frames, not samples of a blood curve.",
+            "They have to be made continuous first.",
+        )
     stated = _Statements(path, table, dict(options or {}))
     time = table.numbers(table.time_column) * stated.time_unit()
     time = time + stated.time_zero_s(context)
@@ -85,61 +94,17 @@ def read_input_function(
     return found if until_s is None or rows.all() else _reaching(found, until_s)
 
 
-@dataclass(frozen=True)
-class _Table:
-    name: str
-    columns: dict[str, list[str]]
-    time_column: str
-
-    @classmethod
-    def read(cls, path: Path) -> _Table:
-        if not path.is_file():
-            raise InputError(f"There is no file {path.name}.")
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path.name} is not a text table.") from error
-        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        if len(lines) < 2:
-            raise InputError(f"{path.name} holds no table (a header and rows are needed).")
-        delimiter = "\t" if "\t" in lines[0] else ";" if ";" in lines[0] else ","
-        header, *rows = list(csv.reader(lines, delimiter=delimiter))
-        names = [h.strip() for h in header]
-        for number, row in enumerate(rows, start=2):
-            if len(row) != len(names):
-                raise InputError(f"Row {number} of {path.name} has {len(row)} cells, its header {len(names)}.")
-        times = [n for n in names if n.lower().startswith("time")]
-        if len(times) != 1:
-            raise InputError(
-                f"{path.name} needs one column named 'time'; its columns are {', '.join(names)}.",
-                "The first row must name the columns, for example: time, whole_blood_radioactivity.",
-            )
-        columns = {n: [row[i].strip() for row in rows] for i, n in enumerate(names)}
-        return cls(path.name, columns, times[0])
-
-    def numbers(self, column: str) -> Float64:
-        values = []
-        for number, cell in enumerate(self.columns[column], start=2):
-            if cell.lower() in ("n/a", "nan", ""):
-                values.append(np.nan)
-                continue
-            try:
-                values.append(float(cell))
-            except ValueError as error:
-                raise InputError(f"Row {number} of {self.name} has '{cell}' for {column}, not a number.") from error
-        return np.array(values)
-
-
 class _Statements:
     """What the header, the sidecar and the user state about a table."""
 
-    def __init__(self, path: Path, table: _Table, options: dict[str, str]) -> None:
+    def __init__(self, path: Path, table: CurveTable, options: dict[str, str]) -> None:
         self.name, self.table, self.options = path.name, table, options
-        self.sidecar = _read_sidecar(path)
+        self.sidecar = {**table.stated, **_read_sidecar(path)}
         self.notes: list[str] = []
         self._own = False
         said = any(name in options for name in OPTION_NAMES)
-        if not self.sidecar and set(table.columns) == set(OWN_COLUMNS) and not said:
+        own = set(table.columns) == set(OWN_COLUMNS) or set(FRAME_COLUMNS) <= set(table.columns)
+        if not self.sidecar and own and not said:
             self._own = True
             self.notes.append(
                 f"{path.name} states no units; having the columns that petkinetics writes, it was taken as seconds "
@@ -200,31 +165,48 @@ class _Statements:
             return np.exp(context.decay_per_s * time)
         return np.full_like(time, np.exp(context.decay_per_s * self._seconds(stated, "input_decay")))
 
+    def frame_decay_factor(self, context: CurveContext, timing: FrameTiming) -> tuple[Float64, bool]:
+        """Factors to activity at injection, a frame, and whether frames are decay-weighted means."""
+        ones = np.ones(len(timing))
+        stated = self.options.get("input_decay") or self.sidecar.get("DecayCorrectedTo")
+        if stated is not None and str(stated).lower() == "none":
+            return timing.decay_factors(context.decay_per_s), True
+        return self.decay_factor(context, ones), False
+
     def _seconds(self, value: Any, option: str) -> float:
         try:
             return float(value)
         except ValueError as error:
             raise InputError(f"'{value}' is not a value for {option}; use injection or a number of seconds.") from error
 
+    def columns(self) -> list[str]:
+        """The curves, or the one that the user names."""
+        wanted = self.options.get("input_region")
+        if wanted is None:
+            return self.table.value_columns
+        matching = [c for c in self.table.value_columns if c.partition(" [")[0].casefold() == wanted.casefold()]
+        if not matching:
+            known = ", ".join(c.partition(" [")[0] for c in self.table.value_columns)
+            raise InputError(f"{self.name} has no curve named '{wanted}'; it has {known}.")
+        return matching
+
     def blood_columns(self) -> tuple[dict[str, str], str]:
         """Columns by kind, and the kind that drives the kinetics."""
         found: dict[str, str] = {}
-        for column in self.table.columns:
-            if column == self.table.time_column:
-                continue
+        columns = self.columns()
+        for column in columns:
             for kind, pattern in _KINDS_OF_COLUMNS:
                 if pattern.search(column.lower()):
                     found.setdefault(kind, column)
                     break
         wanted = self.options.get("input_blood") or self.sidecar.get("InputFunctionKind")
-        others = [c for c in self.table.columns if c != self.table.time_column]
-        if not found and len(others) == 1 and wanted:
-            found[str(wanted)] = others[0]
+        if not found and len(columns) == 1 and wanted:
+            found[str(wanted)] = columns[0]
         if not found:
             raise self._missing("whether it is whole blood or plasma", "input_blood", "'whole blood' (or plasma)")
         if wanted is not None and wanted not in BLOOD_KINDS:
             raise InputError(f"'{wanted}' is not a kind of blood; use {', '.join(BLOOD_KINDS)}.")
-        if self._own and wanted is None:
+        if self._own and wanted is None and {"whole blood", "plasma"} <= found.keys():
             both = (self.table.numbers(found["whole blood"]), self.table.numbers(found["plasma"]))
             wanted = "whole blood" if np.array_equal(*both, equal_nan=True) else "plasma"
         if wanted == "whole blood" and "whole blood" in found:
@@ -237,6 +219,74 @@ class _Statements:
             raise InputError(f"{self.name} has no {wanted} column; it has {', '.join(found.values())}.")
         best = next(kind for kind, _ in _KINDS_OF_COLUMNS if kind in found)
         return found, str(wanted or best)
+
+
+def is_framed(path: Path) -> bool:
+    """Whether a table holds means over frames (start and end, or start and duration), not samples.
+
+    :raises InputError: it is no table of curves.
+    """
+    return CurveTable.read(path).framed
+
+
+def read_activity_curves(
+    path: Path, context: CurveContext, options: Mapping[str, str] | None = None
+) -> list[TimeActivityCurve]:
+    """The curves of a table of frames, kBq/mL decay-corrected to injection: ``tac``'s TSV, PMOD ``.tac``, DFT.
+
+    Values that were not decay-corrected are corrected with the factors of the frames' means.
+
+    :param options: as of :func:`read_input_function`; ``input_region`` picks one curve.
+    :raises InputError: the table holds samples, lacks a statement, or holds impossible values.
+    """
+    table = CurveTable.read(path)
+    if not table.framed:
+        raise InputError(
+            f"{path.name} holds samples, not means over frames; when its frames start and end is not stated.",
+            "Two columns are needed: start and end.",
+        )
+    stated = _Statements(path, table, dict(options or {}))
+    unit = stated.time_unit()
+    start = table.numbers(table.time_column) * unit
+    if table.duration_column is not None:
+        duration = table.numbers(table.duration_column) * unit
+    else:
+        duration = table.numbers(str(table.end_column)) * unit - start
+    timing = FrameTiming(start + stated.time_zero_s(context), duration)
+    factor, weighted = stated.frame_decay_factor(context, timing)
+    columns = [c for c in stated.columns() if not (c == "sd" and "mean" in table.columns)]
+    return [
+        TimeActivityCurve(
+            timing,
+            table.numbers(column) * stated.activity_unit(column) * factor,
+            decay_per_s=context.decay_per_s if weighted else 0.0,
+            name=column.partition(" [")[0],
+        )
+        for column in columns
+    ]
+
+
+def read_blood_frames(
+    path: Path, context: CurveContext, options: Mapping[str, str] | None = None, until_s: float | None = None
+) -> tuple[TimeActivityCurve, str, tuple[str, ...]]:
+    """The blood curve in a table of frames, which kind of blood it is, and sentences for the user.
+
+    :param options: as of :func:`read_input_function`; ``input_region`` picks the curve.
+    :param until_s: frames that end later are not used.
+    :raises InputError: as :func:`read_activity_curves`; it is open which curve is blood, or of which kind;
+        or no frame ends by *until_s*.
+    """
+    table = CurveTable.read(path)
+    stated = _Statements(path, table, dict(options or {}))
+    columns, kind = stated.blood_columns()
+    name = columns[kind].partition(" [")[0]
+    curve = next(c for c in read_activity_curves(path, context, options) if c.name == name)
+    if until_s is not None:
+        used = curve.timing.until(until_s / 60.0)
+        if used.size == 0:
+            raise InputError(f"{path.name} has no frames in the time used.")
+        curve = replace(curve, timing=curve.timing.select(used), mean_kbq_per_ml=curve.mean_kbq_per_ml[used])
+    return curve, kind, tuple(stated.notes)
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
