@@ -121,6 +121,8 @@ def plan_derived(
         pairs = ((KI, MRGLC), (KI_SD, MRGLC_SD))
         scaled = {ki.name: (rate, glucose.per_ki) for ki, rate in pairs if ki.name in own}
     image = _image(series, options, until_min, warnings.append)
+    if image is not None:
+        warnings += image.warnings
     return DerivedMaps(glucose, scaled, image, tuple(warnings))
 
 

@@ -41,6 +41,7 @@ class WindowImage:
     :param shares: weight of each frame, sum 1.
     :param factor: from kBq/mL decay-corrected to injection to the quantity's unit.
     :param record: what was done with what, plain JSON values.
+    :param warnings: sentences for the user.
     """
 
     quantity: Quantity
@@ -48,6 +49,7 @@ class WindowImage:
     shares: NDArray[np.float64]
     factor: float
     record: dict[str, Any]
+    warnings: tuple[str, ...] = ()
 
     def write(self, series: DynamicSeries, sink: MapSink, progress: Progress = no_progress) -> None:
         """Average the frames slab by slab, everywhere in the image: SUV is looked at without a mask.
@@ -102,6 +104,9 @@ def window_image(
         "from_s": float(timing.start_s[frames[0]]),
         "to_s": float(timing.end_s[frames[-1]]),
     }
+    held = f"{record['from_s'] / 60:.4g}-{record['to_s'] / 60:.4g} min"
+    cut = window is not None and not _reaches(record, *_borders(window))
+    warnings = (f"The window {window} min holds whole frames of {held} only; the image is their mean.",) if cut else ()
     factor = 1.0
     if kind != "activity":
         recipient = Recipient(
@@ -116,7 +121,7 @@ def window_image(
             record["height_m"] = recipient.height_m
         if kind == "lbm":
             record["sex"] = recipient.sex
-    return WindowImage(IMAGE_KINDS[kind], frames, durations / durations.sum(), factor, record)
+    return WindowImage(IMAGE_KINDS[kind], frames, durations / durations.sum(), factor, record, warnings)
 
 
 def _whole(timing: FrameTiming, window: str | None) -> tuple[NDArray[np.intp], FrameTiming]:
@@ -139,15 +144,7 @@ def _late(timing: FrameTiming, until_min: float | None) -> NDArray[np.intp]:
 
 def _within(timing: FrameTiming, window: str, until_min: float | None) -> NDArray[np.intp]:
     """The frames that lie within a window given as text."""
-    parts = [part.strip() for part in window.split("-")]
-    try:
-        from_min, to_min = (float(part) for part in parts)
-    except ValueError as error:
-        raise InputError(
-            f"'{window}' is not a window; it is FROM-TO in minutes from injection.", "Example: 50-65."
-        ) from error
-    if not 0 <= from_min < to_min < np.inf:
-        raise InputError(f"The window {window} min does not begin before it ends.")
+    from_min, to_min = _borders(window)
     if until_min is not None and to_min > until_min:
         raise InputError(
             f"The window {window} min ends after {until_min:g} min, the end of what may be used.",
@@ -160,6 +157,25 @@ def _within(timing: FrameTiming, window: str, until_min: float | None) -> NDArra
             f"No frame lies within {window} min of injection.", f"The last frames' borders are at {ends} min."
         )
     return frames
+
+
+def _reaches(record: Mapping[str, Any], from_min: float, to_min: float) -> bool:
+    """Whether the frames fill the window."""
+    return abs(record["from_s"] - 60.0 * from_min) <= TOLERANCE_S and abs(record["to_s"] - 60.0 * to_min) <= TOLERANCE_S
+
+
+def _borders(window: str) -> tuple[float, float]:
+    """A window given as text, minutes from injection."""
+    parts = [part.strip() for part in window.split("-")]
+    try:
+        from_min, to_min = (float(part) for part in parts)
+    except ValueError as error:
+        raise InputError(
+            f"'{window}' is not a window; it is FROM-TO in minutes from injection.", "Example: 50-65."
+        ) from error
+    if not 0 <= from_min < to_min < np.inf:
+        raise InputError(f"The window {window} min does not begin before it ends.")
+    return from_min, to_min
 
 
 def _metres(text: str) -> float:

@@ -38,7 +38,7 @@ def write_window_image(series: DynamicSeries, image: WindowImage, output: Path) 
             **image.record,
             "overrides": dict(series.overrides),
             "input_uids": list(series.origin.series_uids),
-            "warnings": list(series.warnings),
+            "warnings": [*series.warnings, *image.warnings],
             "version": __version__,
         }
         text = json.dumps(says, indent=2, ensure_ascii=False, allow_nan=False)
