@@ -116,7 +116,8 @@ def compare_maps(
         name = regions.name(label)
         index = found.get(label, np.empty(0, dtype=np.intp))
         if index.size < 2:
-            say(f"The region '{name}' has {index.size} voxels on the maps' grid and was left out; two are needed.")
+            has = "1 voxel" if index.size == 1 else f"{index.size} voxels"
+            say(f"The region '{name}' has {has} on the maps' grid and was left out; two are needed.")
             continue
         a, b = (m.values.reshape(-1)[index].astype(np.float64) for m in (map_a, map_b))
         agreements.append(agreement_in_region(a, b, index, map_a.geometry, name, quantity.unit, against, differences))

@@ -41,7 +41,7 @@ def blood_curve(
     bolus_s = (min(0.0, float(curve.time_s[0])), max(2.5 * peak_s, peak_s + 90.0))
     with figure(path, 4.9) as drawn:
         whole, bolus = drawn.subplots(2, 1)
-        at_peak = f"Bolus: peak {three_digits(peak)} kBq/mL at {peak_s:.0f} s"
+        at_peak = f"Bolus: {curve.kind} peaks at {three_digits(peak)} kBq/mL, {peak_s:.0f} s"
         for axes, unit, title in ((whole, 60.0, "Whole scan"), (bolus, 1.0, at_peak)):
             if timing is not None and frame_mean is not None:
                 _frame_bars(axes, timing, frame_mean, frame_sd, unit)

@@ -25,11 +25,13 @@ from petkinetics.kinetics.region_fit import CompartmentFit
 from petkinetics.maps import QUANTITIES, ParametricMap
 from petkinetics.read.info import series_info
 from petkinetics.read.maps import read_map
-from petkinetics.read.regions import Regions, to_grid_nearest, voxels_by_label
+from petkinetics.read.regions import Regions, voxels_on_grid
 from petkinetics.series import Float32
 from petkinetics.write.tables import write_table
 
 Warn = Callable[[str], None]
+#: frames with less blood than this share of the peak are not drawn in the Patlak plot
+_LEAST_BLOOD = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,7 @@ def _map_label(shown: ParametricMap, ki_label: str) -> str:
 
 def _centre_of_hottest(regions: Regions, ki: ParametricMap) -> tuple[int, int, int] | None:
     """The voxel nearest the centre of the region with the highest mean Ki: where the pictures cross."""
-    found = voxels_by_label(to_grid_nearest(regions, ki.geometry))
+    found = voxels_on_grid(regions, ki.geometry)
     wanted = [found[label] for label in regions.label_values if label in found]
     if not wanted:
         return None
@@ -168,7 +170,8 @@ def _draw_blood(folder: Path, curve: InputFunction, measured: TimeActivityCurve 
 def _draw_patlak(folder: Path, problem: Problem, regions: RegionCurves, found: Estimate) -> Any:
     series = problem.series
     design = patlak_design(problem.input_function, series.timing.select(regions.frames), series.frame_decay_per_s)
-    blood = np.where(design[:, 1] > 0, design[:, 1], np.nan)
+    # Before the bolus the ratios are noise over nothing.
+    blood = np.where(design[:, 1] > _LEAST_BLOOD * design[:, 1].max(), design[:, 1], np.nan)
     used = np.isin(regions.frames, problem.frames)
     lines = []
     for curve in regions.curves:
