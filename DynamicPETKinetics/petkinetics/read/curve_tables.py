@@ -211,10 +211,5 @@ def _joined(row: Sequence[str]) -> list[str]:
 
 def _dft_comments(text: str) -> dict[str, str]:
     """What comments of our own say; comments of others may be out of date and are not believed."""
-    keys = {
-        "time_zero": "TimeZero",
-        "decay_corrected_to": "DecayCorrectedTo",
-        "input_function_kind": "InputFunctionKind",
-    }
     pairs = re.findall(r"^#\s*petkinetics\.(\w+)\s*:=\s*(.+?)\s*$", text, re.MULTILINE)
-    return {keys[key]: value for key, value in pairs if key in keys}
+    return {key: value for key, value in pairs if key in ("TimeZero", "DecayCorrectedTo", "InputFunctionKind")}

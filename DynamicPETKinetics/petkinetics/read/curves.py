@@ -113,7 +113,7 @@ class _Statements:
         self.is_bids = path.name.endswith("_blood.tsv")
 
     def _unit_of(self, column: str) -> str | None:
-        in_header = re.search(r"[\[(]\s*([^\])]+?)\s*[\])]", column)
+        in_header = re.search(r"[\[(]\s*([^\[\]()]+?)\s*[\])]\s*$", column)
         if in_header:
             return in_header[1]
         entry = self.sidecar.get(column)
@@ -132,7 +132,8 @@ class _Statements:
         return TIME_UNITS[unit.lower()]
 
     def activity_unit(self, column: str) -> float:
-        unit = self.options.get("input_units") or self._unit_of(column) or ("kBq/mL" if self._own else None)
+        # in our own tables brackets are part of a region's name
+        unit = self.options.get("input_units") or ("kBq/mL" if self._own else self._unit_of(column))
         if unit is None:
             raise self._missing(f"the unit of {column}", "input_units", "kBq/mL (or Bq/mL)")
         key = unit.lower().replace("µ", "u").replace("cm3", "ml")
