@@ -327,9 +327,9 @@ def _suv(args: argparse.Namespace) -> None:
     from petkinetics.write.window_image import write_window_image
 
     series = _open_series(args, require_dynamic=False, more_options=OPTION_NAMES)
-    for sentence in series.warnings:
-        _warn(sentence)
     image = window_image(series, args.type, args.window, options=dict(args.set))
+    for sentence in (*series.warnings, *image.warnings):
+        _warn(sentence)
     write_window_image(series, image, args.output)
     window = f"{image.record['from_s'] / 60:.4g}-{image.record['to_s'] / 60:.4g} min"
     print(f"{image.quantity.symbol} ({image.quantity.unit}), mean of {window} from injection, in {args.output}")
