@@ -117,7 +117,9 @@ def _simulate(args: argparse.Namespace) -> None:
 
 
 def _add_series(p: argparse.ArgumentParser) -> None:
-    p.add_argument("series", metavar="SERIES", type=Path, help="DICOM folder, or .nii(.gz) with a BIDS-PET .json")
+    p.add_argument(
+        "series", metavar="SERIES", type=Path, help="DICOM folder, .nii(.gz) with a BIDS-PET .json, or .seq.nrrd"
+    )
 
 
 def _add_overrides(p: argparse.ArgumentParser) -> None:
@@ -182,7 +184,14 @@ def _add_input_function(commands: _Commands) -> None:
     p = commands.add_parser("input-function", help="blood curve of an aorta region")
     _add_series(p)
     p.add_argument("--roi", required=True, metavar="ROI[:LABEL]", help="label map of the aorta")
-    p.add_argument("-o", "--output", type=Path, default=Path("input_function.tsv"), metavar="TSV")
+    p.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("input_function.tsv"),
+        metavar="FILE",
+        help="TSV; PMOD .bld or .crv; .dft",
+    )
     _add_overrides(p)
     p.set_defaults(run=_input_function)
 
@@ -191,16 +200,17 @@ def _input_function(args: argparse.Namespace) -> None:
     from petkinetics.input_function.checks import doubts
     from petkinetics.input_function.idif import image_derived_input
     from petkinetics.read.regions import one_region
-    from petkinetics.write.input_function import write_frames, write_input_function
+    from petkinetics.write.curve_formats import blood_files, write_blood_curve
+    from petkinetics.write.input_function import write_frames
     from petkinetics.write.staging import staged_files
 
     output: Path = args.output
     series = _open_series(args)
     found = image_derived_input(series, one_region(args.roi, series.geometry))
-    names = [output.name, output.with_suffix(".json").name, f"{output.stem}_frames.tsv"]
-    with staged_files(output.absolute().parent, names) as folder:
-        write_input_function(folder / names[0], found.function)
-        write_frames(folder / names[2], found.frames)
+    frames = f"{output.stem}_frames.tsv"
+    with staged_files(output.absolute().parent, [*blood_files(output), frames]) as folder:
+        write_blood_curve(folder / output.name, found.function)
+        write_frames(folder / frames, found.frames)
     for sentence in (*found.function.warnings, *doubts(found.function)):
         _warn(sentence)
     peak_s, peak = found.function.peak
@@ -210,23 +220,25 @@ def _input_function(args: argparse.Namespace) -> None:
 def _add_tac(commands: _Commands) -> None:
     p = commands.add_parser("tac", help="mean curve of every region over all frames")
     _add_series(p)
-    p.add_argument("--roi", required=True, metavar="LABELS", help="label map")
-    p.add_argument("-o", "--output", type=Path, default=Path("tacs.tsv"), metavar="TSV")
+    p.add_argument("--roi", required=True, metavar="LABELS", help=_REGIONS)
+    p.add_argument(
+        "-o", "--output", type=Path, default=Path("tacs.tsv"), metavar="FILE", help="TSV; PMOD .tac or .crv; .dft"
+    )
     _add_overrides(p)
     p.set_defaults(run=_tac)
 
 
 def _tac(args: argparse.Namespace) -> None:
-    from petkinetics.evaluate.curves import region_curves, tac_rows
+    from petkinetics.evaluate.curves import region_curves
     from petkinetics.read.regions import read_regions
+    from petkinetics.write.curve_formats import activity_files, write_activity_curves
     from petkinetics.write.staging import staged_files
-    from petkinetics.write.tables import write_table
 
     series = _open_series(args)
     curves = region_curves(series, read_regions(args.roi), warn=_warn)
     output: Path = args.output
-    with staged_files(output.absolute().parent, [output.name]) as folder:
-        write_table(folder / output.name, tac_rows(curves))
+    with staged_files(output.absolute().parent, activity_files(output)) as folder:
+        write_activity_curves(folder / output.name, curves)
     print(f"Curves of {len(curves)} regions over {len(series.timing)} frames in {output}")
 
 
