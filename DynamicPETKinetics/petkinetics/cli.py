@@ -85,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_REGIONS = "label map, DICOM SEG or RTSTRUCT, or .seg.nrrd"
+
 _Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
 
 
