@@ -16,16 +16,20 @@ from petkinetics.frames import FrameTiming
 from petkinetics.read.series import read_series
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.anatomy import grid_axes
-from petkinetics.simulate.patient import FDG, DigitalPatient, grid, simulate_patient
+from petkinetics.simulate.patient import ANATOMIES, FDG, DigitalPatient, grid, simulate_patient
+from petkinetics.simulate.physiology import draw_kinetics
+from petkinetics.simulate.thorax import Thorax
 from petkinetics.simulate.torso_ct import TorsoCT, ct_labels
+from petkinetics.simulate.total_body import TotalBody
+from petkinetics.simulate.variants import partly_out_of_view
 from petkinetics.write.tables import read_table
 
 DATA = Path(__file__).parents[1] / "data" / "anatomy_totalsegmentator"
 LAST = FrameTiming([3600.0], [300.0])
 #: bolus, recirculation and the calibration's frame
 FEW = FrameTiming([0.0, 40.0, 1800.0, 3600.0], [40.0, 20.0, 300.0, 300.0])
-NEW = ["torso-ct"]
-WITH_AORTA = ["thorax", "torso-ct"]
+NEW = ["torso-ct", "total-body", "brain"]
+WITH_AORTA = ["thorax", "torso-ct", "total-body"]
 
 
 def label_of(patient: DigitalPatient, tissue: str) -> int:
@@ -73,8 +77,8 @@ def test_a_seed_is_one_patient_whatever_the_crop(patients, anatomy: str) -> None
     assert np.mean(again.labels != whole.labels[here]) < 1e-3
     same = (again.labels == whole.labels[here])[3:-3]
     np.testing.assert_allclose(again.truth["ki"][3:-3][same], whole.truth["ki"][here][3:-3][same], rtol=1e-3, atol=1e-7)
-    other = simulate_patient(anatomy, seed=4, timing=LAST, geometry=crop)
-    assert np.mean(other.labels != again.labels) > 0.03
+    another = ANATOMIES[anatomy](4, whole.series.weight_kg).paint(*grid_axes(crop))
+    assert np.mean(another != again.labels) > 0.03
 
 
 @pytest.mark.parametrize("anatomy", NEW)
@@ -154,44 +158,156 @@ def test_patients_made_of_one_ct_are_turned_scaled_and_bent() -> None:
     assert 2.5 < moved.std() < 6.0
 
 
+# -- total-body ---------------------------------------------------------------------------------
+
+
+def test_a_metre_in_six_beds_is_noisier_by_the_root_of_six(patients) -> None:
+    patient = patients["total-body"]
+    geometry = patient.series.geometry
+    assert geometry.shape[0] * geometry.spacing_mm[2] == pytest.approx(1000.0)
+    assert patient.settings["beds"] == 6
+    liver = tissue(patient, "liver", 8.0)
+    noisy, clean = patient.series.voxels.values[-1][liver], patient.noise_free[-1][liver]
+    assert noisy.std() / noisy.mean() == pytest.approx(0.12 * np.sqrt(6), abs=0.01 * np.sqrt(6))
+    assert (noisy - clean).std() / clean.mean() == pytest.approx(0.12 * np.sqrt(6), abs=0.012 * np.sqrt(6))
+
+
+def test_a_person_reaches_from_the_vertex_to_the_thighs(patients) -> None:
+    patient = patients["total-body"]
+    z = grid_axes(patient.series.geometry)[2]
+    height = {
+        name: float(z[np.nonzero(tissue(patient, name))[0]].mean())
+        for name in ("grey matter", "cerebellum", "lung", "liver", "kidney", "urine", "limb bones")
+    }
+    order = ["grey matter", "cerebellum", "lung", "liver", "kidney", "urine"]
+    assert sorted(order, key=lambda name: -height[name]) == order
+    assert not patient.labels[-1].any(), "air above the head"
+    thighs = patient.labels[0] > 0
+    pieces, count = ndimage.label(thighs)
+    assert count == 2, "two thighs"
+    assert pieces[:, : thighs.shape[1] // 2].max() != pieces[:, thighs.shape[1] // 2 :].max()
+    litres = np.count_nonzero(patient.labels) * patient.series.geometry.voxel_volume_ml / 1000
+    assert 0.6 < litres / patient.series.weight_kg < 0.95, "lower legs and feet are not scanned"
+    last = patient.noise_free[-1] * patient.series.suv_factor
+    suv = {name: float(last[tissue(patient, name)].mean()) for name in height}
+    assert set(sorted(suv, key=lambda name: -suv[name])[:3]) >= {"grey matter", "urine"}
+
+
+def test_the_trunk_of_the_whole_body_is_that_of_the_thorax() -> None:
+    """The same seed is the same trunk: one set of shapes, not two."""
+    whole, thorax = TotalBody(5, 63.0), Thorax(5, 63.0)
+    assert whole.template.heart_size == thorax.template.heart_size
+    np.testing.assert_array_equal(whole.template.liver_shift_mm, thorax.template.liver_shift_mm)
+    assert list(whole.names.items())[: len(thorax.names)] == list(thorax.names.items())
+
+
+# -- brain ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("grey matter", 0.030, 0.040), ("white matter", 0.0125, 0.0175)])
+def test_brain_tissue_takes_up_fdg_as_in_huang_1980(name: str, low: float, high: float) -> None:
+    drawn = [draw_kinetics(seed, {1: name})[1] for seed in range(300)]
+    ki = np.array([kinetics.ki for kinetics in drawn])
+    assert low < ki.mean() < high
+    assert ki.std() / ki.mean() > 0.25
+    assert {kinetics.k4 for kinetics in drawn} == {0.0}
+
+
+def test_the_brain_releases_fdg_where_asked_for() -> None:
+    crop = VolumeGeometry((4, 60, 60), (3.2, 3.2, 4.0), (-95.0, -95.0, 10.0))
+    bound = simulate_patient("brain", seed=6, timing=FEW, geometry=crop, noise=False)
+    free = simulate_patient("brain", seed=6, timing=FEW, geometry=crop, noise=False, reversible=True)
+    grey, fat = tissue(free, "grey matter"), tissue(free, "skin")
+    np.testing.assert_allclose(free.truth["k4"][grey], 0.0068, rtol=1e-5)
+    assert np.isnan(free.truth["v0"][grey]).all()
+    assert np.isfinite(free.truth["v0"][fat]).all()
+    np.testing.assert_array_equal(free.truth["ki"], bound.truth["ki"])
+    # released FDG bends the Patlak plot: its slope falls below Ki
+    slope, usual = free.truth["ki_patlak_9_65"][grey].mean(), bound.truth["ki_patlak_9_65"][grey].mean()
+    assert 0.6 < slope / usual < 0.92
+    assert free.noise_free[-1][grey].mean() < 0.95 * bound.noise_free[-1][grey].mean()
+
+
+def test_white_matter_takes_the_livers_place_in_the_calibration() -> None:
+    """Deep white matter, away from grey matter's spill and from lesions."""
+    crop = VolumeGeometry((16, 128, 128), (1.5, 1.5, 2.79), (-95.0, -95.0, 10.0))
+    patient = simulate_patient("brain", seed=3, timing=LAST, geometry=crop)
+    from_lesions = ndimage.distance_transform_edt(patient.lesions == 0, sampling=crop.spacing_mm[::-1])
+    white = tissue(patient, "white matter", 6.5) & (from_lesions > 15.0)
+    assert white.sum() > 1_000
+    noisy, clean = patient.series.voxels.values[0][white], patient.noise_free[0][white]
+    assert noisy.std() / noisy.mean() == pytest.approx(0.12, abs=0.01)
+    assert 0.08 < (noisy - clean).std() / clean.mean() < 0.12, "the rest is texture"
+
+
+def test_the_cortex_is_a_folded_ribbon_around_white_matter(patients) -> None:
+    patient = patients["brain"]
+    voxel = patient.series.geometry.voxel_volume_ml
+    volume = {name: np.count_nonzero(patient.labels == label) * voxel for label, name in patient.label_names.items()}
+    assert 450 < volume["grey matter"] < 800
+    assert 350 < volume["white matter"] < 650
+    assert 90 < volume["cerebellum"] < 170
+    assert 8 < volume["basal ganglia"] < 30
+    spacing = patient.series.geometry.spacing_mm[::-1]
+    depth = ndimage.distance_transform_edt(~tissue(patient, "skull"), sampling=spacing)
+    grey, white = depth[tissue(patient, "grey matter")], depth[tissue(patient, "white matter")]
+    assert np.median(grey) < np.median(white) - 5.0
+    assert np.percentile(grey, 90) > 12.0, "sulci take grey matter into the depth"
+    assert not (tissue(patient, "skull") & (patient.lesions > 0)).any()
+    hemispheres = [tissue(patient, "grey matter")[:, :, part].sum() for part in (slice(0, 42), slice(42, 84))]
+    assert hemispheres[0] / hemispheres[1] == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_carotids_are_too_thin_to_show_blood_alone(patients) -> None:
+    patient = patients["brain"]
+    assert 0.35 < patient.settings["blood_region_purity"] < 0.9
+    assert patient.settings["blood_region"] == "carotid arteries"
+
+
 # -- variants of the aorta ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("anatomy", WITH_AORTA)
 def test_an_aneurysm_widens_the_aorta_and_leaves_the_person(anatomy: str) -> None:
-    usual = simulate_patient(anatomy, seed=92_003, timing=LAST)
-    ill = simulate_patient(anatomy, seed=92_003, timing=LAST, variant="aneurysm")
-    spacing = ill.series.geometry.spacing_mm
-
-    def widest(patient: DigitalPatient) -> float:
-        inside = ndimage.distance_transform_edt(tissue(patient, "aorta"), sampling=spacing[::-1])
-        inside[:, : int(0.4 * inside.shape[1])] = 0  # not the arch
-        return 2 * float(inside[patient.aorta].max())
-
-    assert widest(usual) < 34.0
-    assert widest(usual) + 12.0 < widest(ill) < 72.0
-    assert ill.settings["variant"] == "aneurysm"
-    assert ill.settings["weight_kg"] == usual.settings["weight_kg"]
-    assert np.mean(ill.labels != usual.labels) < 0.03
-    assert np.count_nonzero(ill.aorta) > np.count_nonzero(usual.aorta)
+    geometry = VolumeGeometry((50, 64, 64), (4.0, 4.0, 4.0), (-110.0, -96.0, -92.0))
+    axes = grid_axes(geometry)
+    usual, ill = (ANATOMIES[anatomy](92_003, 63.0, aneurysm) for aneurysm in (False, True))
+    aorta = next(label for label, name in usual.names.items() if name == "aorta")
+    painted = [body.paint(*axes) for body in (usual, ill)]
+    region = usual.input_region(*axes)  # not the arch
+    widths = [2 * ndimage.distance_transform_edt((labels == aorta), sampling=4.0)[region].max() for labels in painted]
+    assert widths[0] < 34.0
+    assert widths[0] + 12.0 < widths[1] < 75.0
+    before, after = (labels == aorta for labels in painted)
+    assert np.count_nonzero(before & ~after) < 0.12 * np.count_nonzero(before)
+    elsewhere = ~before & ~after
+    assert np.mean(painted[0][elsewhere] != painted[1][elsewhere]) < 1e-3
 
 
 @pytest.mark.parametrize("anatomy", WITH_AORTA)
 @pytest.mark.parametrize("seed", [92_004, 92_005])
 def test_a_scan_may_end_within_the_aorta(anatomy: str, seed: int) -> None:
-    usual = simulate_patient(anatomy, seed=seed, timing=LAST)
-    short = simulate_patient(anatomy, seed=seed, timing=LAST, variant="partly-out-of-view")
-    slices = short.labels.shape[0]
-    assert slices < usual.labels.shape[0]
-    offset = round(
-        (short.series.geometry.origin_mm[2] - usual.series.geometry.origin_mm[2]) / usual.series.geometry.spacing_mm[2]
-    )
-    assert offset in (0, usual.labels.shape[0] - slices), "one end of the scan is the usual one"
-    np.testing.assert_array_equal(short.labels, usual.labels[offset : offset + slices])
-    share = np.count_nonzero(tissue(short, "aorta")) / np.count_nonzero(tissue(usual, "aorta"))
-    assert 0.15 < share < 0.75
-    cut = short.labels[-1 if offset == 0 else 0]
-    assert (cut == label_of(short, "aorta")).any(), "the aorta goes on beyond the scan"
+    body, geometry = ANATOMIES[anatomy](seed, 63.0, False), grid("small", anatomy)
+    short = partly_out_of_view(body, seed, geometry)
+    aorta = next(label for label, name in body.names.items() if name == "aorta")
+    offset = (short.origin_mm[2] - geometry.origin_mm[2]) / geometry.spacing_mm[2]
+    assert offset == pytest.approx(0.0) or offset == pytest.approx(geometry.shape[0] - short.shape[0])
+    assert short.shape[0] < geometry.shape[0]
+    x, y, z = grid_axes(geometry)
+    seen = np.isin(z, grid_axes(short)[2])
+    area = (body.paint(x, y, z) == aorta).sum(axis=(1, 2))
+    assert 0.15 < area[seen].sum() / area.sum() < 0.85
+    border = np.flatnonzero(seen)[-1 if offset < 0.5 else 0]
+    assert area[border] > 0, "the aorta goes on beyond the scan"
+
+
+def test_a_variant_is_scanned_and_recorded() -> None:
+    whole = simulate_patient("torso-ct", seed=92_004, timing=LAST)
+    short = simulate_patient("torso-ct", seed=92_004, timing=LAST, variant="partly-out-of-view")
+    assert short.settings["variant"] == "partly-out-of-view"
+    assert short.settings["weight_kg"] == whole.settings["weight_kg"]
+    slices = np.isin(grid_axes(whole.series.geometry)[2], grid_axes(short.series.geometry)[2])
+    np.testing.assert_array_equal(short.labels, whole.labels[slices])
     assert short.aorta.any()
 
 
@@ -199,7 +315,9 @@ def test_a_scan_may_end_within_the_aorta(anatomy: str, seed: int) -> None:
     ("arguments", "words"),
     [
         ({"variant": "tall"}, "'tall' is not a variant"),
-        ({"anatomy": "hand"}, "choose thorax, torso-ct"),
+        ({"anatomy": "hand"}, "choose thorax, torso-ct, total-body, brain"),
+        ({"anatomy": "brain", "variant": "aneurysm"}, "no aorta"),
+        ({"anatomy": "brain", "variant": "partly-out-of-view"}, "no aorta"),
         ({"anatomy": "torso-ct", "size": "huge"}, "'huge' is not a size"),
     ],
 )
@@ -211,8 +329,9 @@ def test_what_cannot_be_simulated_is_refused(arguments: dict[str, object], words
 # -- command line ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("anatomy", NEW)
-@pytest.mark.parametrize("fmt", ["nifti", "dicom"])
+@pytest.mark.parametrize(
+    ("anatomy", "fmt"), [("torso-ct", "nifti"), ("brain", "nifti"), ("brain", "dicom"), ("total-body", "dicom")]
+)
 def test_the_command_makes_every_anatomy(anatomy: str, fmt: str, tmp_path: Path) -> None:
     out = tmp_path / "patient"
     arguments = ["simulate", str(out), "--anatomy", anatomy, "--seed", "8", "--frames", "1x30,1x300", "--format", fmt]

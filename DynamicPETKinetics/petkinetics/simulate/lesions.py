@@ -54,6 +54,7 @@ SITES: dict[str, Site] = {
     # a third of the diameter under the surface, so that the outer part bulges
     "skin": Site(("skin", "subcutaneous fat", "muscle"), ("ribs", "lung"), 24.0, 0.08, depth=0.3),
     "abdominal lymph node": Site(("retroperitoneal fat", "mesentery"), ("kidney", "vertebrae"), 24.0, 0.18),
+    "brain": Site(("white matter",), ("cerebrospinal fluid",), 30.0, 0.18),
 }
 
 

@@ -19,6 +19,7 @@ from petkinetics.kinetics.patlak import patlak_design, weighted_fit
 from petkinetics.series import ArrayVoxels, DynamicSeries, SeriesOrigin, Tracer, VolumeGeometry
 from petkinetics.simulate.anatomy import Anatomy, Labels, grid_axes
 from petkinetics.simulate.blood import BloodParameters, input_function, random_blood
+from petkinetics.simulate.brain import Brain
 from petkinetics.simulate.fields import SmoothField
 from petkinetics.simulate.kernels import FWHM_PER_SD
 from petkinetics.simulate.lesions import Lesion, paint_lesions, place_lesions
@@ -27,6 +28,7 @@ from petkinetics.simulate.scanner import RESOLUTION_FWHM_MM, Blur, CountNoise, l
 from petkinetics.simulate.seeds import stream
 from petkinetics.simulate.thorax import Thorax
 from petkinetics.simulate.torso_ct import TorsoCT
+from petkinetics.simulate.total_body import TotalBody
 from petkinetics.simulate.variants import Variant, partly_out_of_view
 
 Float32 = NDArray[np.float32]
@@ -35,7 +37,12 @@ Mask = NDArray[np.bool_]
 
 FDG = Tracer("Fluorodeoxyglucose", "F-18", 6586.2)
 #: name -> class; built from seed and body weight (kg)
-ANATOMIES: dict[str, type[Anatomy]] = {"thorax": Thorax, "torso-ct": TorsoCT}
+ANATOMIES: dict[str, type[Anatomy]] = {
+    "thorax": Thorax,
+    "torso-ct": TorsoCT,
+    "total-body": TotalBody,
+    "brain": Brain,
+}
 #: weight 63 +- 10 kg and 202-406 MBq: the patients of Liang et al. 2023
 WEIGHT_KG = (63.0, 10.0)
 DOSE_MBQ = (202.0, 406.0)
@@ -96,10 +103,11 @@ class Body:
     _fields: dict[str, SmoothField] = field(repr=False, default_factory=dict)
 
     @classmethod
-    def random(cls, anatomy: str, seed: int, aneurysm: bool = False) -> Body:
+    def random(cls, anatomy: str, seed: int, aneurysm: bool = False, reversible: bool = False) -> Body:
         """Draw a person.
 
         :param aneurysm: the same person with an aneurysm of the aorta.
+        :param reversible: the same person with k4 in the tissues that have one (the brain's).
         :raises InputError: no such anatomy, a negative seed, or an aneurysm where there is no aorta.
         """
         kind = _kind(anatomy)
@@ -118,7 +126,7 @@ class Body:
             anatomy=body,
             weight_kg=weight,
             injected_activity_mbq=dose,
-            kinetics=draw_kinetics(seed, body.names),
+            kinetics=draw_kinetics(seed, body.names, reversible),
             lesions=place_lesions(seed, body, *kind.plan.extent_mm),
             blood=blood,
             input_function=input_function(blood, PATLAK_WINDOW_MIN[1] * 60.0),
@@ -211,6 +219,7 @@ def simulate_patient(
     noise: bool = True,
     geometry: VolumeGeometry | None = None,
     variant: Variant | None = None,
+    reversible: bool = False,
 ) -> DigitalPatient:
     """Simulate a dynamic FDG scan of a random patient.
 
@@ -227,6 +236,7 @@ def simulate_patient(
     :param geometry: another voxel grid, such as a crop or some slices of :func:`grid`.
     :param variant: "aneurysm" widens the aorta by 28-40 mm; "partly-out-of-view" lets the scan end
         within the aorta, so that 35-55 % of its length is seen (fewer slices of the same grid).
+    :param reversible: brain tissue releases FDG again, with the k4 of Huang et al. 1980; V0 is NaN there.
     :raises InputError: no such anatomy, size or variant, a variant of an aorta where there is none, a
         dose not above zero, frames before injection.
     """
@@ -238,7 +248,7 @@ def simulate_patient(
     frames = FrameTiming.parse("liang2023") if timing is None else timing
     if frames.end_s[0] <= 0:
         raise InputError("A simulated scan cannot have frames that end before injection.")
-    body = Body.random(anatomy, seed, aneurysm=variant == "aneurysm")
+    body = Body.random(anatomy, seed, aneurysm=variant == "aneurysm", reversible=reversible)
     if variant == "partly-out-of-view":
         where = partly_out_of_view(body.anatomy, seed, where)
     painted = body.paint(where)
@@ -286,6 +296,7 @@ def simulate_patient(
             "dose": dose,
             "noise": noise,
             "variant": variant,
+            "reversible": reversible,
             "beds": body.anatomy.plan.beds,
             "blood_region": body.anatomy.plan.blood_region,
             "blood_region_purity": purity,

@@ -1,13 +1,14 @@
 """Two-tissue parameters of FDG in every tissue: means, variation between patients, texture within organs.
 
-k4 is 0 in the tissues of the trunk: over 65 minutes FDG-6-phosphate counts as trapped, as in the public
-whole-body simulators, so that Ki and V0 have their one meaning in every voxel. (Hepatocytes do release
-some FDG again; a table entry is all it would take, and then V0 is not defined there.)
+k4 is 0 unless asked for: over 65 minutes FDG-6-phosphate counts as trapped, as in the public whole-body
+simulators, so that Ki and V0 have their one meaning in every voxel. The table holds the brain's k4; a
+reversible patient has it, and there V0 is not defined. (Hepatocytes release some FDG again as well; a
+table entry is all it would take.)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,8 @@ class TissueStatistics:
     cv: tuple[float, float, float, float] = (0.32, 0.12, 0.34, 0.32)
 
 
-def _tissue(k1: float, k2: float, k3: float, fv: float, k3_cv: float = 0.34) -> TissueStatistics:
-    return TissueStatistics(Kinetics(k1, k2, k3, 0.0, fv), (0.32, 0.12, k3_cv, 0.32))
+def _tissue(k1: float, k2: float, k3: float, fv: float, k3_cv: float = 0.34, k4: float = 0.0) -> TissueStatistics:
+    return TissueStatistics(Kinetics(k1, k2, k3, k4, fv), (0.32, 0.12, k3_cv, 0.32))
 
 
 _BLOOD = TissueStatistics(Kinetics(0.0, 0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0, 0.0))
@@ -96,16 +97,31 @@ TISSUE_KINETICS: dict[str, TissueStatistics] = {
     "adrenal gland": _tissue(0.400, 0.85, 0.0075, 0.12),
     "bladder wall": _tissue(0.120, 0.42, 0.010, 0.05),
     # what the kidneys excrete arrives with little delay and stays
-    "urine": _tissue(0.060, 0.05, 0.100, 0.00, k3_cv=0.5),
+    "urine": _tissue(0.110, 0.05, 0.100, 0.00, k3_cv=0.5),
     "pelvic bones": _tissue(0.120, 0.34, 0.012, 0.05),
     "cartilage": _tissue(0.015, 0.15, 0.008, 0.01),
     "portal vein": _BLOOD,
     "iliac veins": _BLOOD,
     "iliac arteries": _BLOOD,
+    "limb bones": _tissue(0.040, 0.30, 0.010, 0.03),
+    "skull": _tissue(0.040, 0.28, 0.010, 0.04),
+    "cerebrospinal fluid": _tissue(0.004, 0.10, 0.004, 0.00),
+    # Huang et al. 1980, Table 1; grey matter's K1 and k3 a little higher, so that Ki is .034 as in their subjects
+    "grey matter": _tissue(0.108, 0.130, 0.064, 0.04, k3_cv=0.36, k4=0.0068),
+    "white matter": _tissue(0.054, 0.109, 0.045, 0.025, k3_cv=0.36, k4=0.0058),
+    "basal ganglia": _tissue(0.112, 0.130, 0.066, 0.04, k3_cv=0.36, k4=0.0068),
+    "thalamus": _tissue(0.108, 0.130, 0.062, 0.04, k3_cv=0.36, k4=0.0068),
+    "cerebellum": _tissue(0.105, 0.140, 0.048, 0.04, k3_cv=0.36, k4=0.0068),
+    "brainstem": _tissue(0.075, 0.120, 0.045, 0.035, k3_cv=0.36, k4=0.0060),
+    "eye": _tissue(0.006, 0.10, 0.004, 0.00),
+    "salivary gland": _tissue(0.180, 0.42, 0.012, 0.06),
+    "dural sinuses": _BLOOD,
+    "jugular veins": _BLOOD,
+    "carotid arteries": _BLOOD,
 }
 
 #: without structure of their own
-_LIQUIDS = ("urine", "gallbladder")
+_LIQUIDS = ("urine", "gallbladder", "cerebrospinal fluid")
 
 #: tissues that take another one's deviation from the median
 _VARIES_WITH = {
@@ -116,6 +132,9 @@ _VARIES_WITH = {
     "retroperitoneal fat": "subcutaneous fat",
     "mesentery": "subcutaneous fat",
     "cartilage": "intervertebral discs",
+    "limb bones": "vertebrae",
+    "skull": "vertebrae",
+    **dict.fromkeys(("white matter", "basal ganglia", "thalamus", "cerebellum", "brainstem"), "grey matter"),
     "right ventricular wall": "myocardium",
 }
 #: no draw further than this from the median, in standard deviations of the logarithm
@@ -138,16 +157,19 @@ def untextured(names: dict[int, str]) -> frozenset[int]:
     return blood_labels(names) | {label for label, name in names.items() if name in _LIQUIDS}
 
 
-def draw_kinetics(seed: int, names: dict[int, str]) -> dict[int, Kinetics]:
+def draw_kinetics(seed: int, names: dict[int, str], reversible: bool = False) -> dict[int, Kinetics]:
     """One patient's parameters of each tissue, log-normal about the medians.
 
-    Marrow-bearing bones share one deviation, as do fats and both walls of the heart; other tissues
-    vary independently.
+    Marrow-bearing bones share one deviation, as do fats, the parts of the brain and both walls of the
+    heart; other tissues vary independently.
+
+    :param reversible: with the tissues' k4; otherwise k4 is 0.
     """
     drawn = {}
     for label, name in names.items():
         statistics = TISSUE_KINETICS[name]
-        drawn[label] = _draw(stream(seed, f"kinetics of {_VARIES_WITH.get(name, name)}"), statistics)
+        tissue = _draw(stream(seed, f"kinetics of {_VARIES_WITH.get(name, name)}"), statistics)
+        drawn[label] = tissue if reversible else replace(tissue, k4=0.0)
     return drawn
 
 

@@ -77,14 +77,16 @@ def partly_out_of_view(anatomy: Anatomy, seed: int, geometry: VolumeGeometry) ->
 
     Whether the upper or the lower part is seen is drawn.
 
-    :raises InputError: the grid holds no aorta.
+    :raises InputError: the anatomy or the grid holds no aorta.
     """
+    if anatomy.plan.blood_region != "aorta":
+        raise InputError("This anatomy shows no aorta that could lie partly out of view.")
     _, _, z = grid_axes(geometry)
     x, y = (
         np.arange(low, high, _LATTICE_MM, dtype=np.float32)
         for low, high in zip(anatomy.low_mm[:2], anatomy.high_mm[:2], strict=True)
     )
-    label = next(label for label, name in anatomy.names.items() if name == anatomy.plan.blood_region)
+    label = next(label for label, name in anatomy.names.items() if name == "aorta")
     region = (anatomy.paint(x, y, z) == label) & anatomy.input_region(x, y, z)
     slices = np.flatnonzero(region.any(axis=(1, 2)))
     if not slices.size:

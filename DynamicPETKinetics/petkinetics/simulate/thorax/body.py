@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.simulate.anatomy import Labels, Motion, Position
+from petkinetics.simulate.physiology import blood_labels
 from petkinetics.simulate.plan import TRUNK_VOXELS, ScanPlan
-from petkinetics.simulate.thorax.canvas import Canvas
+from petkinetics.simulate.thorax.canvas import TrunkCanvas
 from petkinetics.simulate.thorax.heart import paint_heart, paint_vessels
 from petkinetics.simulate.thorax.organs import paint_kidneys, paint_liver, paint_spleen, paint_stomach
-from petkinetics.simulate.thorax.template import BLOOD, HIGH_MM, LABEL, LOW_MM, TISSUES, Template
+from petkinetics.simulate.thorax.template import TISSUES, Template
 from petkinetics.simulate.thorax.trunk import paint_abdomen, paint_lungs, paint_skeleton, paint_trunk
 
 Float32 = NDArray[np.float32]
 
 #: from the outside to the inside; what comes later lies over what came before
-_LAYERS = (
+LAYERS: tuple[Callable[[TrunkCanvas, Template], None], ...] = (
     paint_trunk,
     paint_lungs,
     paint_abdomen,
@@ -44,20 +46,26 @@ class Thorax:
     """
 
     plan: ClassVar[ScanPlan] = ScanPlan(TRUNK_VOXELS)
+    tissues: ClassVar[tuple[str, ...]] = TISSUES
+    build: ClassVar[type[Template]] = Template
 
     def __init__(self, seed: int, weight_kg: float, aneurysm: bool = False) -> None:
-        self.names: dict[int, str] = dict(enumerate(TISSUES))
-        self.blood: frozenset[int] = frozenset(LABEL[name] for name in BLOOD)
-        self.low_mm: Position = LOW_MM
-        self.high_mm: Position = HIGH_MM
-        self.template = Template(seed, weight_kg, aneurysm)
+        self.names: dict[int, str] = dict(enumerate(self.tissues))
+        self.blood: frozenset[int] = blood_labels(self.names)
+        self.template = self.build(seed, weight_kg, aneurysm)
+        self.low_mm: Position = self.template.low_mm
+        self.high_mm: Position = self.template.high_mm
 
     def paint(self, x: Float32, y: Float32, z: Float32) -> Labels:
         """Tissue labels on a grid of three axes (mm), uint8 (len(z), len(y), len(x))."""
-        canvas = Canvas(self.template, x, y, z)
-        for layer in _LAYERS:
+        return self.painted(x, y, z).whole.labels
+
+    def painted(self, x: Float32, y: Float32, z: Float32) -> TrunkCanvas:
+        """The grid with all layers of the trunk on it."""
+        canvas = TrunkCanvas(self.template, x, y, z, {name: label for label, name in self.names.items()})
+        for layer in LAYERS:
             layer(canvas, self.template)
-        return canvas.whole.labels
+        return canvas
 
     def motion(self, x: Float32, y: Float32, z: Float32) -> Motion:
         """Breathing moves the diaphragm and what lies on it, the spine rests; the heart beats."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.simulate.anatomy import Position
 from petkinetics.simulate.fields import Deformation, SmoothField
 from petkinetics.simulate.seeds import stream
-from petkinetics.simulate.shapes import Grid
+from petkinetics.simulate.shapes import Grid, superellipse
 from petkinetics.simulate.variants import Aneurysm
 
 Float32 = NDArray[np.float32]
+#: centre line and radii, mm
+Tube: TypeAlias = tuple[list[list[float]], list[float]]
 
 #: tissue names by label
 TISSUES = (
@@ -83,6 +87,12 @@ class Template:
     :param aneurysm: whether the descending aorta has one.
     """
 
+    #: corners of the box that holds the body
+    low_mm: ClassVar[Position] = LOW_MM
+    high_mm: ClassVar[Position] = HIGH_MM
+    #: lowest and highest place of vertebrae
+    spine_mm: ClassVar[tuple[float, float]] = (-400.0, 400.0)
+
     def __init__(self, seed: int, weight_kg: float, aneurysm: bool = False) -> None:
         rng = stream(seed, "thorax")
         relative = weight_kg / 63.0
@@ -116,15 +126,24 @@ class Template:
         self.respiratory_sd_mm = float(np.clip(around(3.4, 1.2), 1.2, 6.0))
         self.cardiac_sd_mm = float(np.clip(around(2.6, 0.5), 1.5, 3.8))
         self.deformation = Deformation.random(
-            rng, _DEFORMATION_SPACING_MM, LOW_MM, HIGH_MM, _DEFORMATION_MM, REACH_MM - 1.0
+            rng, _DEFORMATION_SPACING_MM, self.low_mm, self.high_mm, _DEFORMATION_MM, REACH_MM - 1.0
         )
-        self.bowel = SmoothField.random(rng, 21.0, LOW_MM, HIGH_MM)
-        self.roughness = SmoothField.random(rng, 26.0, LOW_MM, HIGH_MM)
+        self.bowel = SmoothField.random(rng, 21.0, self.low_mm, self.high_mm)
+        self.roughness = SmoothField.random(rng, 26.0, self.low_mm, self.high_mm)
         self.aneurysm = Aneurysm.random(seed, -70.0, 40.0) if aneurysm else None
 
     def displaced(self, x: Float32, y: Float32, z: Float32) -> tuple[Float32, Float32, Float32]:
         """Template positions of the voxels of a grid, (len(z), len(y), len(x)) each."""
         return self.deformation.displaced(x, y, z)
+
+    def limbs(self) -> list[Tube]:
+        """What the body has beside the trunk; none here, the arms are raised."""
+        return []
+
+    def wall(self, g: Grid) -> Float32:
+        """Radial distance (mm) from the inner wall of chest and abdomen, negative inside."""
+        taper = 1.0 - 0.0016 * np.maximum(g.z - 15.0, 0.0) - 0.0005 * np.maximum(-g.z - 20.0, 0.0)
+        return superellipse(g.x, g.y + 6.0, self.cavity_x * taper, self.cavity_y * (0.4 + 0.6 * taper), 2.35)
 
     def diaphragm(self, g: Grid) -> Float32:
         """Height (mm) of the diaphragm above a position."""
@@ -133,7 +152,7 @@ class Template:
         middle = -9.0 - 0.004 * (g.x**2 + (g.y + 10.0) ** 2)
         return np.maximum(np.maximum(np.maximum(right, left), middle), -78.0)
 
-    def aorta_course(self) -> tuple[list[list[float]], list[float]]:
+    def aorta_course(self) -> Tube:
         """Centre line and radius from the aortic valve to below the kidneys' upper poles."""
         top, r, dx = self.arch_top_mm, self.aorta_mm, self.descending_x
         points = [

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.simulate.thorax.canvas import Canvas, Part
+from petkinetics.simulate.thorax.canvas import TrunkCanvas, TrunkPart
 from petkinetics.simulate.thorax.template import LABEL, RIB_PERIOD_MM, VERTEBRA_PERIOD_MM, Template
 
 
-def paint_trunk(canvas: Canvas, body: Template) -> None:
-    """Skin, fat, muscle and ribs around the chest and abdominal cavity."""
+def paint_trunk(canvas: TrunkCanvas, body: Template) -> None:
+    """Skin, fat, muscle and ribs around the chest and abdominal cavity, and the limbs."""
     g, d = canvas.whole, canvas.whole.wall
+    limb = canvas.nearest(body.limbs())
     rho = np.hypot(g.x, g.y) + 1.0
     back = np.maximum(g.y / rho, 0.0)
     side = np.abs(g.x) / rho
@@ -22,9 +23,14 @@ def paint_trunk(canvas: Canvas, body: Template) -> None:
     muscle = muscle + 7.0 * np.exp(-0.5 * ((np.abs(g.x) - 32.0) / 15.0) ** 2) * (g.y > 0)
     fat = muscle + body.fat_mm * (0.75 + 0.35 * front**2 + 0.25 * side**2 + 0.05 * g.rough)
     labels = g.labels
-    labels[d < fat + 2.4] = LABEL["skin"]
-    labels[d < fat] = LABEL["subcutaneous fat"]
-    labels[d < muscle + 1.2 * g.rough] = LABEL["muscle"]
+    for tissue, trunk, depth in (
+        ("skin", fat + 2.4, 0.0),
+        ("subcutaneous fat", fat, 2.4),
+        ("muscle", muscle + 1.2 * g.rough, 2.4 + 0.6 * body.fat_mm),
+    ):
+        labels[d < trunk] = LABEL[tissue]
+        if limb is not None:
+            labels[limb < -depth] = LABEL[tissue]
     # Ribs run down to the front; one ring a period, in the shell outside the pleura.
     phase = (g.z + 0.42 * g.y - 0.12 * np.abs(g.x) + body.rib_phase_mm) % RIB_PERIOD_MM
     rib = (np.abs(phase - RIB_PERIOD_MM / 2) < 5.0) & (d > 0.0) & (d < 7.5) & (g.height > -70.0)
@@ -32,7 +38,7 @@ def paint_trunk(canvas: Canvas, body: Template) -> None:
     labels[rib] = LABEL["ribs"]
 
 
-def paint_lungs(canvas: Canvas, _body: Template) -> None:
+def paint_lungs(canvas: TrunkCanvas, _body: Template) -> None:
     """Both lungs, the mediastinum between them and the diaphragm."""
     g, d = canvas.whole, canvas.whole.wall
     inside = d < -1.0
@@ -45,7 +51,7 @@ def paint_lungs(canvas: Canvas, _body: Template) -> None:
     g.labels[inside & (np.abs(g.height + 1.0) < 1.6)] = LABEL["muscle"]
 
 
-def paint_abdomen(canvas: Canvas, body: Template) -> None:
+def paint_abdomen(canvas: TrunkCanvas, body: Template) -> None:
     """Fat and loops of bowel."""
     g = canvas.whole
     below = (g.wall < -1.0) & (g.height < -2.6)
@@ -55,15 +61,15 @@ def paint_abdomen(canvas: Canvas, body: Template) -> None:
     g.labels[region & (loops > 0.25 - body.bowel_share)] = LABEL["bowel"]
 
 
-def paint_skeleton(canvas: Canvas, body: Template) -> None:
+def paint_skeleton(canvas: TrunkCanvas, body: Template) -> None:
     """Vertebrae with their arches, discs, spinal cord and sternum."""
     spine_y = 0.62 * body.cavity_y
 
-    def bodies(g: Part) -> NDArray[np.bool_]:
+    def bodies(g: TrunkPart) -> NDArray[np.bool_]:
         waist = 1.0 - 0.12 * np.cos(2 * np.pi * (g.z + body.vertebra_phase_mm) / VERTEBRA_PERIOD_MM) ** 2
         return np.asarray(np.hypot(g.x / 18.0, (g.y - spine_y) / 15.0) < waist)
 
-    def arch(g: Part) -> NDArray[np.bool_]:
+    def arch(g: TrunkPart) -> NDArray[np.bool_]:
         level = (g.z + body.vertebra_phase_mm + 9.0) % VERTEBRA_PERIOD_MM
         ring = np.abs(np.hypot(g.x, g.y - spine_y - 22.0) - 11.5) < 3.2
         spinous = (np.abs(g.x) < 3.4) & (g.y > spine_y + 32.0) & (g.y < spine_y + 50.0)
@@ -71,22 +77,23 @@ def paint_skeleton(canvas: Canvas, body: Template) -> None:
         bone = ring | spinous | (transverse & (level > 5.0) & (level < 15.0))
         return np.asarray(bone & (level < 19.0) & (g.wall < 34.0) & (g.labels != LABEL["skin"]))
 
-    def discs(g: Part) -> NDArray[np.bool_]:
+    def discs(g: TrunkPart) -> NDArray[np.bool_]:
         level = (g.z + body.vertebra_phase_mm) % VERTEBRA_PERIOD_MM
         return np.asarray((g.labels == LABEL["vertebrae"]) & (level > VERTEBRA_PERIOD_MM - 5.0))
 
-    def cord(g: Part) -> NDArray[np.bool_]:
+    def cord(g: TrunkPart) -> NDArray[np.bool_]:
         return np.asarray(np.hypot(g.x / 1.25, g.y - spine_y - 22.0) < 5.5)
 
-    def canal(g: Part) -> NDArray[np.bool_]:
+    def canal(g: TrunkPart) -> NDArray[np.bool_]:
         return np.asarray(np.hypot(g.x, g.y - spine_y - 22.0) < 8.5)
 
-    def sternum(g: Part) -> NDArray[np.bool_]:
+    def sternum(g: TrunkPart) -> NDArray[np.bool_]:
         d = g.wall
         return np.asarray((np.abs(g.x) < 15.0) & (g.y < -20.0) & (d > 0.5) & (d < 9.5) & (g.z > 2.0))
 
-    column = ((-22.0, spine_y - 18.0, -400.0), (22.0, spine_y + 17.0, 400.0))
-    behind = ((-36.0, spine_y + 5.0, -400.0), (36.0, spine_y + 52.0, 400.0))
+    low, high = body.spine_mm
+    column = ((-22.0, spine_y - 18.0, low), (22.0, spine_y + 17.0, high))
+    behind = ((-36.0, spine_y + 5.0, low), (36.0, spine_y + 52.0, high))
     canvas.fill("vertebrae", *column, bodies)
     canvas.fill("intervertebral discs", *column, discs)
     canvas.fill("vertebrae", *behind, arch)
