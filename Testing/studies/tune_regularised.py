@@ -29,7 +29,7 @@ from petkinetics.simulate.patient import DigitalPatient, simulate_patient
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
 from petkinetics.simulate.study import aorta_input, middle_slices, problem_of
 
-SLICES = 20
+SLICES = 14
 DOSES = (1.0, 0.25, 0.1)
 ENDS_MIN = (35.0, 65.0)
 T_STAR_MIN = 9.0
@@ -40,10 +40,10 @@ METHODS: tuple[RegularisedPatlak, ...] = (
     TotalVariationPatlak(),
 )
 GRIDS = {
-    "gaussian": (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20),
-    "hypr": (4, 6, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 22, 25, 28),
-    "nlm": (0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.3, 2.6, 3.0, 3.4, 3.9, 4.5, 5.2),
-    "total-variation": (0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.37, 0.45, 0.55, 0.7, 0.85, 1.05, 1.3, 1.6),
+    "gaussian": (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16),
+    "hypr": (3, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 21, 25),
+    "nlm": (0.8, 1.1, 1.4, 1.7, 2.0, 2.3, 2.6, 3.0, 3.4, 3.9, 4.5, 5.2),
+    "total-variation": (0.08, 0.12, 0.17, 0.22, 0.28, 0.36, 0.45, 0.55, 0.7, 0.9, 1.2, 1.6),
 }
 COLUMNS = (
     *("seed", "dose", "until_min", "method", "strength", "automatic", "ki_rmse", "lesion_bias", "seconds"),

@@ -27,6 +27,7 @@ Float32 = NDArray[np.float32]
 Step = tuple[int, int, int]
 
 _THREADS = 2
+_PIECE_VOXELS = 1 << 17
 #: best for all doses and scan lengths of the tuning study, within what the study can tell
 _AUTOMATIC = 1.5
 _SEARCH_MM = 16.0
@@ -110,21 +111,42 @@ class Means:
         return np.asarray(total[:2] / total[2])
 
     def _add(self, whitened: Float32, shares: Float32, step: Step, into: Float32) -> None:
+        """Add one step's pairs, some slices at a time, so that they stay in the processor's cache."""
+        _, in_rows, in_columns = _overlap(step, 1)
+        _, there_rows, there_columns = _overlap(step, -1)
+        slices, rows, columns = whitened.shape[1:]
+        depth = max(1, _PIECE_VOXELS // (rows * columns))
+        # Subtracted in full from strength 1 on; below, all weights fade out and plain Patlak remains.
+        noise_alone = np.float32(4.0 * (1.0 - self.correlation.between(step)) * min(1.0, self.strength**2))
+        falling = np.float32(-1.0 / self.strength**2)
+        pairs = slices - step[0]
+        for first in range(0, pairs, depth):
+            last = min(first + depth, pairs)
+            low, high = max(0, first - self.patch[0]), min(pairs, last + self.patch[0])
+            weight = self._distances(
+                whitened[:, low:high, in_rows, in_columns],
+                whitened[:, low + step[0] : high + step[0], there_rows, there_columns],
+            )[first - low : last - low]
+            weight -= noise_alone
+            np.maximum(weight, 0.0, out=weight)
+            weight *= falling
+            np.exp(weight, out=weight)
+            here = (slice(None), slice(first, last), in_rows, in_columns)
+            there = (slice(None), slice(first + step[0], last + step[0]), there_rows, there_columns)
+            into[here] += weight * shares[there]
+            into[there] += weight * shares[here]
+
+    def _distances(self, some: Float32, others: Float32) -> Float32:
+        """Squared differences, summed over the images and averaged over patches."""
         from scipy import ndimage
 
-        here, there = (slice(None), *_overlap(step, 1)), (slice(None), *_overlap(step, -1))
-        difference = whitened[here] - whitened[there]
-        squares = np.einsum("ikrc,ikrc->krc", difference, difference)
+        difference = some - others
+        difference *= difference
+        squares: Float32 = difference[0]
+        squares += difference[1]
         for axis, radius in enumerate(self.patch):
             ndimage.uniform_filter1d(squares, 2 * radius + 1, axis, output=squares, mode="reflect")
-        # Subtracted in full from strength 1 on; below, all weights fade out and plain Patlak remains.
-        noise_alone = 4.0 * (1.0 - self.correlation.between(step))
-        squares -= np.float32(noise_alone * min(1.0, self.strength**2))
-        np.maximum(squares, 0.0, out=squares)
-        squares *= np.float32(-1.0 / self.strength**2)
-        weight = np.exp(squares, out=squares)
-        into[here] += weight * shares[there]
-        into[there] += weight * shares[here]
+        return squares
 
 
 def _overlap(step: Step, sign: int) -> tuple[slice, ...]:
