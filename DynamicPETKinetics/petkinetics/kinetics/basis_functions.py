@@ -12,13 +12,15 @@ by one matrix product, and theta is chosen by these fits. Which theta?
 The best fit (maximum likelihood) is what nonlinear least squares gives, and with the noise of a voxel
 its Ki is biased: the likelihood is long-tailed towards small theta, where Cp (x) e^(-theta t) looks like
 the integral of Cp and takes uptake away from it. Instead theta is the *median* of its posterior under
-Jeffreys' prior sqrt(det Fisher information), which for least squares with coefficients beta is
+Jeffreys' prior, the square root of the determinant of Fisher's information, which for least squares is
 
-    exp(-chi2(theta) / 2) |B(theta)| ||part of B-direction dE/d log(theta) that no coefficient explains||
+    exp(-chi2(theta) / 2) |B(theta)| || part of dE/d log(theta) that no basis explains ||
 
-per unit of log(theta): a median is kept by every monotone change of parameter, Jeffreys' prior matches
-frequencies to the second order (Welch & Peers 1963), and so the median of Ki over noise stays where Ki
-is. With little noise this is the best fit again, interpolated between the nodes.
+per unit of log(theta), with E the response to theta, B the coefficient fitted at theta and A of either
+sign. A median is kept by every monotone change of parameter, Jeffreys' prior makes the quantiles of one
+parameter right in repeated noise to second order (Welch & Peers 1963), and so the median of Ki over
+noise stays where Ki is. Coefficients are then the non-negative ones at this theta. With little noise
+this is the best fit again, found between the nodes.
 """
 
 from __future__ import annotations
@@ -36,13 +38,17 @@ from petkinetics.kinetics.convolution import frame_mean_convolved
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
-#: grid of theta, 1/min: from exchange slower than any tissue of FDG to k2 = 5
-SLOWEST, FASTEST, NODES = 0.02, 6.0, 48
+#: grid of theta, 1/min: from exchange that an hour cannot tell from trapping to k2 + k3 = 4
+SLOWEST, FASTEST, NODES = 0.005, 4.0, 52
 
 #: voxels at once: nodes * voxels floats of each intermediate stay in the processor's cache
 _CHUNK = 1024
-#: a posterior narrower than this many nodes (SD) is replaced by the vertex of its parabola
+#: a posterior narrower than this many nodes (SD) is replaced by its maximum, found on a finer grid
 _NARROW = 0.6
+#: fine nodes a node, and how many of them the parabola through the maximum spans to either side
+_FINE, _SPAN = 20, 2
+#: B is not taken as smaller than this many standard deviations in the prior, which would vanish with it
+_LEAST_EXCHANGE = 0.01
 #: part of a basis function that other columns do not explain, below which float32 cannot tell it
 _LEAST_OWN_PART = 1e-4
 
@@ -94,19 +100,31 @@ class BasisFunctions:
     :param theta: grid, 1/min, equally spaced in the logarithm, (nodes,).
     :param moving: the basis function of every node, (nodes, frames).
     :param weights: of the frames, (frames,), 1/variance up to the voxel's scale.
+    :param fine: the basis function on :func:`fine_grid`, for exact fits of curves with little noise.
+    :param signed: while theta is sought, the first fixed column's coefficient may be negative (with
+        noise uptake near 0 would else push theta to where it is not). Coefficients returned never are.
     """
 
-    def __init__(self, fixed: Float64, theta: Float64, moving: Float64, weights: Float64) -> None:
+    def __init__(
+        self,
+        fixed: Float64,
+        theta: Float64,
+        moving: Float64,
+        weights: Float64,
+        fine: Float64 | None = None,
+        signed: bool = False,
+    ) -> None:
         root = np.sqrt(weights)
         self.theta = theta
         self._log0, self._step = float(np.log(theta[0])), float(np.log(theta[-1] / theta[0]) / (theta.size - 1))
-        self._columns = fixed.shape[1]
+        self._columns, self._signed = fixed.shape[1], signed
         scaled, functions = fixed * root[:, None], moving * root
         order = [c for size in range(self._columns, -1, -1) for c in combinations(range(self._columns), size)]
         self._subsets = [_subset(c, scaled, functions, root) for c in order]
         full = self._subsets[0]
         rows = [np.concatenate([s.captured, s.solution, s.own]) for s in self._subsets]
         self._rows = np.ascontiguousarray(np.concatenate(rows), dtype=np.float32)
+        self._fine = None if fine is None else _subset(order[0], scaled, fine * root, root)
         self._norm = [s.norm.astype(np.float32) for s in self._subsets]
         self._taken = [s.taken.astype(np.float32) for s in self._subsets]
         # Jeffreys' prior: the part of dE/d log(theta) that neither the columns nor E itself explains.
@@ -139,7 +157,7 @@ class BasisFunctions:
         return BasisFit(theta, moving, fixed, spread, energy)
 
     def _chunk(self, frames: Float32, scale: Float32) -> tuple[Float32, Float32, Float32, Float32, Float32]:
-        nodes, voxels = self.theta.size, frames.shape[1]
+        nodes = self.theta.size
         # Not by BLAS: its threads would stay awake beside the estimator's own, for four times the processor
         # time of everything here. This product takes an eighth of the time of a voxel.
         product = np.einsum("rf,fv->rv", self._rows, frames)
@@ -148,7 +166,6 @@ class BasisFunctions:
         offsets: list[Float32] = []
         at = 0
         explained = None
-        without = np.full(voxels, -np.inf, dtype=np.float32)
         for subset in self._subsets:
             size = len(subset.columns)
             captured, base = product[at : at + size], product[at + size : at + 2 * size]
@@ -160,12 +177,13 @@ class BasisFunctions:
             explained = energy if explained is None else explained
             # Energies are taken relative to all fixed columns: that keeps float32's digits for theta.
             offsets.append(energy - explained)
-            np.maximum(without, np.where((base >= 0).all(axis=0), offsets[-1], -np.inf), out=without)
         assert explained is not None
-        gain = self._gains(projections, bases, offsets, without)
+        gain = self._gains(projections, bases, offsets)
         highest = gain.max(axis=0)
-        place, uptake_variance = self._theta(gain, highest, projections[0], bases[0], scale)
-        moving, fixed = self._coefficients(place, projections, bases, offsets, without)
+        place, uptake_variance, narrow = self._theta(gain, highest, projections[0], bases[0], scale)
+        moving, fixed = self._coefficients(place, projections, bases, offsets)
+        if narrow.size and self._fine is not None:
+            self._sharpen(frames[:, narrow], narrow, place, moving, fixed)
         lower = np.minimum(place.astype(np.intp), nodes - 2)
         share = place - lower
         variance = (1 - share) * self._variance[lower] + share * self._variance[lower + 1]
@@ -173,27 +191,40 @@ class BasisFunctions:
         theta = np.exp(np.float32(self._log0) + np.float32(self._step) * place)
         return theta, moving, fixed, spread, explained + highest
 
-    def _gains(
-        self, projections: list[Float32], bases: list[Float32], offsets: list[Float32], without: Float32
-    ) -> Float32:
-        """Energy that the non-negative fit of every node explains beyond the fixed columns', (nodes, voxels).
+    def _without(self, bases: list[Float32], offsets: list[Float32], signed: bool) -> Float32:
+        """Energy beyond the fixed columns' of the best fit without any basis function, (voxels,): at most 0."""
+        best = np.full(offsets[0].shape, -np.inf, dtype=np.float32)
+        for subset, base, offset in zip(self._subsets, bases, offsets, strict=True):
+            feasible = np.ones(offset.shape, dtype=bool)
+            for row in _bounded_rows(subset, signed):
+                feasible &= base[row] >= 0
+            np.maximum(best, np.where(feasible, offset, -np.inf), out=best)
+        return best
 
-        Of all subsets of columns, the feasible one that explains most is the non-negative solution.
+    def _gains(self, projections: list[Float32], bases: list[Float32], offsets: list[Float32]) -> Float32:
+        """Energy that the bounded fit of every node explains beyond the fixed columns', (nodes, voxels).
+
+        Of all subsets of columns, the feasible one that explains most is the bounded solution.
         """
-        gain = np.broadcast_to(without, projections[0].shape).copy()
+        gain = np.broadcast_to(self._without(bases, offsets, self._signed), projections[0].shape).copy()
         for subset, projection, base, offset, norm, taken in zip(
             self._subsets, projections, bases, offsets, self._norm, self._taken, strict=True
         ):
+            if self._signed and 0 not in subset.columns:
+                continue
             feasible = projection > 0
-            for row in range(len(subset.columns)):
+            for row in _bounded_rows(subset, self._signed):
                 feasible &= projection * (taken[row] / norm)[:, None] <= base[row]
             np.maximum(gain, np.where(feasible, projection * projection + offset, -np.inf), out=gain)
         return gain
 
     def _theta(
         self, gain: Float32, highest: Float32, projection: Float32, base: Float32, scale: Float32
-    ) -> tuple[Float32, Float32]:
-        """Posterior median of theta as a place on the grid, and the variance of the first coefficient over it."""
+    ) -> tuple[Float32, Float32, NDArray[np.intp]]:
+        """Posterior median of theta as a place on the grid, and the variance of the first coefficient over it.
+
+        Also which voxels' posteriors are narrow: they have the maximum by a parabola instead.
+        """
         nodes, voxels = gain.shape
         index = np.arange(nodes, dtype=np.float32)
         posterior = gain - highest
@@ -201,7 +232,7 @@ class BasisFunctions:
         np.exp(posterior, out=posterior)
         positive = np.maximum(projection, 0)
         slope = positive * positive
-        slope += np.float32(2 / np.pi) * scale
+        slope += np.float32(_LEAST_EXCHANGE**2) * scale
         np.sqrt(slope, out=slope)
         slope *= self._prior
         posterior *= slope
@@ -219,12 +250,43 @@ class BasisFunctions:
             place[narrow] = _vertex(gain[:, narrow])
         uptake_variance = np.zeros(voxels, dtype=np.float32)
         if self._columns:
-            uptake = np.maximum(base[0] - projection * (self._taken[0][0] / self._norm[0])[:, None], 0)
+            uptake = base[0] - positive * (self._taken[0][0] / self._norm[0])[:, None]
             posterior /= total
             mean = np.einsum("ij,ij->j", posterior, uptake)
             uptake -= mean
             uptake_variance = np.einsum("ij,ij,ij->j", posterior, uptake, uptake)
-        return np.clip(place, 0, nodes - 1).astype(np.float32), uptake_variance
+        return np.clip(place, 0, nodes - 1).astype(np.float32), uptake_variance, narrow
+
+    def _sharpen(
+        self, frames: Float32, voxels: NDArray[np.intp], place: Float32, moving: Float32, fixed: Float32
+    ) -> None:
+        """Best fit of voxels with little noise in float64 on the fine grid, where no coefficient is held at 0."""
+        fine = self._fine
+        assert fine is not None
+        values = frames.astype(np.float64)
+        base = np.einsum("rf,fv->rv", fine.solution, values)
+        centre = np.round(place[voxels].astype(np.float64) * _FINE).astype(np.intp)
+        last = len(fine.norm) - 1
+        for _ in range(2):
+            centre = np.clip(centre, _SPAN, last - _SPAN)
+            along = np.stack([np.einsum("vf,fv->v", fine.own[centre + k], values) for k in (-_SPAN, 0, _SPAN)])
+            gain = np.maximum(along, 0.0) ** 2
+            shift = _parabola(gain[0], gain[1], gain[2])
+            nodes = np.stack([centre - _SPAN, centre, centre + _SPAN])
+            centre = centre + np.round(_SPAN * shift).astype(np.intp)
+        x = shift
+        taps = np.stack([0.5 * x * (x - 1.0), 1.0 - x * x, 0.5 * x * (x + 1.0)])
+        coefficient = along / fine.norm[nodes]
+        others = [np.sum(taps * (b - t[nodes] * coefficient), axis=0) for b, t in zip(base, fine.taken, strict=True)]
+        own = np.sum(taps * coefficient, axis=0)
+        # A coefficient that is 0 comes out as rounding of either sign.
+        least = -1e-5 * (own + sum(np.abs(c) for c in others))
+        inside = (along > 0).all(axis=0) & np.logical_and.reduce([c >= least for c in others] or [own > 0])
+        chosen = voxels[inside]
+        place[chosen] = ((nodes[1] + _SPAN * x) / _FINE)[inside]
+        moving[chosen] = own[inside]
+        for row, column in zip(others, fixed, strict=True):
+            column[chosen] = np.maximum(row[inside], 0.0)
 
     def _coefficients(
         self,
@@ -232,14 +294,13 @@ class BasisFunctions:
         projections: list[Float32],
         bases: list[Float32],
         offsets: list[Float32],
-        without: Float32,
     ) -> tuple[Float32, Float32]:
         """Non-negative coefficients at places between the nodes: (moving, fixed), by cubic interpolation."""
         nodes, voxels = projections[0].shape
         voxel = np.arange(voxels)
         first = np.clip(place.astype(np.intp) - 1, 0, nodes - 4)
         taps = _cubic(place - first)
-        best = without.copy()
+        best = self._without(bases, offsets, signed=False)
         moving = np.zeros(voxels, dtype=np.float32)
         fixed = np.zeros((self._columns, voxels), dtype=np.float32)
         for subset, base, offset in zip(self._subsets, bases, offsets, strict=True):
@@ -270,12 +331,18 @@ class BasisFunctions:
         return moving, fixed
 
 
+def _bounded_rows(subset: _Subset, signed: bool) -> list[int]:
+    """Rows of a subset whose coefficients must not be negative."""
+    return [row for row, column in enumerate(subset.columns) if not (signed and column == 0)]
+
+
 def compartment_basis(
     input_function: InputFunction,
     timing: FrameTiming,
     weights: Float64,
     decay_per_s: float = 0.0,
     trapping: bool = True,
+    exact: bool = True,
 ) -> BasisFunctions:
     """The basis functions of a one-tissue model, or with *trapping* of the irreversible two-tissue model.
 
@@ -283,13 +350,23 @@ def compartment_basis(
 
     :param weights: of the frames, 1/variance up to a voxel's scale.
     :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
+    :param exact: fit curves with little noise on a finer grid.
     """
     columns = [input_function.whole_blood_frame_mean(timing, decay_per_s)]
     if trapping:
         columns.insert(0, input_function.plasma_integral_frame_mean(timing, decay_per_s))
     theta = np.geomspace(SLOWEST, FASTEST, NODES)
-    moving = frame_mean_convolved(input_function.time_s, input_function.plasma_kbq_per_ml, timing, theta, decay_per_s)
-    return BasisFunctions(np.stack(columns, axis=1), theta, moving, weights)
+
+    def response(rates: Float64) -> Float64:
+        return frame_mean_convolved(input_function.time_s, input_function.plasma_kbq_per_ml, timing, rates, decay_per_s)
+
+    fine = response(fine_grid(theta)) if exact else None
+    return BasisFunctions(np.stack(columns, axis=1), theta, response(theta), weights, fine, signed=trapping)
+
+
+def fine_grid(theta: Float64) -> Float64:
+    """The grid that :class:`BasisFunctions` sharpens on: 20 steps for each of *theta*."""
+    return np.geomspace(theta[0], theta[-1], (theta.size - 1) * _FINE + 1)
 
 
 def _subset(columns: tuple[int, ...], fixed: Float64, functions: Float64, root: Float64) -> _Subset:
@@ -324,11 +401,15 @@ def _vertex(gain: Float32) -> Float32:
     voxel = np.arange(voxels)
     top = np.clip(np.argmax(gain, axis=0), 1, nodes - 2)
     below, here, above = (gain[top + k, voxel].astype(np.float64) for k in (-1, 0, 1))
+    return (top + _parabola(below, here, above)).astype(np.float32)
+
+
+def _parabola(below: Float64, here: Float64, above: Float64) -> Float64:
+    """Where the parabola through three values at -1, 0, 1 is highest, within them."""
     bend = below - 2.0 * here + above
     with np.errstate(divide="ignore", invalid="ignore"):
         shift = 0.5 * (below - above) / bend
-    shift = np.where(np.isfinite(shift) & (bend < 0), np.clip(shift, -1.0, 1.0), 0.0)
-    return (top + shift).astype(np.float32)
+    return np.where(np.isfinite(shift) & (bend < 0), np.clip(shift, -1.0, 1.0), 0.0)
 
 
 def _cubic(x: NDArray[np.floating]) -> tuple[NDArray[np.floating], ...]:

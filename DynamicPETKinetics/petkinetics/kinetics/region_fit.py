@@ -110,7 +110,10 @@ class CompartmentFitter:
         self._model, self._ratio = model, blood_to_plasma
         self._response = FrameResponse(input_function, timing, decay_per_s)
         self._weights = np.asarray(weights, dtype=np.float64) / np.max(weights)
-        self._basis = compartment_basis(input_function, timing, self._weights, decay_per_s, model != "one-tissue")
+        trapping = model != "one-tissue"
+        self._basis = compartment_basis(
+            input_function, timing, self._weights, decay_per_s, trapping=trapping, exact=False
+        )
 
     def fit(self, frames_kbq_per_ml: Float64) -> CompartmentFit:
         """Fit a curve's frame means, (frames,)."""
