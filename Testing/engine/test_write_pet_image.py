@@ -314,7 +314,9 @@ def test_units_and_suv_type_are_the_standards_terms(
     assert np.allclose(stored, factor * expected.values[0], atol=0.501 * float(ds.RescaleSlope), rtol=0)
     # The real-world value is the quantity itself, in its UCUM unit, whatever the stored unit is.
     [mapping] = ds.RealWorldValueMappingSequence
-    assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == quantity.ucum
+    said = {"suv": "g/ml{SUVbw}", "suv_lbm": "g/ml{SUVlbm(Janma)}", "suv_bsa": "cm2/ml{SUVbsa}"}
+    [code] = mapping.MeasurementUnitsCodeSequence
+    assert (code.get("CodeValue") or code.LongCodeValue) == said.get(quantity.name, quantity.ucum)
     assert float(mapping.RealWorldValueSlope) == pytest.approx(float(ds.RescaleSlope) / factor, rel=1e-12)
 
 

@@ -69,6 +69,11 @@ _PET_UNITS = {
     "1": ("NONE", 1.0),
 }
 _SUV_TYPES = {"suv": "BW", "suv_lbm": "LBMJANMA", "suv_bsa": "BSA"}
+_SUV_UNITS = {
+    "suv": codes.UCUM.StandardizedUptakeValueBodyWeight,
+    "suv_lbm": codes.UCUM.StandardizedUptakeValueLeanBodyMassJanma,
+    "suv_bsa": codes.UCUM.StandardizedUptakeValueBodySurfaceArea,
+}
 
 #: Body Part Examined (PS3.16 annex L) -> region of CID 4031
 _REGIONS = {
@@ -115,7 +120,9 @@ def quantity_label(quantity: Quantity, blood: str = "") -> str:
 
 
 def unit_code(quantity: Quantity) -> Code:
-    """The UCUM code of a map's unit."""
+    """The UCUM code of a map's unit; of SUV, that of CID 85, which says which SUV it is."""
+    if quantity.name in _SUV_UNITS:
+        return _SUV_UNITS[quantity.name]
     return codes.UCUM.NoUnits if quantity.ucum == "1" else Code(quantity.ucum, "UCUM", unit_text(quantity))
 
 
