@@ -250,7 +250,7 @@ class BasisFunctions:
             place[narrow] = _vertex(gain[:, narrow])
         uptake_variance = np.zeros(voxels, dtype=np.float32)
         if self._columns:
-            uptake = base[0] - positive * (self._taken[0][0] / self._norm[0])[:, None]
+            uptake = np.maximum(base[0] - positive * (self._taken[0][0] / self._norm[0])[:, None], 0)
             posterior /= total
             mean = np.einsum("ij,ij->j", posterior, uptake)
             uptake -= mean
