@@ -21,6 +21,10 @@ Record = Mapping[str, object]
 DISCLAIMER = "Not a medical device. For research, not for diagnosis."
 _METHODS = {
     "patlak": "Patlak graphical analysis",
+    "gaussian": "Patlak, Gaussian filter",
+    "hypr": "Patlak, HYPR-LR",
+    "nlm": "Patlak, non-local means",
+    "total-variation": "Patlak, total variation",
     "two-tissue": "Irreversible two-tissue model",
     "two-tissue-reversible": "Reversible two-tissue model",
     "one-tissue": "One-tissue model",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.body import body_mask
-from petkinetics.estimators.estimator import Problem, Progress, estimate_in_memory, no_progress
+from petkinetics.estimators.estimator import Problem, Progress, estimate_in_memory, no_progress, uses_whole_series
 from petkinetics.estimators.patlak import Patlak
 from petkinetics.evaluate.known_truth import Row, lesion_rows, organ_rows, whole_map_row
 from petkinetics.input_function.idif import image_derived_input
@@ -116,7 +116,7 @@ def aorta_input(patient: DigitalPatient, until_min: float | None) -> InputFuncti
 
 
 def problem_of(patient: DigitalPatient, curve: InputFunction, t_star_min: float, until_min: float | None) -> Problem:
-    """The estimate to make: frames of the window, the body as the engine finds it."""
+    """The estimate to make: frames of the window (t* 0: all), the body as the engine finds it."""
     frames = patient.series.timing.window(t_star_min, until_min)
     return Problem(patient.series, curve, frames, body_mask(patient.series, frames.tolist()))
 
@@ -167,11 +167,11 @@ def _judge(study: Study, patient: DigitalPatient, case: Row, tables: dict[str, l
     assert until is None or isinstance(until, float | int)
     for source in INPUTS:
         curve = aorta_input(patient, until) if source == INPUTS[0] else patient.input_function
-        problem = problem_of(patient, curve, study.t_star_min, until)
         for method in dict.fromkeys((Patlak.method, study.method)):
+            estimator = make_estimator(method)
+            problem = problem_of(patient, curve, 0.0 if uses_whole_series(estimator) else study.t_star_min, until)
             options = dict(study.options) if method == study.method else {}
-            asked = Problem(problem.series, curve, problem.frames, problem.mask, options)
-            result = estimate_in_memory(make_estimator(method), asked)
+            result = estimate_in_memory(estimator, replace(problem, options=options))
             key = {**case, "input": source, "method": method}
             _add_rows(patient, result, key, tables)
 

@@ -44,6 +44,10 @@ _QUANTITIES = {
 _RELATIVE_TO_BLOOD = {"ki", "v0", "ki_sd", "v0_sd", "k1", "vt", "mrglc", "mrglc_sd"}
 _METHODS = {
     "patlak": Code("PATLAK", SCHEME, "Patlak graphical analysis"),
+    "gaussian": Code("PATLAK_GAUSSIAN", SCHEME, "Patlak graphical analysis, Gaussian filter"),
+    "hypr": Code("PATLAK_HYPR", SCHEME, "Patlak graphical analysis, HYPR-LR"),
+    "nlm": Code("PATLAK_NLM", SCHEME, "Patlak graphical analysis, non-local means"),
+    "total-variation": Code("PATLAK_TV", SCHEME, "Patlak graphical analysis, total variation"),
     "two-tissue": Code("TWO_TISSUE", SCHEME, "Irreversible two-tissue compartment model"),
     "two-tissue-reversible": Code("TWO_TISSUE_REV", SCHEME, "Reversible two-tissue compartment model"),
     "one-tissue": Code("ONE_TISSUE", SCHEME, "One-tissue compartment model"),
