@@ -247,6 +247,12 @@ def reference_outside(ds):
         item.FrameContentSequence[0].FrameReferenceDateTime = "20240314120000"
 
 
+def two_slopes(ds):
+    for item in ds.PerFrameFunctionalGroupsSequence:
+        item.PixelValueTransformationSequence[0].RescaleType = "BQML"
+        item.PixelValueTransformationSequence[0].RescaleSlope = "1.5"
+
+
 def wrong_factor(ds):
     for item in ds.PerFrameFunctionalGroupsSequence:
         item.PETFrameCorrectionFactorsSequence[0].DecayFactor = "1.5"
@@ -289,6 +295,7 @@ def no_injection(ds):
         (no_times, "does not say when it began"),
         (no_duration, r"duration of frame \d+ .* is missing"),
         (reference_outside, "contradict each other"),
+        (two_slopes, "two slopes for the same unit"),
         (wrong_factor, "contradict the decay correction"),
         (undated_correction, "but not to when"),
         (unsaid_correction, "does not say to when the images are decay-corrected"),

@@ -259,6 +259,7 @@ def _unit_and_rescale(groups: _Groups) -> dict[str, str]:
     known.sort(key=lambda entry: ("BQML", "GML").index(entry[0][0]) if entry[0][0] in ("BQML", "GML") else 2)
     if known:
         (units, suv_type), mapping = known[0]
+        _require_one_slope(groups, units, float(mapping.RealWorldValueSlope))
         return {
             "Units": units,
             "SUVType": suv_type,
@@ -267,6 +268,18 @@ def _unit_and_rescale(groups: _Groups) -> dict[str, str]:
         }
     units = groups.text("Units") or _RESCALE_TYPES.get(groups.text("RescaleType").strip().upper(), "")
     return {"Units": units}
+
+
+def _require_one_slope(groups: _Groups, units: str, slope: float) -> None:
+    """Where both scales claim the same unit they must agree."""
+    rescale = groups.text("RescaleSlope")
+    claimed = groups.text("Units") or _RESCALE_TYPES.get(groups.text("RescaleType").strip().upper(), "")
+    if rescale and claimed == units and abs(float(rescale) - slope) > 1e-3 * abs(slope):
+        raise InputError(
+            f"A frame has two slopes for the same unit ({units}): {slope:g} in its real-world value mapping, "
+            f"{float(rescale):g} in its pixel value transformation.",
+            _AGAIN,
+        )
 
 
 def _same_moment(images: Sequence[ImageHeader], positions: Sequence[str]) -> list[ImageHeader]:

@@ -166,9 +166,12 @@ def in_layers(regions: Iterable[tuple[int, NDArray[np.bool_]]]) -> list[IntArray
     """
     layers: list[IntArray] = []
     for label, inside in regions:
-        room = next((layer for layer in layers if not layer[inside].any()), None)
-        if room is None:
-            room = np.zeros(inside.shape, dtype=np.int32)
-            layers.append(room)
-        room[inside] = label
+        number = next((i for i, layer in enumerate(layers) if not layer[inside].any()), len(layers))
+        if number == len(layers):
+            layers.append(np.zeros(inside.shape, dtype=np.uint8))
+        # filled contours are large: as few bytes a voxel as the labels need
+        layers[number] = layers[number].astype(
+            np.promote_types(layers[number].dtype, np.min_scalar_type(label)), copy=False
+        )
+        layers[number][inside] = label
     return layers

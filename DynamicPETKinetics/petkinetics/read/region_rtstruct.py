@@ -33,14 +33,17 @@ _FLAT_MM = 0.1
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 
 
-def read_structure_set(path: Path) -> Regions:
+def read_structure_set(path: Path, wanted: str | None = None) -> Regions:
     """Every structure that has closed contours, under its ROI number and name.
 
+    :param wanted: number or name of the only structure that is needed, which is then filled alone; where
+        there is no such structure, all are read.
     :raises InputError: the object is damaged, has no closed contours, or contours that are not flat, not
         parallel, or all in one plane (then the thickness of a slice is not known).
     """
     try:
         ds = dcmread(path)
+        names = {int(item.ROINumber): str(item.get("ROIName", "")) for item in ds.get("StructureSetROISequence") or []}
         contours = {number: list(_contours(roi, path.name)) for number, roi in _rois(ds)}
     except InputError:
         raise
@@ -51,11 +54,14 @@ def read_structure_set(path: Path) -> Regions:
     contours = {number: found for number, found in contours.items() if found}
     if not contours:
         raise InputError(f"The structure set '{path.name}' has no closed contours, so no regions.")
+    # planes are those of all contours: a structure in a single plane is as thick as the others' slices
     planes = _Planes.of([c for found in contours.values() for c in found], path.name)
+    if wanted is not None:
+        chosen = {n: c for n, c in contours.items() if wanted.casefold() in (str(n), names.get(n, "").casefold())}
+        contours = chosen or contours
     geometry, x, y = planes.grid(contours.values())
     filled = ((number, planes.fill(found, geometry, x, y)) for number, found in contours.items())
     layers = in_layers(filled)
-    names = {int(item.ROINumber): str(item.get("ROIName", "")) for item in ds.get("StructureSetROISequence") or []}
     named = [(number, names.get(number, "")) for number in contours]
     regions = Regions(layers[0], distinct_names(named), geometry, path.name, layers=tuple(layers[1:]))
     if not regions.label_values:

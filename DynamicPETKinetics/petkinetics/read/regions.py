@@ -44,7 +44,7 @@ def read_regions(spec: str | Path) -> Regions:
         are no labels (fractions, negative, not a number), is empty, or lacks the label asked for.
     """
     path, label = _split_spec(str(spec))
-    regions = _read_dicom(path) if _is_dicom(path) else read_label_map(path)
+    regions = _read_dicom(path, label) if _is_dicom(path) else read_label_map(path)
     return regions if label is None else regions.select(label)
 
 
@@ -67,7 +67,7 @@ def _is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
-def _read_dicom(path: Path) -> Regions:
+def _read_dicom(path: Path, label: str | None) -> Regions:
     from pydicom import dcmread
     from pydicom.uid import RTStructureSetStorage, SegmentationStorage
 
@@ -78,7 +78,7 @@ def _read_dicom(path: Path) -> Regions:
     if kind == RTStructureSetStorage:
         from petkinetics.read.region_rtstruct import read_structure_set
 
-        return read_structure_set(path)
+        return read_structure_set(path, label)
     if kind in (SegmentationStorage, _LABEL_MAP_SEGMENTATION):
         from petkinetics.read.region_dicom_seg import read_dicom_segmentation
 
