@@ -25,10 +25,14 @@ from petkinetics.simulate.patient import (
 )
 from petkinetics.simulate.physiology import draw_kinetics
 from petkinetics.simulate.thorax import Thorax
-from petkinetics.simulate.thorax.template import BLOOD, TISSUES
+from petkinetics.simulate.thorax.template import TISSUES
 
 NAMES = dict(enumerate(TISSUES))
 LABEL = {name: label for label, name in NAMES.items()}
+BLOOD = (
+    *("left ventricle", "left atrium", "right heart", "pulmonary artery"),
+    *("superior vena cava", "inferior vena cava", "aorta"),
+)
 
 
 @pytest.fixture(scope="module")

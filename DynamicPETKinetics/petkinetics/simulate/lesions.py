@@ -120,11 +120,16 @@ class _Ground:
         low = (anatomy.low_mm[0], anatomy.low_mm[1], low_z_mm - 8.0)
         high = (anatomy.high_mm[0], anatomy.high_mm[1], high_z_mm + 8.0)
         x, y, z = (np.arange(lo, hi, _LATTICE_MM, dtype=np.float32) for lo, hi in zip(low, high, strict=True))
-        self._axes = (x, y, z)
         self._z_range = (low_z_mm, high_z_mm)
         self._blood = list(anatomy.blood)
         self._by_name = {name: label for label, name in anatomy.names.items()}
-        self._labels = anatomy.paint(x, y, z)
+        labels = anatomy.paint(x, y, z)
+        # the body with a margin of air, within which all distances are what they are on the whole lattice
+        columns, rows = (
+            _with_margin(np.flatnonzero(labels.any(axis=axes)), n) for axes, n in (((0, 1), len(x)), ((0, 2), len(y)))
+        )
+        self._axes = (x[columns], y[rows], z)
+        self._labels = labels[:, rows, columns]
         self._distances: dict[tuple[str, str], Float32] = {}
         #: sites that this body has
         self.sites = [name for name, site in SITES.items() if self._are(site.tissues).any()]
@@ -168,6 +173,10 @@ class _Ground:
     def _are(self, tissues: tuple[str, ...]) -> NDArray[np.bool_]:
         labels = [self._by_name[tissue] for tissue in tissues if tissue in self._by_name]
         return np.asarray(np.isin(self._labels, labels))
+
+
+def _with_margin(inside: NDArray[np.intp], size: int) -> slice:
+    return slice(max(int(inside[0]) - 1, 0), min(int(inside[-1]) + 2, size)) if inside.size else slice(0, size)
 
 
 def _distance_to(mask: NDArray[np.bool_]) -> Float32:

@@ -52,17 +52,6 @@ TISSUES = (
 )
 #: label of each tissue
 LABEL = {name: index for index, name in enumerate(TISSUES)}
-#: tissues that are blood
-BLOOD = (
-    "left ventricle",
-    "left atrium",
-    "right heart",
-    "pulmonary artery",
-    "superior vena cava",
-    "inferior vena cava",
-    "aorta",
-)
-
 #: displacement of organs from the template, one standard deviation
 _DEFORMATION_MM = 4.0
 _DEFORMATION_SPACING_MM = 62.0
