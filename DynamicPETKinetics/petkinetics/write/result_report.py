@@ -30,6 +30,8 @@ from petkinetics.series import Float32
 from petkinetics.write.tables import write_table
 
 Warn = Callable[[str], None]
+#: the maps that the report shows, where a method has them
+_PICTURED = ("ki", "suv", "mrglc", "v0", "k1", "vt", "fv", "ki_sd", "residual")
 #: frames with less blood than this share of the peak are not drawn in the Patlak plot
 _LEAST_BLOOD = 0.02
 
@@ -107,7 +109,7 @@ def write_result_report(
     label = str(record["ki_label"])
     main = next(maps[name] for name in ("ki", "k1") if name in maps)
     centre = None if regions is None else _centre_of_hottest(regions.regions, main)
-    shown = [maps[name] for name in ("ki", "v0", "k1", "vt", "fv", "ki_sd", "residual") if name in maps]
+    shown = [maps[name] for name in _PICTURED if name in maps]
     over = f"{main.quantity.name}_over_anatomy.png"
     drawings: list[Drawing] = [
         partial(
