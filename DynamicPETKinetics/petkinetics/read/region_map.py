@@ -165,13 +165,24 @@ def in_layers(regions: Iterable[tuple[int, NDArray[np.bool_]]]) -> list[IntArray
     :param regions: label and where it is, one after the other; labels above zero.
     """
     layers: list[IntArray] = []
-    for label, inside in regions:
-        number = next((i for i, layer in enumerate(layers) if not layer[inside].any()), len(layers))
+    for label, whole in regions:
+        # only where the region is: it is mostly a small part of the grid
+        box = _bounding_box(whole)
+        inside = whole[box]
+        number = next((i for i, layer in enumerate(layers) if not layer[box][inside].any()), len(layers))
         if number == len(layers):
-            layers.append(np.zeros(inside.shape, dtype=np.uint8))
+            layers.append(np.zeros(whole.shape, dtype=np.uint8))
         # filled contours are large: as few bytes a voxel as the labels need
-        layers[number] = layers[number].astype(
-            np.promote_types(layers[number].dtype, np.min_scalar_type(label)), copy=False
-        )
-        layers[number][inside] = label
+        kind = np.promote_types(layers[number].dtype, np.min_scalar_type(label))
+        layers[number] = layers[number].astype(kind, copy=False)
+        layers[number][box][inside] = label
     return layers
+
+
+def _bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The slices around everything inside; empty ones where there is nothing."""
+    box = []
+    for axis in range(mask.ndim):
+        used = np.flatnonzero(mask.any(axis=tuple(i for i in range(mask.ndim) if i != axis)))
+        box.append(slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0))
+    return tuple(box)

@@ -10,7 +10,7 @@ is a hole (even-odd rule). Structures may overlap.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,11 +82,22 @@ def _contours(roi: Dataset, name: str) -> Iterator[Float64]:
     for item in roi.get("ContourSequence") or []:
         if str(item.get("ContourGeometricType", "")) not in _CLOSED:
             continue  # points and open lines enclose nothing
-        data = np.array(item.get("ContourData") or [], dtype=np.float64)
+        data = _numbers(item)
         if data.size % 3 or not np.isfinite(data).all():
             raise InputError(f"A contour in '{name}' has coordinates that are no points in space.", "Export it again.")
         if data.size >= 9:
             yield data.reshape(-1, 3)
+
+
+def _numbers(item: Dataset) -> Float64:
+    """A contour's coordinates, without a pydicom object for each of what may be a million."""
+    element = item.get_item("ContourData") if "ContourData" in item else None
+    value = None if element is None else element.value
+    if isinstance(value, bytes):
+        parts: Sequence[object] = value.decode("ascii").strip(" \x00").split("\\")
+    else:
+        parts = value if isinstance(value, Sequence) else []
+    return np.array([float(str(part)) for part in parts if part not in ("", None)], dtype=np.float64)
 
 
 class _Planes:
