@@ -27,6 +27,7 @@ test: $(VENV)/.ready-to-test
 
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python Testing/benchmarks/run.py
+	$(BIN)/python Testing/benchmarks/two_tissue.py
 
 figures: $(VENV)/.ready-to-run
 	$(BIN)/python Testing/figures.py

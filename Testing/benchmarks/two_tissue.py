@@ -1,6 +1,6 @@
 """The irreversible two-tissue model: processor time a voxel, Ki without noise, and the median of Ki with noise.
 
-    python Testing/benchmarks/two_tissue.py [--quick] [--kmap CHECKOUT] [--json FILE]
+    python Testing/benchmarks/two_tissue.py [--quick] [--voxels N] [--kmap CHECKOUT] [--json FILE]
 
 Times: the whole command on 256 x 256 x 71 x 28 voxels (--quick: an eighth), its processor seconds over
 the voxels of the mask; and a region's fit. Bias: tissues with the noise of dose 4, 1 and 1/4, six input
@@ -201,6 +201,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="an eighth of the voxels, fewer noisy ones")
     parser.add_argument("--kmap", type=Path, metavar="CHECKOUT", help="checkout of KMAP-C to build and race")
+    parser.add_argument("--voxels", type=int, help="noisy voxels a tissue, dose and input function (500; quick 150)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -214,7 +215,7 @@ def main() -> int:
             sample = np.concatenate([world.voxels(name, 20) for name in TISSUES])
             kmap_us = 1e6 * kmap.fit(world.blood, _TIMING, 1.0 / np.maximum(world.body, 1e-2), sample)[1]
         noise_free, region = noise_free_error(), region_ms()
-        table = bias_table(kmap, 150 if args.quick else 500)
+        table = bias_table(kmap, args.voxels or (150 if args.quick else 500))
     origin = "built here" if kmap is not None else "published"
     checks = [
         ("processor time of the whole command a voxel", microseconds, MOST_US_A_VOXEL, "us"),

@@ -186,6 +186,7 @@ def test_the_document_shows_what_the_study_finds(estimate: Path) -> None:
     text = study.DOCUMENT.read_text(encoding="utf-8")
     found = {
         "grey matter": study.grey_matter_table(),
+        "grey matter, compartments": study.compartment_table(),
         "real slice": study.slice_table(study.slice_maps(estimate), study.slice_frames()),
     }
     for name, table in found.items():
