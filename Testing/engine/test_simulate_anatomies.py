@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from scipy import ndimage
@@ -22,6 +23,7 @@ from petkinetics.simulate.thorax import Thorax
 from petkinetics.simulate.torso_ct import TorsoCT, ct_labels
 from petkinetics.simulate.total_body import TotalBody
 from petkinetics.simulate.variants import partly_out_of_view
+from petkinetics.simulate.write import write_patient
 from petkinetics.write.tables import read_table
 
 DATA = Path(__file__).parents[1] / "data" / "anatomy_totalsegmentator"
@@ -344,3 +346,16 @@ def test_the_command_makes_every_anatomy(anatomy: str, fmt: str, tmp_path: Path)
     names = {row["name"] for row in read_table(out / "labels.tsv")}
     assert {"skin", "lesion"} <= names
     assert read_table(out / "aorta.tsv")[0]["name"] in names
+    if fmt == "dicom":
+        header = pydicom.dcmread(next((out / "dicom").rglob("*.dcm")), stop_before_pixels=True)
+        assert header.BodyPartExamined == {"brain": "BRAIN", "total-body": "WHOLEBODY"}[anatomy]
+
+
+def test_two_scans_of_a_person_are_two_studies(tmp_path: Path) -> None:
+    uids = set()
+    crop = VolumeGeometry((2, 24, 24), (8.0, 8.0, 8.0), (-92.0, -92.0, 0.0))
+    for n, scan in enumerate(({}, {"dose": 0.5}, {"anatomy": "torso-ct"}, {})):
+        write_patient(simulate_patient(seed=1, timing=LAST, geometry=crop, **scan), tmp_path / str(n))
+        header = pydicom.dcmread(next((tmp_path / str(n)).rglob("*.dcm")), stop_before_pixels=True)
+        uids.add((header.StudyInstanceUID, header.SeriesInstanceUID, header.SOPInstanceUID))
+    assert len(uids) == 3, "the same scan again is the same study"

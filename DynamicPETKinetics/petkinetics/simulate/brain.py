@@ -50,6 +50,7 @@ class Brain:
         centre_mm=-6.0,
         calibration="white matter",
         blood_region="carotid arteries",
+        body_part="BRAIN",
     )
 
     def __init__(self, seed: int, weight_kg: float, aneurysm: bool = False) -> None:  # noqa: ARG002

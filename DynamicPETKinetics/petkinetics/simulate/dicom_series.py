@@ -111,7 +111,7 @@ def _patient_and_study(ds: Dataset, series: DynamicSeries, vendor: Vendor, uid: 
     ds.StudyInstanceUID, ds.FrameOfReferenceUID = uid("study"), uid("frame of reference")
     ds.StudyID, ds.AccessionNumber, ds.ReferringPhysicianName = "1", "", ""
     ds.StudyDescription, ds.SeriesDescription = "SIMULATED PET", "DYNAMIC PET AC"
-    ds.SeriesNumber, ds.BodyPartExamined, ds.PositionReferenceIndicator = 4, "CHEST", ""
+    ds.SeriesNumber, ds.PositionReferenceIndicator = 4, ""
     ds.Manufacturer, ds.ManufacturerModelName, ds.ReconstructionMethod = _EQUIPMENT[vendor]
     ds.SoftwareVersions, ds.CollimatorType = "simulated", "NONE"
     ds.RandomsCorrectionMethod, ds.AttenuationCorrectionMethod = "DLYD", "CT-derived mu-map"
@@ -232,7 +232,8 @@ def write_dicom_series(
     transfer_syntax: str = ExplicitVRLittleEndian,
     decay_correction: DecayReference = "START",
     units: Units = "BQML",
-    seed: int = 0,
+    seed: int | str = 0,
+    body_part: str = "CHEST",
     per_image_rescale: bool = True,
     injection: datetime | None = None,
     slice_positions_mm: ArrayLike | None = None,
@@ -251,7 +252,8 @@ def write_dicom_series(
         and series are replaced.
     :param transfer_syntax: UID; compressed ones need pydicom's encoders (JPEG-LS, JPEG 2000, RLE).
     :param units: BQML, GML (SUV by body weight) or CNTS (with Philips' private factors).
-    :param seed: makes the UIDs; the same seed gives the same UIDs.
+    :param seed: number or text that makes the UIDs; the same seed gives the same UIDs.
+    :param body_part: Body Part Examined, where there is no template.
     :param per_image_rescale: a rescale slope for each image, as scanners do; else one for all.
     :param injection: moment of injection; the template's, or 2024-03-14 09:30, if not given.
     :param slice_positions_mm: (slices, 3), of each slice's first voxel, where slices are not evenly spaced.
@@ -272,6 +274,8 @@ def write_dicom_series(
 
     start = injection + timedelta(seconds=series_start_s)
     ds = _common_header(series, vendor, template, units, decay_correction, injection, start, uid)
+    if template is None:
+        ds.BodyPartExamined = body_part
     reference_s = series_start_s if decay_correction == "START" else 0.0
     decay_to_reference = exp(-tracer.decay_per_s * reference_s)
     if vendor == "philips" or units == "CNTS":

@@ -30,6 +30,7 @@ class ScanPlan:
         noise's variance is *beds* times that of one bed.
     :param calibration: tissue whose voxels vary by 12 % at dose 1 in the frame from 60 to 65 min (one bed).
     :param blood_region: tissue from which an observer takes the input function.
+    :param body_part: as DICOM headers name it.
     """
 
     voxels: Mapping[str, Voxels]
@@ -37,6 +38,7 @@ class ScanPlan:
     beds: int = 1
     calibration: str = "liver"
     blood_region: str = "aorta"
+    body_part: str = "CHEST"
 
     def grid(self, size: str) -> VolumeGeometry:
         """The voxel grid of a size.

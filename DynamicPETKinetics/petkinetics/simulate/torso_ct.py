@@ -104,7 +104,7 @@ class TorsoCT:
     :param aneurysm: whether the aorta below the kidneys' arteries has one.
     """
 
-    plan: ClassVar[ScanPlan] = ScanPlan(TRUNK_VOXELS)
+    plan: ClassVar[ScanPlan] = ScanPlan(TRUNK_VOXELS, body_part="ABDOMEN")
 
     def __init__(self, seed: int, weight_kg: float, aneurysm: bool = False) -> None:
         rng = stream(seed, "torso-ct")

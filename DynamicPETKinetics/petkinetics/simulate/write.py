@@ -11,7 +11,7 @@ import numpy as np
 from petkinetics import __version__
 from petkinetics.errors import InputError
 from petkinetics.simulate.dicom_series import Vendor, write_dicom_series
-from petkinetics.simulate.patient import DigitalPatient
+from petkinetics.simulate.patient import ANATOMIES, DigitalPatient
 from petkinetics.write.input_function import write_input_function
 from petkinetics.write.nifti import NiftiWriter, write_volume
 from petkinetics.write.staging import staged_folder
@@ -38,10 +38,10 @@ def write_patient(patient: DigitalPatient, out: Path, fmt: Format = "dicom", ven
         raise InputError(f"'{vendor}' is not a vendor to imitate; choose {', '.join(get_args(Vendor))}.")
     with staged_folder(out) as folder:
         if fmt == "dicom":
-            seed = patient.settings["seed"]
-            write_dicom_series(
-                folder / "dicom", patient.series, vendor=vendor, seed=seed if isinstance(seed, int) else 0
-            )
+            # another scan of the same person is another study: what makes the scan makes its UIDs
+            scan = "/".join(str(value) for value in patient.settings.values())
+            body_part = ANATOMIES[str(patient.settings["anatomy"])].plan.body_part
+            write_dicom_series(folder / "dicom", patient.series, vendor=vendor, seed=scan, body_part=body_part)
         else:
             _write_nifti(patient, folder)
         _write_labels(patient, folder)

@@ -38,6 +38,7 @@ class TotalBody(Thorax):
         voxels={"full": ((200, 168, 168), (4.07, 4.07, 5.0)), "small": ((125, 108, 108), (6.0, 6.0, 8.0))},
         centre_mm=-97.0,
         beds=6,
+        body_part="WHOLEBODY",
     )
     tissues: ClassVar[tuple[str, ...]] = TOTAL_TISSUES
     build: ClassVar[type[Template]] = TotalTemplate
