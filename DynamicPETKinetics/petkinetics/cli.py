@@ -93,7 +93,8 @@ _Commands = argparse._SubParsersAction  # the type that add_subparsers returns h
 def _add_simulate(commands: _Commands) -> None:
     p = commands.add_parser("simulate", help="make a digital patient with known truth")
     p.add_argument("out", metavar="OUT", type=Path, help="folder to make")
-    p.add_argument("--anatomy", choices=("thorax", "torso-ct", "total-body", "brain"), default="thorax")
+    anatomies = ("thorax", "torso-ct", "total-body", "brain")
+    p.add_argument("--anatomy", choices=anatomies, default="thorax", help="torso-ct: from a real CT (default: thorax)")
     p.add_argument("--size", choices=("small", "full"), default="small")
     p.add_argument("--seed", type=int, default=0, help="training 0-89999, validation 90000-, test 91000-")
     p.add_argument("--dose", type=float, default=1.0, help="1: voxel CoV 12 %% in the liver in the last 300-s frame")
