@@ -158,7 +158,7 @@ class SeriesOrigin:
     """Where a series came from, for the record (no patient identity).
 
     :param path: folder or file that was read.
-    :param format: "dicom", "nifti" or "memory".
+    :param format: "dicom", "nifti", "seq.nrrd" or "memory".
     :param series_uids: DICOM Series Instance UIDs, empty for others.
     :param manufacturer: "" where unknown.
     :param units: as stored ("BQML", "GML", "CNTS", "Bq/mL" ...).
