@@ -354,8 +354,9 @@ def test_the_command_makes_every_anatomy(anatomy: str, fmt: str, tmp_path: Path)
 def test_two_scans_of_a_person_are_two_studies(tmp_path: Path) -> None:
     uids = set()
     crop = VolumeGeometry((2, 24, 24), (8.0, 8.0, 8.0), (-92.0, -92.0, 0.0))
-    for n, scan in enumerate(({}, {"dose": 0.5}, {"anatomy": "torso-ct"}, {})):
-        write_patient(simulate_patient(seed=1, timing=LAST, geometry=crop, **scan), tmp_path / str(n))
+    other = VolumeGeometry((2, 24, 24), (8.0, 8.0, 8.0), (-92.0, -92.0, 20.0))
+    for n, scan in enumerate(({}, {"dose": 0.5}, {"anatomy": "torso-ct"}, {"geometry": other}, {})):
+        write_patient(simulate_patient(**{"seed": 1, "timing": LAST, "geometry": crop, **scan}), tmp_path / str(n))
         header = pydicom.dcmread(next((tmp_path / str(n)).rglob("*.dcm")), stop_before_pixels=True)
         uids.add((header.StudyInstanceUID, header.SeriesInstanceUID, header.SOPInstanceUID))
-    assert len(uids) == 3, "the same scan again is the same study"
+    assert len(uids) == 4, "the same scan again is the same study"

@@ -39,7 +39,9 @@ def write_patient(patient: DigitalPatient, out: Path, fmt: Format = "dicom", ven
     with staged_folder(out) as folder:
         if fmt == "dicom":
             # another scan of the same person is another study: what makes the scan makes its UIDs
-            scan = "/".join(str(value) for value in patient.settings.values())
+            where, when = patient.series.geometry, patient.series.timing
+            parts = (*patient.settings.values(), where.shape, where.origin_mm, *when.start_s, *when.end_s)
+            scan = "/".join(str(part) for part in parts)
             body_part = ANATOMIES[str(patient.settings["anatomy"])].plan.body_part
             write_dicom_series(folder / "dicom", patient.series, vendor=vendor, seed=scan, body_part=body_part)
         else:
