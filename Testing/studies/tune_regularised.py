@@ -6,22 +6,22 @@ Every seed is simulated on the voxels of Liang et al. 2023 (some slices at diffe
 trunk) in three doses; every method runs over its grid on the scan until 35 min and on the full one.
 One row a run is appended to OUT.tsv, so the seeds can be run one after another. With
 ``--best OUT.tsv`` the best setting of every case is printed instead, beside what the automatic
-strength reaches. Validation seeds only.
+strength reaches, and the law that the automatic strength follows. Validation seeds only.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from petkinetics.estimators.estimator import Problem, no_progress
-from petkinetics.estimators.gaussian import GaussianPatlak, noise_to_contrast
+from petkinetics.estimators.gaussian import GaussianPatlak
 from petkinetics.estimators.hypr import HyprPatlak
-from petkinetics.estimators.nlm import NonLocalMeansPatlak
+from petkinetics.estimators.nlm import SEARCH_MM, NonLocalMeansPatlak, non_local_means
 from petkinetics.estimators.patlak import prepare_fit
 from petkinetics.estimators.regularised import PatlakImages, RegularisedPatlak, read_images
 from petkinetics.estimators.total_variation import TotalVariationPatlak
@@ -29,7 +29,7 @@ from petkinetics.simulate.patient import DigitalPatient, simulate_patient
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
 from petkinetics.simulate.study import aorta_input, middle_slices, problem_of
 
-SLICES = 14
+SLICES = 12
 DOSES = (1.0, 0.25, 0.1)
 ENDS_MIN = (35.0, 65.0)
 T_STAR_MIN = 9.0
@@ -46,7 +46,7 @@ GRIDS = {
     "total-variation": (0.08, 0.12, 0.17, 0.22, 0.28, 0.36, 0.45, 0.55, 0.7, 0.9, 1.2, 1.6),
 }
 COLUMNS = (
-    *("seed", "dose", "until_min", "method", "strength", "automatic", "ki_rmse", "lesion_bias", "seconds"),
+    *("seed", "dose", "until_min", "method", "strength", "automatic", "ki_rmse", "lesion_bias"),
     *("ki_sd", "v0_sd", "noise_to_contrast", "correlation_sd_mm"),
 )
 
@@ -80,22 +80,30 @@ def rows_of(seed: int):  # type: ignore[no-untyped-def]
                 "until_min": until,
                 "ki_sd": float(sd[0]),
                 "v0_sd": float(sd[1]),
-                "noise_to_contrast": noise_to_contrast(images),
+                "noise_to_contrast": images.noise_to_contrast,
                 "correlation_sd_mm": float(np.mean(images.correlation.sd_mm)),
             }
             yield case | {"method": "patlak", "strength": 0.0} | judge(patient, images, box, images.values)
             for method in METHODS:
                 automatic = method.automatic_strength(images)
-                for strength in (*GRIDS[method.method], automatic):
-                    began = time.monotonic()
-                    plain = Problem(problem.series, problem.input_function, problem.frames, problem.mask)
-                    found = method.regularise(images, float(strength), plain, no_progress)
+                strengths = [*map(float, GRIDS[method.method]), automatic]
+                for strength, values in _regularised(method, images, problem, strengths):
                     yield (
                         case
                         | {"method": method.method, "strength": strength, "automatic": int(strength == automatic)}
-                        | {"seconds": time.monotonic() - began}
-                        | judge(patient, images, box, found.values)
+                        | judge(patient, images, box, values)
                     )
+
+
+def _regularised(
+    method: RegularisedPatlak, images: PatlakImages, problem: Problem, strengths: list[float]
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Every strength with its images; non-local means compares the patches once for all."""
+    if isinstance(method, NonLocalMeansPatlak):
+        yield from zip(strengths, non_local_means(images, strengths, SEARCH_MM, no_progress), strict=True)
+        return
+    for strength in strengths:
+        yield strength, method.regularise(images, strength, problem, no_progress).values
 
 
 def tune(out: Path, seeds: list[int]) -> None:
@@ -145,8 +153,48 @@ def best(out: Path) -> None:
                 print("| " + " | ".join(cells) + " |")
 
 
+def laws(out: Path) -> None:
+    """Print, for every method, the power law of noise/contrast through the best settings, and how well it does.
+
+    The law strength = a (noise/contrast)^b is fitted to the logarithms of each seed's and case's best
+    setting. The loss is the mean over seeds and cases of the RMSE at the setting nearest to the law (or to the best
+    constant), over that of the best setting.
+    """
+    with out.open(encoding="utf-8") as stream:
+        rows = [r for r in csv.DictReader(stream, delimiter="\t") if r["automatic"] == "0"]
+    print("\n| method | a | b | loss of the law | best constant | its loss |")
+    print("|---|---|---|---|---|---|")
+    for method, grid in GRIDS.items():
+        curves: dict[tuple[str, str, str], dict[float, float]] = {}
+        noise = {}
+        for r in rows:
+            if r["method"] == method:
+                key = (r["seed"], r["dose"], r["until_min"])
+                curves.setdefault(key, {})[float(r["strength"])] = float(r["ki_rmse"])
+                noise[key] = float(r["noise_to_contrast"])
+        curves = {key: curve for key, curve in curves.items() if len(curve) == len(grid)}
+        keys = list(curves)
+        found = np.array([min(curves[k], key=lambda s, k=k: curves[k][s]) for k in keys])  # type: ignore[misc]
+        b, log_a = np.polyfit(np.log([noise[k] for k in keys]), np.log(found), 1)
+
+        def loss(strengths: np.ndarray, keys: list = keys, curves: dict = curves, grid: tuple = grid) -> float:
+            ratios = []
+            for k, strength in zip(keys, strengths, strict=True):
+                rmse = np.interp(np.log(strength), np.log(grid), [curves[k][float(s)] for s in grid])
+                ratios.append(rmse / min(curves[k].values()))
+            return float(np.mean(ratios)) - 1.0
+
+        law = np.array([np.exp(log_a) * noise[k] ** b for k in keys])
+        constants = np.geomspace(grid[0], grid[-1], 200)
+        losses = [loss(np.full(len(keys), c)) for c in constants]
+        i = int(np.argmin(losses))
+        cells = [method, f"{np.exp(log_a):.3g}", f"{b:.2f}", f"{100 * loss(law):.1f} %"]
+        print("| " + " | ".join([*cells, f"{constants[i]:.3g}", f"{100 * losses[i]:.1f} %"]) + " |")
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "--best":
         best(Path(sys.argv[2]))
+        laws(Path(sys.argv[2]))
     else:
         tune(Path(sys.argv[1]), [int(text) for text in sys.argv[2:]] or list(VALIDATION_SEEDS)[:5])

@@ -19,10 +19,6 @@ Float32 = NDArray[np.float32]
 
 FWHM_PER_SD = 2.354820045
 _TRUNCATE = 4.0
-#: FWHM = _AT_UNIT * (noise / contrast) ** _POWER mm: fitted to the best filters of the tuning study
-_AT_UNIT, _POWER = 9.0, 0.5
-#: contrast of Ki: this percentile of the map within the mask after smoothing by 8 mm
-_CONTRAST_PERCENTILE, _CONTRAST_SMOOTHING_MM = 99.0, 8.0
 
 
 class GaussianPatlak(RegularisedPatlak):
@@ -30,11 +26,8 @@ class GaussianPatlak(RegularisedPatlak):
 
     method = "gaussian"
     strength_meaning = "FWHM of the filter, mm"
+    law = (31.0, 0.55)
     quantities: tuple[Quantity, ...] = (KI, V0, KI_SD, V0_SD, RESIDUAL)
-
-    def automatic_strength(self, images: PatlakImages) -> float:
-        """See :class:`RegularisedPatlak`."""
-        return min(_AT_UNIT * noise_to_contrast(images) ** _POWER, self.most_strength)
 
     def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:  # noqa: ARG002
         """See :class:`RegularisedPatlak`."""
@@ -53,15 +46,6 @@ def smooth(volume: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, floa
 
     sd = [fwhm_mm / FWHM_PER_SD / step for step in spacing_mm]
     return np.asarray(ndimage.gaussian_filter(volume, sd, mode="nearest", truncate=_TRUNCATE), dtype=np.float32)
-
-
-def noise_to_contrast(images: PatlakImages) -> float:
-    """SD of a voxel's Ki within the mask, divided by the highest Ki that the map shows widely."""
-    ki = smooth(images.parameters(images.values)[0], _CONTRAST_SMOOTHING_MM, images.spacing_mm)
-    contrast = float(np.percentile(ki[images.inside], _CONTRAST_PERCENTILE))
-    sd = float(np.sqrt(images.typical_scale)) * float(images.turn[0, 0])
-    # Where nothing stands out of the noise the filter is the widest that the law was fitted to.
-    return min(sd / contrast, 1.0) if contrast > 0 else 1.0
 
 
 def smooth_scale(images: PatlakImages, fwhm_mm: float) -> Float32:

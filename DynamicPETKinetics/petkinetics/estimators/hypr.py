@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.estimators.estimator import Problem, Progress
-from petkinetics.estimators.gaussian import covariance_kept, noise_to_contrast, smooth, smooth_scale
+from petkinetics.estimators.gaussian import covariance_kept, smooth, smooth_scale
 from petkinetics.estimators.regularised import PatlakImages, Regularised, RegularisedPatlak
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
 
 Float32 = NDArray[np.float32]
 
-#: FWHM = _AT_UNIT * (noise / contrast) ** _POWER mm: fitted to the best filters of the tuning study
-_AT_UNIT, _POWER = 14.0, 0.5
 #: the composite is smoothed by this share of the filter's FWHM
 _COMPOSITE_SHARE = 0.4
 #: composites below this share of the mean in the mask carry no detail
@@ -38,11 +36,8 @@ class HyprPatlak(RegularisedPatlak):
 
     method = "hypr"
     strength_meaning = "FWHM of the filter, mm"
+    law = (33.0, 0.48)
     quantities: tuple[Quantity, ...] = (KI, V0, KI_SD, V0_SD, RESIDUAL)
-
-    def automatic_strength(self, images: PatlakImages) -> float:
-        """See :class:`RegularisedPatlak`."""
-        return min(_AT_UNIT * noise_to_contrast(images) ** _POWER, self.most_strength)
 
     def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:  # noqa: ARG002
         """See :class:`RegularisedPatlak`."""

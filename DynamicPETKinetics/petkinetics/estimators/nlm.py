@@ -28,9 +28,7 @@ Step = tuple[int, int, int]
 
 _THREADS = 2
 _PIECE_VOXELS = 1 << 17
-#: best for all doses and scan lengths of the tuning study, within what the study can tell
-_AUTOMATIC = 1.5
-_SEARCH_MM = 16.0
+SEARCH_MM = 16.0
 _PATCH_MM = 3.5
 _MOST_SEARCH_MM = 40.0
 #: steps of the search in SDs of the noise's kernel
@@ -45,20 +43,31 @@ class NonLocalMeansPatlak(RegularisedPatlak):
 
     method = "nlm"
     strength_meaning = "difference between patches, in noise SDs, at which the weight falls to 1/e"
+    law = (3.5, 0.1)
     option_names: tuple[str, ...] = ("strength", "search")
-
-    def automatic_strength(self, images: PatlakImages) -> float:  # noqa: ARG002
-        """See :class:`RegularisedPatlak`; the differences are already in units of the noise."""
-        return _AUTOMATIC
 
     def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:
         """See :class:`RegularisedPatlak`."""
-        search = number_option(problem, "search", _SEARCH_MM, _MOST_SEARCH_MM)
+        search = number_option(problem, "search", SEARCH_MM, _MOST_SEARCH_MM)
         assert search is not None
-        patch = [max(1, round(_PATCH_MM / step)) for step in images.spacing_mm]
-        steps = half_ball(search, images.correlation, images.scale.shape)
-        values = Means(images.values, images.scale, strength, patch, images.correlation).over(steps, progress)
-        return Regularised(values, None, {"search_mm": search, "patch_voxels": [2 * p + 1 for p in patch[::-1]]})
+        (values,) = non_local_means(images, [strength], search, progress)
+        return Regularised(
+            values, None, {"search_mm": search, "patch_voxels": [2 * p + 1 for p in _patch(images)[::-1]]}
+        )
+
+
+def non_local_means(
+    images: PatlakImages, strengths: Sequence[float], search_mm: float, progress: Progress
+) -> list[Float32]:
+    """The images under several strengths, for which the patches are compared only once."""
+    steps = half_ball(search_mm, images.correlation, images.scale.shape)
+    means = Means(images.values, images.scale, strengths, _patch(images), images.correlation)
+    return means.over(steps, progress)
+
+
+def _patch(images: PatlakImages) -> list[int]:
+    """How many voxels a patch reaches to either side."""
+    return [max(1, round(_PATCH_MM / step)) for step in images.spacing_mm]
 
 
 def half_ball(radius_mm: float, correlation: NoiseCorrelation, shape: Sequence[int]) -> list[Step]:
@@ -89,15 +98,16 @@ class Means:
 
     values: Float32
     scale: Float32
-    strength: float
+    strengths: Sequence[float]
     patch: Sequence[int]
     correlation: NoiseCorrelation
 
-    def over(self, steps: Sequence[Step], progress: Progress) -> Float32:
-        """The means; two threads share the steps, each with sums of its own."""
+    def over(self, steps: Sequence[Step], progress: Progress) -> list[Float32]:
+        """The means for each strength; two threads share the steps, each with sums of its own."""
         whitened = (self.values / np.sqrt(self.scale)).astype(np.float32)
         shares = np.concatenate([self.values / self.scale, 1.0 / self.scale[None]]).astype(np.float32)
-        sums = [shares.copy(), *(np.zeros_like(shares) for _ in range(_THREADS - 1))]
+        own, none = shares[None], np.zeros_like(shares)[None]
+        sums = [np.repeat(first, len(self.strengths), axis=0) for first in (own, *[none] * (_THREADS - 1))]
         with ThreadPoolExecutor(_THREADS) as pool:
             for done in range(0, len(steps), _THREADS):
                 progress(done / len(steps), "Comparing patches")
@@ -108,33 +118,33 @@ class Means:
                 for task in waiting:
                     task.result()
         total = np.sum(sums, axis=0)
-        return np.asarray(total[:2] / total[2])
+        return [np.asarray(part[:2] / part[2]) for part in total]
 
-    def _add(self, whitened: Float32, shares: Float32, step: Step, into: Float32) -> None:
+    def _add(self, whitened: Float32, shares: Float32, step: Step, sums: Float32) -> None:
         """Add one step's pairs, some slices at a time, so that they stay in the processor's cache."""
         _, in_rows, in_columns = _overlap(step, 1)
         _, there_rows, there_columns = _overlap(step, -1)
         slices, rows, columns = whitened.shape[1:]
         depth = max(1, _PIECE_VOXELS // (rows * columns))
-        # Subtracted in full from strength 1 on; below, all weights fade out and plain Patlak remains.
-        noise_alone = np.float32(4.0 * (1.0 - self.correlation.between(step)) * min(1.0, self.strength**2))
-        falling = np.float32(-1.0 / self.strength**2)
         pairs = slices - step[0]
+        noise_alone = 4.0 * (1.0 - self.correlation.between(step))
         for first in range(0, pairs, depth):
             last = min(first + depth, pairs)
             low, high = max(0, first - self.patch[0]), min(pairs, last + self.patch[0])
-            weight = self._distances(
+            distance = self._distances(
                 whitened[:, low:high, in_rows, in_columns],
                 whitened[:, low + step[0] : high + step[0], there_rows, there_columns],
             )[first - low : last - low]
-            weight -= noise_alone
-            np.maximum(weight, 0.0, out=weight)
-            weight *= falling
-            np.exp(weight, out=weight)
             here = (slice(None), slice(first, last), in_rows, in_columns)
             there = (slice(None), slice(first + step[0], last + step[0]), there_rows, there_columns)
-            into[here] += weight * shares[there]
-            into[there] += weight * shares[here]
+            for strength, into in zip(self.strengths, sums, strict=True):
+                # Subtracted in full from strength 1 on; below, all weights fade out and plain Patlak remains.
+                weight = distance - np.float32(noise_alone * min(1.0, strength**2))
+                np.maximum(weight, 0.0, out=weight)
+                weight *= np.float32(-1.0 / strength**2)
+                np.exp(weight, out=weight)
+                into[here] += weight * shares[there]
+                into[there] += weight * shares[here]
 
     def _distances(self, some: Float32, others: Float32) -> Float32:
         """Squared differences, summed over the images and averaged over patches."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,8 +33,9 @@ Box = tuple[slice, slice, slice]
 _SLAB_VALUES = 1 << 21
 #: neighbours this far outside the mask still take part
 _MARGIN_MM = 20.0
-#: the variance scale follows the activity smoothed by this, since a voxel's own activity is noisy
-_SCALE_SMOOTHING_MM = 8.0
+#: FWHM that takes noise away before the variance scale or the contrast of a map is read from it
+_SMOOTHING_MM = 8.0
+_CONTRAST_PERCENTILE = 99.0
 #: median of |t|^2 / 2 s over voxels where t is two independent normal variables of variance s
 _MEDIAN_OF_NOISE = float(np.log(2.0))
 
@@ -75,6 +77,18 @@ class PatlakImages:
         """SDs of Ki and V0 before regularisation, a unit of the square root of *scale*."""
         return np.sqrt(np.sum(self.turn**2, axis=1))
 
+    @cached_property
+    def noise_to_contrast(self) -> float:
+        """SD of a voxel's fitted Ki divided by the Ki that the map shows widely, at most 1.
+
+        The latter is the 99th percentile within the mask of the map smoothed by 8 mm.
+        """
+        ki = np.tensordot(self.turn[0].astype(np.float32), self.values, axes=1)
+        contrast = float(np.percentile(_smoothed(ki, self.spacing_mm)[self.inside], _CONTRAST_PERCENTILE))
+        sd = float(np.sqrt(self.typical_scale) * self.spread[0])
+        # Where nothing stands out of the noise, the strongest regularisation is as right as any.
+        return min(sd / contrast, 1.0) if contrast > 0 else 1.0
+
     def parameters(self, values: Float32) -> Float32:
         """(Ki, V0) of images such as *values*."""
         return np.tensordot(self.turn.astype(np.float32), values, axes=1)
@@ -107,9 +121,12 @@ class RegularisedPatlak(ABC):
     option_names: tuple[str, ...] = ("strength",)
     most_strength: ClassVar[float] = 100.0
 
-    @abstractmethod
+    #: the automatic strength: law[0] * (noise / contrast) ** law[1], fitted in the tuning study
+    law: ClassVar[tuple[float, float]]
+
     def automatic_strength(self, images: PatlakImages) -> float:
         """The strength that suits the noise of these images."""
+        return min(self.law[0] * images.noise_to_contrast ** self.law[1], self.most_strength)
 
     @abstractmethod
     def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:
@@ -131,6 +148,7 @@ class RegularisedPatlak(ABC):
         record = fit_record("frame", prepared, problem)
         record["noise"] |= {
             "correlation_sd_mm": [round(s, 4) for s in correlation.sd_mm[::-1]],
+            "noise_to_contrast": images.noise_to_contrast,
             "ki_sd_before": float(sd[0]),
             "v0_sd_before": float(sd[1]),
         }
@@ -211,8 +229,6 @@ def read_images(
     problem: Problem, prepared: PreparedFit, progress: Progress = no_progress
 ) -> tuple[PatlakImages, Float32, Box]:
     """Reduce the series to the images, their weighted sum of squared residuals, and where the box lies."""
-    from scipy import ndimage
-
     series, fit = problem.series, prepared.fit
     correlation = noise_correlation(problem, fit)
     slices, rows, columns = series.geometry.shape
@@ -239,8 +255,8 @@ def read_images(
             kept[:4, there] = out[:4, here]
             kept[4, there] = np.einsum("ikrc,ikrc->krc", out[4:, here], out[4:, here])
         progress(0.2 * last / slices, "Fitting the frames")
-    smoothing = [_SCALE_SMOOTHING_MM / 2.355 / step for step in correlation.spacing_mm]
-    scale = prepared.noise.scale(ndimage.gaussian_filter(kept[2], smoothing, truncate=3.0))
+    # A voxel's own activity is noisy, so the variance scale follows the activity around it.
+    scale = prepared.noise.scale(_smoothed(kept[2], correlation.spacing_mm))
     inside = np.ones(shape, bool) if problem.mask is None else problem.mask[box]
     of_composite = np.concatenate([np.linalg.solve(turn, fit.solution), weights[None]]) @ (prepared.variances * weights)
     images = PatlakImages(
@@ -253,6 +269,13 @@ def read_images(
         correlation=correlation,
     )
     return images, kept[4], box
+
+
+def _smoothed(volume: Float32, spacing_mm: tuple[float, float, float]) -> Float32:
+    from scipy import ndimage
+
+    sd = [_SMOOTHING_MM / 2.354820045 / step for step in spacing_mm]
+    return np.asarray(ndimage.gaussian_filter(volume, sd, mode="nearest", truncate=3.0), np.float32)
 
 
 def _box(mask: NDArray[np.bool_] | None, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]) -> Box:

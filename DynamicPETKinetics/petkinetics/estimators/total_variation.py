@@ -18,8 +18,6 @@ from petkinetics.estimators.estimator import Problem, Progress
 from petkinetics.estimators.joint_total_variation import minimise
 from petkinetics.estimators.regularised import PatlakImages, Regularised, RegularisedPatlak
 
-#: best for all doses and scan lengths of the tuning study, within what the study can tell
-_AUTOMATIC = 0.5
 _TOLERANCE = 2e-3
 
 
@@ -31,10 +29,7 @@ class TotalVariationPatlak(RegularisedPatlak):
 
     method = "total-variation"
     strength_meaning = "lambda in units of noise SD times its correlation length"
-
-    def automatic_strength(self, images: PatlakImages) -> float:  # noqa: ARG002
-        """See :class:`RegularisedPatlak`; lambda already follows the noise."""
-        return _AUTOMATIC
+    law = (1.4, 0.4)
 
     def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:  # noqa: ARG002
         """See :class:`RegularisedPatlak`."""
