@@ -11,6 +11,8 @@ import pytest
 from dicom_cases import assert_same_voxels, read_all, small_series
 from enhanced_pet import code, one, write_enhanced
 from pydicom import dcmread
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import JPEGLSLossless
 from synthetic import Patient, load_map, run
 
 from petkinetics.errors import InputError
@@ -326,6 +328,18 @@ def test_a_compressed_file_that_breaks_off_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="truncated"):
         read_dicom(tmp_path)
+
+
+@pytest.mark.parametrize("table", [True, False], ids=["offset table", "no offset table"])
+def test_frames_in_several_fragments_are_put_together(tmp_path, table):
+    series = small_series()
+    (path,) = write_enhanced(tmp_path, series)
+    ds = dcmread(path)
+    ds.compress(JPEGLSLossless, generate_instance_uid=False)
+    frames = list(generate_frames(ds.PixelData, number_of_frames=36))
+    ds.PixelData = encapsulate(frames, fragments_per_frame=3, has_bot=table)
+    ds.save_as(path)
+    assert_same_voxels(read_dicom(tmp_path), series)
 
 
 def test_every_frame_is_an_image(tmp_path):

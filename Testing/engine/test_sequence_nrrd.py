@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from dicom_cases import read_all, small_series
 from synthetic import run
 
-from petkinetics.errors import InputError
+from petkinetics.errors import InputError, ResourceError
 from petkinetics.frames import FrameTiming
 from petkinetics.read.info import series_info
 from petkinetics.read.overrides import Overrides
@@ -236,6 +236,17 @@ def test_a_packed_file_that_breaks_off_is_refused_when_it_is_read(tmp_path):
     path.write_bytes((DATA / "pet_gzip.seq.nrrd").read_bytes()[:-60])
     found = read_series(path)
     with pytest.raises(InputError, match="truncated or damaged"):
+        read_all(found)
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(monkeypatch):
+    class Full:
+        def write(self, _: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+    found = read_series(DATA / "pet_gzip.seq.nrrd")
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda *_, **__: Full())
+    with pytest.raises(ResourceError, match="could not be unpacked: No space left"):
         read_all(found)
 
 

@@ -347,15 +347,15 @@ class _PixelPlaces:
         """Whether the file holds all pixels of the frame."""
         if self.syntax in NATIVE:
             return self._start + (frame + 1) * self._frame_bytes <= self._size
-        return bool(self._pieces)
+        return self._pieces is not None
 
     def fragments(self, frame: int) -> EncapsulatedFrame | None:
         """The compressed pixels of a frame."""
         return EncapsulatedFrame(self._pieces[frame], self._bits) if self._pieces else None
 
 
-def _fragments_by_frame(file: BinaryIO, size: int, count: int) -> list[_Pieces]:
-    """(offset, bytes) of the fragments of each frame; nothing where the file ends too early or leaves it open."""
+def _fragments_by_frame(file: BinaryIO, size: int, count: int) -> list[_Pieces] | None:
+    """(offset, bytes) of each frame's fragments; [] where the file leaves them open, None where it ends too early."""
     pieces: list[tuple[int, int]] = []
     table: list[int] = []
     first = True
@@ -365,7 +365,7 @@ def _fragments_by_frame(file: BinaryIO, size: int, count: int) -> list[_Pieces]:
             break
         length = int.from_bytes(item[4:], "little")
         if len(item) < 8 or item[:4] != b"\xfe\xff\x00\xe0" or file.tell() + length > size:
-            return []
+            return None
         if first:
             offsets = file.read(length)
             table = [int.from_bytes(offsets[i : i + 4], "little") for i in range(0, len(offsets), 4)]

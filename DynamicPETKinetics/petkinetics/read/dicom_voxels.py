@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.pixels import pixel_array
 from pydicom.uid import ExplicitVRBigEndian
 
 from petkinetics.errors import InputError
@@ -29,6 +30,8 @@ class StoredImage:
     intercept: float
     #: compressed pixels of one frame of a multi-frame file, and the attributes needed to decompress them
     compressed: tuple[EncapsulatedFrame, Dataset] | None = None
+    #: of a multi-frame file, from 0; needed where its fragments do not say to which frame they belong
+    frame: int | None = None
 
     @classmethod
     def of(cls, image: ImageHeader, scale: float) -> StoredImage:
@@ -49,7 +52,8 @@ class StoredImage:
         kind = f"{order}{'i' if image.signed else 'u'}{image.bits // 8}"
         native = None if image.pixel_offset is None else (image.pixel_offset, kind)
         compressed = None if image.encapsulated is None else (image.encapsulated, _one_frame(image))
-        return cls(image.path, native, image.slope * scale, image.intercept * scale, compressed)
+        frame = None if image.frame_number is None else image.frame_number - 1
+        return cls(image.path, native, image.slope * scale, image.intercept * scale, compressed, frame)
 
     def read(self, out: Float32) -> None:
         """Fill *out*, (rows, columns), with kBq/mL decay-corrected to injection.
@@ -75,9 +79,11 @@ class StoredImage:
 
     def _decoded(self) -> NDArray[np.integer]:
         try:
-            if self.compressed is None:
-                return np.asarray(dcmread(self.path, force=True).pixel_array)
-            return self._decoded_frame(*self.compressed)
+            if self.compressed is not None:
+                return self._decoded_frame(*self.compressed)
+            if self.frame is not None:
+                return pixel_array(self.path, index=self.frame)
+            return np.asarray(dcmread(self.path, force=True).pixel_array)
         except OSError as error:
             raise InputError(f"The image file '{self.path.name}' cannot be read ({error.strerror}).") from error
         except Exception as error:  # decoders raise what they like
