@@ -13,31 +13,26 @@ ambiguities: it is read like the classic images it was made from.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pydicom import dcmread
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset
 from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
     LegacyConvertedEnhancedPETImageStorage,
 )
 
 from petkinetics.errors import InputError
 from petkinetics.frames import TOLERANCE_S
 from petkinetics.read.clock import dicom_date_and_time, moment_seconds, utc_offset_seconds
+from petkinetics.read.dicom_pixel_places import PixelPlaces
 from petkinetics.read.dicom_scan import (
-    NATIVE,
     TAGS,
-    EncapsulatedFrame,
     ImageHeader,
     image_from_text,
-    transfer_syntax_of,
 )
 
 #: what a classic image lists in CorrectedImage, by the flag of Enhanced PET
@@ -138,7 +133,7 @@ def read_frames(path: Path) -> list[ImageHeader]:
                     "it may be truncated.",
                     _AGAIN,
                 )
-            pixels = _PixelPlaces.of(file, ds, count)
+            pixels = PixelPlaces.of(file, ds, count)
     except InputError:
         raise
     except Exception as error:  # pydicom raises what it likes
@@ -166,9 +161,6 @@ def read_frames(path: Path) -> list[ImageHeader]:
         )
         positions.append(groups.text("TemporalPositionIndex"))
     return _same_moment(images, positions)
-
-
-# ------------------------------------------------------------------------------------------ headers
 
 
 def _legacy_text(path: Path, groups: _Groups, local: float | None) -> dict[str, str]:  # noqa: ARG001
@@ -299,84 +291,3 @@ def _same_moment(images: Sequence[ImageHeader], positions: Sequence[str]) -> lis
             for i in indices:
                 found[i] = replace(images[i], acquired_s=min(known))
     return found
-
-
-# ------------------------------------------------------------------------------------------- pixels
-
-
-#: (offset, bytes) of the fragments of one frame
-_Pieces = tuple[tuple[int, int], ...]
-
-
-class _PixelPlaces:
-    """Where the pixels of each frame lie in the file."""
-
-    def __init__(
-        self,
-        syntax: str,
-        size: int,
-        start: int,
-        frame_bytes: int,
-        pieces: Sequence[tuple[tuple[int, int], ...]],
-        bits: int,
-    ) -> None:
-        self.syntax, self._size, self._start, self._frame_bytes = syntax, size, start, frame_bytes
-        self._pieces, self._bits = pieces, bits
-
-    @classmethod
-    def of(cls, file: BinaryIO, ds: FileDataset, count: int) -> _PixelPlaces:
-        """Found without reading the pixels; *file* stands at the pixel element."""
-        syntax = transfer_syntax_of(ds)
-        bits = int(ds.get("BitsStored") or 0)
-        frame_bytes = int(ds.Rows) * int(ds.Columns) * int(ds.BitsAllocated) // 8
-        size = os.fstat(file.fileno()).st_size
-        if syntax == DeflatedExplicitVRLittleEndian:
-            raise InputError(f"The multi-frame PET file '{Path(file.name).name}' is deflated as a whole.", _AGAIN)
-        at_element = file.tell() < size
-        file.read(8 if syntax == ImplicitVRLittleEndian else 12)
-        start = file.tell()
-        if syntax in NATIVE:
-            return cls(syntax, size if at_element else 0, start, frame_bytes, (), bits)
-        return cls(syntax, size, start, frame_bytes, _fragments_by_frame(file, size, count), bits)
-
-    def offset(self, frame: int) -> int | None:
-        """Of a frame's first pixel; None where pixels are compressed."""
-        return self._start + frame * self._frame_bytes if self.syntax in NATIVE else None
-
-    def complete(self, frame: int) -> bool:
-        """Whether the file holds all pixels of the frame."""
-        if self.syntax in NATIVE:
-            return self._start + (frame + 1) * self._frame_bytes <= self._size
-        return self._pieces is not None
-
-    def fragments(self, frame: int) -> EncapsulatedFrame | None:
-        """The compressed pixels of a frame."""
-        return EncapsulatedFrame(self._pieces[frame], self._bits) if self._pieces else None
-
-
-def _fragments_by_frame(file: BinaryIO, size: int, count: int) -> list[_Pieces] | None:
-    """(offset, bytes) of each frame's fragments; [] where the file leaves them open, None where it ends too early."""
-    pieces: list[tuple[int, int]] = []
-    table: list[int] = []
-    first = True
-    while True:
-        item = file.read(8)
-        if item[:4] == b"\xfe\xff\xdd\xe0":
-            break
-        length = int.from_bytes(item[4:], "little")
-        if len(item) < 8 or item[:4] != b"\xfe\xff\x00\xe0" or file.tell() + length > size:
-            return None
-        if first:
-            offsets = file.read(length)
-            table = [int.from_bytes(offsets[i : i + 4], "little") for i in range(0, len(offsets), 4)]
-            base, first = file.tell(), False
-            continue
-        pieces.append((file.tell(), length))
-        file.seek(length, os.SEEK_CUR)
-    if len(pieces) == count:
-        return [(piece,) for piece in pieces]
-    if len(table) != count:
-        return []
-    # A frame in several fragments: the offset table says at which item each frame begins.
-    begins = [*(base + 8 + offset for offset in table), size]
-    return [tuple(p for p in pieces if begins[i] <= p[0] < begins[i + 1]) for i in range(count)]
