@@ -19,7 +19,7 @@ from petkinetics import __version__
 from petkinetics.errors import Cancelled, InputError, PetKineticsError
 
 if TYPE_CHECKING:
-    from petkinetics.job import EstimateJob, ExportJob
+    from petkinetics.job import AnyJob
 
 _OPEN = "Kinetic analysis of dynamic PET. For research, not for diagnosis: not a medical device."
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:
-        return _tell(error, as_lines=args.run in (_estimate, _export) and args.json)
+        return _tell(error, as_lines=args.run in (_aorta, _estimate, _export) and args.json)
     finally:
         if arguments is None:
             # The process ends now: nothing is gained by looking through all modules for garbage (25 ms).
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_simulate(commands)
     _add_info(commands)
+    _add_aorta(commands)
     _add_input_function(commands)
     _add_tac(commands)
     _add_estimate(commands)
@@ -183,6 +184,27 @@ def _info(args: argparse.Namespace) -> None:
     print(json.dumps(series_info(series), ensure_ascii=False) if args.json else info_text(series))
 
 
+def _add_aorta(commands: _Commands) -> None:
+    p = commands.add_parser("aorta", help="propose the region of the aorta, to be checked")
+    _add_series(p)
+    p.add_argument("-o", "--output", required=True, type=Path, metavar="ROI.nii.gz", help="label map to make")
+    p.add_argument("--until", type=float, metavar="MIN", help="use nothing after this, min from injection")
+    p.add_argument("--injection-time", metavar="T", help="HH:MM:SS or ISO date and time, in place of the header's")
+    p.add_argument("--half-life", type=float, metavar="S", help="in place of the header's (F-18: 6586.2)")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", type=_key_value, help="a reader's option")
+    p.add_argument("--json", action="store_true", help="progress as the worker's JSON lines")
+    p.set_defaults(run=_aorta)
+
+
+def _aorta(args: argparse.Namespace) -> None:
+    from petkinetics.job import AortaJob
+
+    job = AortaJob(
+        str(args.series), str(args.output), args.until, args.injection_time, args.half_life, options=dict(args.set)
+    )
+    _run(job, args.json)
+
+
 def _add_input_function(commands: _Commands) -> None:
     p = commands.add_parser("input-function", help="blood curve of an aorta region")
     _add_series(p)
@@ -251,6 +273,7 @@ def _add_estimate(commands: _Commands) -> None:
     source = p.add_mutually_exclusive_group(required=True)
     source.add_argument("--roi", metavar="ROI[:LABEL]", help="label map of the aorta")
     source.add_argument("--input-function", metavar="TSV", help="table of a blood curve")
+    source.add_argument("--aorta", choices=("auto",), help="find the aorta in the early frames; check the proposal")
     p.add_argument(
         "--method",
         required=True,
@@ -299,11 +322,12 @@ def _estimate(args: argparse.Namespace) -> None:
         compress=not args.no_compress,
         hashes=args.hash,
         options=dict(args.set),
+        aorta=args.aorta,
     )
     _run(job, args.json)
 
 
-def _run(job: EstimateJob | ExportJob, as_json: bool) -> None:
+def _run(job: AnyJob, as_json: bool) -> None:
     """Run a job in this process, telling a person or a program how it goes."""
     if as_json:
         from petkinetics.worker import Lines, ProgressLines, tell_started

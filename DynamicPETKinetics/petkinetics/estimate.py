@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from petkinetics.estimators.derived import plan_derived
 from petkinetics.estimators.estimator import Estimate, Estimator, Problem, Progress, uses_whole_series
 from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window, whole_series
 from petkinetics.estimators.noise import body_sample
+from petkinetics.input_function.aorta import CHECK_IT, ProposedAorta, find_aorta
+from petkinetics.input_function.aorta import SOURCE as AUTOMATIC
 from petkinetics.input_function.checks import doubts
 from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
@@ -33,12 +35,16 @@ from petkinetics.read.region_curves import region_mean_curves
 from petkinetics.read.regions import Regions, fractional_coverage, one_region, read_regions, to_grid_nearest
 from petkinetics.read.series import STATEMENTS, read_series
 from petkinetics.series import DynamicSeries
+from petkinetics.write.aorta import write_aorta
 from petkinetics.write.input_function import write_frames, write_input_function
 from petkinetics.write.result_folder import NiftiSink, file_hash, file_hashes, write_record
 from petkinetics.write.staging import staged_folder
 
 if TYPE_CHECKING:
     from petkinetics.write.result_report import RegionCurves
+
+#: the automatic aorta in the result folder
+AORTA_FILE = "aorta.nii.gz"
 
 
 @dataclass
@@ -79,7 +85,14 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         derived = plan_derived(series, estimator.quantities, job.options, job.until_min)
         warn(*derived.warnings)
         progress(0.02, "Taking the input function")
-        measured, curve = _input_function(job, series)
+        found_aorta = None
+        if job.aorta is not None:
+            found_aorta = find_aorta(
+                series, job.until_min, lambda done, _what: progress(0.02 + 0.03 * done, "Looking for the aorta")
+            )
+            warn(f"{found_aorta.summary} {CHECK_IT}")
+            write_aorta(folder, AORTA_FILE, found_aorta.mask, series.geometry)
+        measured, curve = _input_function(job, series, found_aorta)
         warn(*curve.warnings, *doubts(curve))
         regions = read_regions(job.rois) if job.rois else None
         if uses_whole_series(estimator):
@@ -105,7 +118,7 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         write_input_function(folder / "input_function.tsv", curve)
         if measured is not None:
             write_frames(folder / "input_function_frames.tsv", measured.frames)
-        record = _record(job, quantities, series, curve, measured, used, found)
+        record = _record(job, quantities, series, curve, measured, used, found, found_aorta)
         record["derived"] = derived.record
         record["body_voxels"] = None if mask is None else int(mask.sum())
         if regions is not None or job.report:
@@ -145,8 +158,13 @@ def _overrides(job: EstimateJob) -> Overrides:
     )
 
 
-def _input_function(job: EstimateJob, series: DynamicSeries) -> tuple[ImageDerivedInput | None, InputFunction]:
-    """The input function, from nothing later than T."""
+def _input_function(
+    job: EstimateJob, series: DynamicSeries, found: ProposedAorta | None
+) -> tuple[ImageDerivedInput | None, InputFunction]:
+    """The input function, from nothing later than T.
+
+    :param found: the automatic aorta, where that was asked for.
+    """
     if series.timing.end_s[-1] <= 0:
         raise InputError(
             f"The last frame ends {-series.timing.end_s[-1] / 60:.1f} min before injection.",
@@ -159,7 +177,10 @@ def _input_function(job: EstimateJob, series: DynamicSeries) -> tuple[ImageDeriv
             f"The first ends at {series.timing.end_s[0] / 60:.1f} min; choose a later --until.",
         )
     measured = None
-    if job.roi is not None:
+    if found is not None:
+        measured = image_derived_input(series, found.region(series), frames.tolist())
+        curve = replace(measured.function, source=AUTOMATIC)
+    elif job.roi is not None:
         measured = image_derived_input(series, one_region(job.roi, series.geometry), frames.tolist())
         curve = measured.function
     else:
@@ -241,6 +262,7 @@ def _record(
     measured: ImageDerivedInput | None,
     used: FramesUsed,
     found: Estimate,
+    found_aorta: ProposedAorta | None,
 ) -> dict[str, Any]:
     peak_s, peak = curve.peak
     return {
@@ -262,6 +284,7 @@ def _record(
             "peak_kbq_per_ml": peak,
             "end_s": curve.end_s,
             "roi_volume_ml": measured.roi_volume_ml if measured else None,
+            "confidence": found_aorta.confidence if found_aorta else None,
         },
         "series": {
             "format": series.origin.format,
@@ -293,6 +316,7 @@ def _options(job: EstimateJob) -> dict[str, Any]:
     return {
         "roi": named(job.roi),
         "input_function": named(job.input_function),
+        "aorta": job.aorta,
         "t_star": job.t_star,
         "until": job.until_min,
         "mask": job.mask if job.mask in ("body", "none") else named(job.mask),

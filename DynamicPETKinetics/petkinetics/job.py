@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Protocol, TypeAlias, get_args, get_origin, get_type_hints
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Progress, no_progress
@@ -42,8 +42,9 @@ class EstimateJob:
     :param series: DICOM folder, or 4-D NIfTI with a BIDS-PET sidecar.
     :param output: result folder to make; must not exist.
     :param method: name of the estimator.
-    :param roi: aorta region, ``FILE`` or ``FILE:LABEL``; or give *input_function*.
+    :param roi: aorta region, ``FILE`` or ``FILE:LABEL``; or give *input_function* or *aorta*.
     :param input_function: table of a blood curve.
+    :param aorta: "auto" finds the aorta in the early frames.
     :param t_star: minutes from injection, "auto", or None for the default.
     :param until_min: nothing after this is used, minutes from injection.
     :param mask: "body", "none" or a label map.
@@ -77,15 +78,18 @@ class EstimateJob:
     compress: bool = True
     hashes: bool = False
     options: dict[str, str] = field(default_factory=dict)
+    aorta: str | None = None
 
     kind: ClassVar[str] = "estimate"
 
     def __post_init__(self) -> None:
-        if (self.roi is None) == (self.input_function is None):
+        if sum(source is not None for source in (self.roi, self.input_function, self.aorta)) != 1:
             raise InputError(
-                "An estimate needs one input function: the aorta region or a table.",
-                "Give either --roi or --input-function.",
+                "An estimate needs one input function: the aorta region, a table, or the automatic aorta.",
+                "Give either --roi, --input-function or --aorta auto.",
             )
+        if self.aorta not in (None, "auto"):
+            raise InputError(f"'{self.aorta}' is not a way to find the aorta.", "Give --aorta auto, or a --roi.")
         if self.plasma_ratio is not None and self.haematocrit is not None:
             raise InputError("Give either --plasma-ratio or --hct, not both.")
         if isinstance(self.t_star, str) and self.t_star != "auto":
@@ -134,15 +138,49 @@ class ExportJob:
         return run_export(self, progress, warn)
 
 
-JOBS: dict[str, type[EstimateJob] | type[ExportJob]] = {job.kind: job for job in (EstimateJob, ExportJob)}
+@dataclass(frozen=True)
+class AortaJob:
+    """Find the aorta in the early frames of a dynamic series.
+
+    :param series: DICOM folder, or 4-D NIfTI with a BIDS-PET sidecar.
+    :param output: label map to make (``.nii.gz``); a table of the same name (``.tsv``) names its label.
+    :param until_min: nothing after this is used, minutes from injection.
+    :param injection_time: overrides the header, as does *half_life_s*.
+    :param options: of the readers, by name (``--set``).
+    """
+
+    series: str
+    output: str
+    until_min: float | None = None
+    injection_time: str | None = None
+    half_life_s: float | None = None
+    options: dict[str, str] = field(default_factory=dict)
+
+    kind: ClassVar[str] = "aorta"
+
+    def __post_init__(self) -> None:
+        if self.until_min is not None and not 0 <= self.until_min < 1e4:
+            raise InputError(f"--until {self.until_min:g} is not a time in minutes from injection.")
+
+    def run(self, progress: Progress = no_progress, warn: Warn | None = None) -> Path:
+        """See :class:`Job`."""
+        from petkinetics.propose_aorta import run_aorta
+
+        return run_aorta(self, progress, warn)
 
 
-def job_to_json(job: EstimateJob | ExportJob) -> str:
+AnyJob: TypeAlias = EstimateJob | ExportJob | AortaJob
+JOBS: dict[str, type[EstimateJob] | type[ExportJob] | type[AortaJob]] = {
+    job.kind: job for job in (EstimateJob, ExportJob, AortaJob)
+}
+
+
+def job_to_json(job: AnyJob) -> str:
     """The job as the text of a job file."""
     return json.dumps({"job": job.kind, **asdict(job)}, indent=2, ensure_ascii=False)
 
 
-def job_from_json(text: str) -> EstimateJob | ExportJob:
+def job_from_json(text: str) -> AnyJob:
     """The job in the text of a job file.
 
     :raises InputError: it is no job, or has keys that this version does not know.
@@ -158,7 +196,7 @@ def job_from_json(text: str) -> EstimateJob | ExportJob:
         raise InputError(f"The job file cannot be understood ({error}).", "Was it made by another version?") from error
 
 
-def _require_types(job: type[EstimateJob] | type[ExportJob], content: dict[str, Any]) -> None:
+def _require_types(job: type[AnyJob], content: dict[str, Any]) -> None:
     """Refuse values of another kind than the job's (3 for a path): they would surface as faults later."""
     hints = get_type_hints(job)
     for name, value in content.items():

@@ -8,7 +8,7 @@ the aorta in front of the spine is checked for its curve, and its core becomes t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +35,11 @@ from petkinetics.series import DynamicSeries
 
 Float64 = NDArray[np.float64]
 
-#: label and name of the aorta in the label map that is written
-AORTA_LABEL = 1
-NAME = "aorta"
-CHECK_IT = "The aorta was found automatically; check the proposed aorta before you use the result."
+#: what the curve is said to come from
+SOURCE = "automatic aorta"
+#: goes with every proposal
+CHECK_IT = "It was found automatically: check the proposed aorta before you use the result."
+_LABEL, _NAME = 1, "aorta"
 
 #: a first frame longer than this shows no first pass
 _LONGEST_FIRST_FRAME_S = 60.0
@@ -84,6 +85,14 @@ class ProposedAorta:
     radius_mm: float
     curve: TimeActivityCurve
 
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        return (
+            f"The proposed aorta has {self.volume_ml:.1f} mL, in a vessel followed over {self.length_mm / 10:.0f} cm; "
+            f"confidence {self.confidence:.2f}."
+        )
+
     def region(self, series: DynamicSeries) -> RegionWeights:
         """The region as whole voxels."""
         return region_of(self.mask, series)
@@ -92,23 +101,31 @@ class ProposedAorta:
 def region_of(mask: NDArray[np.bool_], series: DynamicSeries) -> RegionWeights:
     """A mask of the series' grid as a region of whole voxels."""
     index = np.flatnonzero(mask)
-    return RegionWeights(NAME, AORTA_LABEL, series.geometry, index, np.ones(index.size, dtype=np.float32))
+    return RegionWeights(_NAME, _LABEL, series.geometry, index, np.ones(index.size, dtype=np.float32))
 
 
-def find_aorta(series: DynamicSeries, until_min: float | None = None) -> ProposedAorta:
+def _no_progress(_fraction: float, _message: str) -> None:
+    """Tell nobody."""
+
+
+def find_aorta(
+    series: DynamicSeries, until_min: float | None = None, progress: Callable[[float, str], None] = _no_progress
+) -> ProposedAorta:
     """Propose the core of the aorta.
 
     :param until_min: no frame that ends later is looked at, minutes from injection.
+    :param progress: called with the share done and a message; may raise Cancelled.
     :raises AortaNotFound: the scan does not show the bolus ("not possible"), or no vessel or more than
         one looks like the aorta ("not sure"). An InputError: exit status 2, nothing written.
     """
     frames = series.timing.until(until_min).tolist()
     _require_early_frames(series, frames)
-    images = early_images(series, frames)
+    images = early_images(series, frames, lambda done: progress(0.4 * done, "Reading the early frames"))
     guess = first_blood_curve(images)
     _require_first_pass(images, guess)
     best: tuple[float, Track, int] | None = None
     for level, sd_mm in enumerate(SMOOTH_MM):
+        progress(0.4 + 0.2 * level, "Following vessels")
         found = _search(images, guess, sd_mm)
         if found is None:
             continue
@@ -128,7 +145,7 @@ def find_aorta(series: DynamicSeries, until_min: float | None = None) -> Propose
     mask, _ = lumen_core(track, images.grid, series.geometry.shape, _WANTED_ML[level])
     region = region_of(mask, series)
     mean, sd = region_mean_curve(series, region, frames)
-    curve = TimeActivityCurve(series.timing.select(frames), mean, sd, series.frame_decay_per_s, NAME)
+    curve = TimeActivityCurve(series.timing.select(frames), mean, sd, series.frame_decay_per_s, _NAME)
     _require_arterial(curve)
     first, last = track.planes
     return ProposedAorta(

@@ -9,7 +9,7 @@ peak image shows what happens to be bright, kidneys and noise among it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,10 +170,13 @@ class EarlyImages:
         return min(max(8, count), max(1, self.values[0].size // 2))
 
 
-def early_images(series: DynamicSeries, frames: Sequence[int]) -> EarlyImages:
+def early_images(
+    series: DynamicSeries, frames: Sequence[int], progress: Callable[[float], None] | None = None
+) -> EarlyImages:
     """Read the frames of the first ten minutes, and the last one.
 
     :param frames: indices of the frames that may be used.
+    :param progress: called with the share done; may raise Cancelled.
     """
     timing = series.timing.select(list(frames))
     wanted = np.union1d(np.flatnonzero(timing.start_s < timing.start_s[0] + _MODEL_S), [len(timing) - 1])
@@ -195,6 +198,8 @@ def early_images(series: DynamicSeries, frames: Sequence[int]) -> EarlyImages:
     rows = _span(y, float(np.min(body.front)), float(np.max(body.back)))
     values = np.empty((wanted.size, *last[:, rows, columns].shape), dtype=np.float32)
     for i, index in enumerate(wanted[:-1]):
+        if progress is not None:
+            progress(i / wanted.size)
         values[i] = grid.bring(read(int(index)), (rows, columns))
     values[-1] = last[:, rows, columns]
     np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
