@@ -102,6 +102,12 @@ def _add_simulate(commands: _Commands) -> None:
     p.add_argument("--frames", default="liang2023", metavar="SPEC", help="liang2023, or such as 6x10,4x30,10x300 (s)")
     p.add_argument("--vendor", choices=("ge", "siemens", "philips"), default="ge")
     p.add_argument("--format", choices=("dicom", "nifti"), default="dicom", dest="fmt")
+    p.add_argument(
+        "--noise",
+        choices=("gaussian", "osem"),
+        default="gaussian",
+        help="gaussian (default), or counted sinograms reconstructed by OSEM: seconds a slice, needs petkinetics[osem]",
+    )
     p.add_argument("--noise-free", action="store_true", help="without noise")
     p.set_defaults(run=_simulate)
 
@@ -114,7 +120,14 @@ def _simulate(args: argparse.Namespace) -> None:
     if args.out.exists():
         raise InputError(f"'{args.out}' exists already.", "Choose another folder.")
     patient = simulate_patient(
-        args.anatomy, args.size, args.seed, args.dose, FrameTiming.parse(args.frames), noise=not args.noise_free
+        args.anatomy,
+        args.size,
+        args.seed,
+        args.dose,
+        FrameTiming.parse(args.frames),
+        noise=not args.noise_free,
+        noise_world=args.noise,
+        progress=_shown_progress,
     )
     write_patient(patient, args.out, fmt=args.fmt, vendor=args.vendor)
     print(f"Simulated patient {args.seed} ({args.anatomy}, {args.size}) in {args.out}")

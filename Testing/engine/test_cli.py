@@ -14,7 +14,7 @@ from synthetic import LIANG, Patient, run, save_nifti, starts_of
 import petkinetics
 
 COMMANDS = {
-    "simulate": ["--anatomy", "--size", "--seed", "--dose", "--frames", "--vendor", "--format"],
+    "simulate": ["--anatomy", "--size", "--seed", "--dose", "--frames", "--vendor", "--format", "--noise"],
     "info": ["--json", "--injection-time", "--dose", "--weight", "--half-life"],
     "input-function": ["--roi", "--output"],
     "tac": ["--roi", "--output"],
@@ -116,6 +116,7 @@ def test_it_runs_as_a_module_and_as_a_program(scan):
         ("input-function", "{scan}", "--roi", "nothing.nii", "-o", "{out}"),
         ("simulate", "{out}", "--vendor", "acme"),
         ("simulate", "{out}", "--frames", "soon"),
+        ("simulate", "{out}", "--noise", "cauchy"),
         ("export", "{out}", "--series", "{scan}", "--to", "{out}"),
     ],
 )  # fmt: skip

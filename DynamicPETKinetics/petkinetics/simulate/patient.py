@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
+from petkinetics.estimators.estimator import Progress, no_progress
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import ResponseTable, two_tissue_frames
 from petkinetics.kinetics.patlak import patlak_design, weighted_fit
@@ -24,7 +25,7 @@ from petkinetics.simulate.fields import SmoothField
 from petkinetics.simulate.kernels import FWHM_PER_SD
 from petkinetics.simulate.lesions import Lesion, paint_lesions, place_lesions
 from petkinetics.simulate.physiology import TEXTURE, Kinetics, ParameterMaps, draw_kinetics, parameter_maps, untextured
-from petkinetics.simulate.scanner import RESOLUTION_FWHM_MM, Blur, CountNoise, line_mean, liver_calibration
+from petkinetics.simulate.scanner import LIVER_COV, RESOLUTION_FWHM_MM, Blur, CountNoise, line_mean, liver_calibration
 from petkinetics.simulate.seeds import stream
 from petkinetics.simulate.thorax import Thorax
 from petkinetics.simulate.torso_ct import TorsoCT
@@ -43,6 +44,8 @@ ANATOMIES: dict[str, type[Anatomy]] = {
     "total-body": TotalBody,
     "brain": Brain,
 }
+#: where noise comes from
+NOISE_WORLDS = ("gaussian", "osem")
 #: weight 63 +- 10 kg and 202-406 MBq: the patients of Liang et al. 2023
 WEIGHT_KG = (63.0, 10.0)
 DOSE_MBQ = (202.0, 406.0)
@@ -220,6 +223,8 @@ def simulate_patient(
     geometry: VolumeGeometry | None = None,
     variant: Variant | None = None,
     reversible: bool = False,
+    noise_world: str = "gaussian",
+    progress: Progress = no_progress,
 ) -> DigitalPatient:
     """Simulate a dynamic FDG scan of a random patient.
 
@@ -237,13 +242,17 @@ def simulate_patient(
     :param variant: "aneurysm" widens the aorta by 28-40 mm; "partly-out-of-view" lets the scan end
         within the aorta, so that 35-55 % of its length is seen (fewer slices of the same grid).
     :param reversible: brain tissue releases FDG again, with the k4 of Huang et al. 1980; V0 is NaN there.
-    :raises InputError: no such anatomy, size or variant, a variant of an aorta where there is none, a
+    :param noise_world: "gaussian" adds noise of known variance and correlation; "osem" counts sinograms
+        and reconstructs them, see :mod:`petkinetics.simulate.osem_world` (seconds a slice).
+    :raises InputError: no such anatomy, size, noise or variant, a variant of an aorta where there is none, a
         dose not above zero, frames before injection.
     """
     if not (np.isfinite(dose) and dose > 0):
         raise InputError(f"The dose is {dose:g}; it must be above zero (1 is a usual scan).")
     if variant is not None and variant not in get_args(Variant):
         raise InputError(f"'{variant}' is not a variant of patients; choose {' or '.join(get_args(Variant))}.")
+    if noise_world not in NOISE_WORLDS:
+        raise InputError(f"'{noise_world}' is not a kind of noise; choose {' or '.join(NOISE_WORLDS)}.")
     where = grid(size, anatomy) if geometry is None else geometry
     frames = FrameTiming.parse("liang2023") if timing is None else timing
     if frames.end_s[0] <= 0:
@@ -257,7 +266,11 @@ def simulate_patient(
     blur = Blur(where.spacing_mm, body.anatomy.motion(*axes))
     noise_free, slope, intercept = noise_free_frames(painted, curve, frames, blur)
     values = noise_free
-    if noise:
+    if noise and noise_world == "osem":
+        from petkinetics.simulate.osem_world import reconstructed_frames
+
+        values = reconstructed_frames(body, where, curve, frames, dose, progress=progress)
+    elif noise:
         values = _with_noise(noise_free, _count_noise(body, curve, frames, dose), axes)
     parameters = painted.parameters
     truth = {
@@ -295,6 +308,7 @@ def simulate_patient(
             "seed": seed,
             "dose": dose,
             "noise": noise,
+            "noise_world": noise_world if noise else None,
             "variant": variant,
             "reversible": reversible,
             "beds": body.anatomy.plan.beds,
@@ -380,6 +394,18 @@ def _count_noise(body: Body, curve: InputFunction, timing: FrameTiming, dose: fl
     frames = two_tissue_frames(curve, timing, **constants, decay_per_s=decay)
     lines_of_frames = line_mean(coarse, anatomy.names, frames, lattice)
     return CountNoise(lines_of_frames, kappa, dose / anatomy.plan.beds, timing, decay, body.seed)
+
+
+def noise_cov(body: Body) -> float:
+    """What noise alone leaves of the calibration tissue's 12 % (CoV): its own texture is taken off."""
+    last = _reference_frames()
+    calibration = last.select([len(last) - 1])
+    tissue = body.kinetics[_label(body.anatomy, body.anatomy.plan.calibration)]
+    curve = body.input_until(float(calibration.end_s[-1]))
+    constants = {name: np.array([getattr(tissue, name)]) for name in ("k1", "k2", "k3", "k4", "fv")}
+    activity = float(two_tissue_frames(curve, calibration, **constants, decay_per_s=FDG.decay_per_s)[0, 0])
+    texture = _texture_cov(tissue, activity, curve, calibration)
+    return float(np.sqrt(LIVER_COV**2 - texture**2))
 
 
 def _texture_cov(tissue: Kinetics, activity: float, curve: InputFunction, frame: FrameTiming) -> float:

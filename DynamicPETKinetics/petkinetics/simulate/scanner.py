@@ -49,11 +49,14 @@ class Blur:
     Linear, so frames, masks and Patlak maps may be blurred alike.
 
     :param spacing_mm: voxel size (x, y, z).
+    :param fwhm_mm: resolution; by default that of the image.
     """
 
-    def __init__(self, spacing_mm: tuple[float, float, float], motion: Motion | None) -> None:
+    def __init__(
+        self, spacing_mm: tuple[float, float, float], motion: Motion | None, fwhm_mm: float = RESOLUTION_FWHM_MM
+    ) -> None:
         zyx = spacing_mm[::-1]
-        self._resolution = [blur_taps(RESOLUTION_FWHM_MM / FWHM_PER_SD / step) for step in zyx]
+        self._resolution = [blur_taps(fwhm_mm / FWHM_PER_SD / step) for step in zyx]
         self._motion = motion
         if motion is not None:
             self._breath = blur_taps(motion.respiratory_sd_mm / zyx[0])
