@@ -268,7 +268,7 @@ def test_two_maps_are_compared_in_every_region_and_across_them():
     assert rows[3]["n"] == 3
     assert rows[3]["bias"] == pytest.approx(np.mean([r["bias"] for r in rows[:3]]))
     assert comparison.warnings == (
-        "The region 'Speck' has 1 voxels on the maps' grid and was left out; two are needed.",
+        "The region 'Speck' has 1 voxel on the maps' grid and was left out; two are needed.",
     )
     assert comparison.record()["difference"] == "noisy - truth"
     np.testing.assert_array_equal(comparison.pairs["Lesion"].a, a.values[inside])
