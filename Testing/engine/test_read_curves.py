@@ -123,7 +123,37 @@ def test_own_columns_without_the_sidecar_are_accepted_and_that_is_said(tmp_path)
     np.testing.assert_array_equal(read(path, weights="ratio").plasma_kbq_per_ml, curve.plasma_kbq_per_ml)
 
 
+def test_fractions_of_bids_are_no_activity(tmp_path):
+    path = table(
+        tmp_path / "sub-01_recording-manual_blood.tsv",
+        "time\tplasma_radioactivity\tmetabolite_parent_fraction\thplc_recovery_fractions",
+        TIME,
+        PLASMA,
+        np.linspace(1.0, 0.4, TIME.size),
+        np.ones(TIME.size),
+    )
+    curve = read(path, **STATED)
+    np.testing.assert_allclose(curve.plasma_kbq_per_ml, PLASMA)
+    assert curve.kind == "plasma"
+    assert any("metabolite_parent_fraction" in w and "not applied" in w for w in curve.warnings)
+
+
+def test_a_curve_without_its_rise_says_so(tmp_path):
+    path = table(tmp_path / "a.tsv", "time [s]\tplasma [kBq/mL]", TIME[2:], PLASMA[2:])
+    stated = {"input_time_zero": "injection", "input_decay": "injection"}
+    assert any("40 s after injection" in w for w in read(path, **stated).warnings)
+    whole = table(tmp_path / "b.tsv", "time [s]\tplasma [kBq/mL]", TIME[1:], PLASMA[1:])
+    assert not any("bolus" in w for w in read(whole, **stated).warnings)
+
+
 # ------------------------------------------------------------------------------------ asked for
+
+
+def test_the_names_of_bids_alone_state_no_units(tmp_path):
+    header = "time\twhole_blood_radioactivity\tplasma_radioactivity"
+    path = table(tmp_path / "sub-01_blood.tsv", header, TIME, PLASMA, 1.1 * PLASMA)
+    with pytest.raises(InputError, match="input_time_units"):
+        read(path)
 
 
 @pytest.mark.parametrize("missing", [*STATED, "input_blood"])

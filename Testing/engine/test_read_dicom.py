@@ -308,6 +308,13 @@ def test_dose_weight_and_half_life_given_replace_the_headers(tmp_path):
     assert found.overrides == {"dose_mbq": 200.0, "weight_kg": 50.0, "half_life_s": 6600.0}
 
 
+def test_a_half_life_in_minutes_is_used_but_doubted(tmp_path):
+    write_dicom_series(tmp_path, small_series("3x60"))
+    found = read_dicom(tmp_path, Overrides(half_life_s=109.8))
+    assert any("109.8 s" in w and "seconds" in w for w in found.warnings)
+    assert not any("half-life" in w for w in read_dicom(tmp_path, Overrides(half_life_s=6588.0)).warnings)
+
+
 def test_suv_is_turned_back_with_the_weight_the_scanner_used(tmp_path):
     series = small_series("3x60")
     write_dicom_series(tmp_path, series, units="GML")

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -323,6 +325,27 @@ def test_damaged_compressed_pixels_are_named(tmp_path):
     series = read_dicom(tmp_path)
     with pytest.raises(InputError, match=f"pixels of '{paths[1].name}' cannot be decompressed"):
         series.read([0])
+
+
+def test_pipes_and_broken_links_in_the_folder_are_passed_over(tmp_path):
+    write_dicom_series(tmp_path, small_series("3x60"))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    assert read_dicom(tmp_path).shape[0] == 3
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
+    paths = write_dicom_series(tmp_path, small_series("3x60"))
+    opened = Path.open
+
+    def refuse(self, *args, **kwargs):
+        if self.name == paths[1].name:
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=f"'{paths[1].name}' cannot be read"):
+        read_dicom(tmp_path)
 
 
 def test_a_file_that_vanishes_after_the_headers_were_read(tmp_path):

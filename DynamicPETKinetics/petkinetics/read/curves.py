@@ -42,6 +42,8 @@ _KINDS_OF_COLUMNS = (
     ("plasma", re.compile(r"plasma")),
     ("whole blood", re.compile(r"whole.?blood|blood")),
 )
+#: BIDS metabolite_parent_fraction, hplc_recovery_fractions ...: shares between 0 and 1, no activity
+_FRACTION = re.compile(r"fraction")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ def read_input_function(
     warnings = list(stated.notes)
     if "whole blood" not in curves:
         warnings.append(f"{path.name} has no whole blood; plasma stands in for it in V0's blood volume.")
+    if time[0] > TOLERANCE_S and int(np.argmax(plasma)) == 0:
+        warnings.append(
+            f"{path.name} begins at its highest value, {time[0]:.0f} s after injection: the bolus was not sampled. "
+            "A straight rise from zero at injection stands in for it, which biases V0 and, less, Ki."
+        )
     found = _from_injection(InputFunction(time, plasma, whole, kind, f"file {path.name}", tuple(warnings)))
     return found if until_s is None or rows.all() else _reaching(found, until_s)
 
@@ -101,16 +108,17 @@ class _Statements:
         self.name, self.table, self.options = path.name, table, options
         self.sidecar = {**table.stated, **_read_sidecar(path)}
         self.notes: list[str] = []
+        self.is_bids = path.name.endswith("_blood.tsv")
         self._own = False
         said = any(name in options for name in OPTION_NAMES)
         own = set(table.columns) == set(OWN_COLUMNS) or set(FRAME_COLUMNS) <= set(table.columns)
-        if not self.sidecar and own and not said:
+        # BIDS names its columns so too, in units that only its sidecar states.
+        if not self.sidecar and own and not said and not self.is_bids:
             self._own = True
             self.notes.append(
                 f"{path.name} states no units; having the columns that petkinetics writes, it was taken as seconds "
                 "from injection and kBq/mL decay-corrected to injection."
             )
-        self.is_bids = path.name.endswith("_blood.tsv")
 
     def _unit_of(self, column: str) -> str | None:
         in_header = re.search(r"[\[(]\s*([^\[\]()]+?)\s*[\])]\s*$", column)
@@ -194,13 +202,16 @@ class _Statements:
     def blood_columns(self) -> tuple[dict[str, str], str]:
         """Columns by kind, and the kind that drives the kinetics."""
         found: dict[str, str] = {}
-        columns = self.columns()
+        columns = [c for c in self.columns() if not _FRACTION.search(c.lower())]
         for column in columns:
             for kind, pattern in _KINDS_OF_COLUMNS:
                 if pattern.search(column.lower()):
                     found.setdefault(kind, column)
                     break
         wanted = self.options.get("input_blood") or self.sidecar.get("InputFunctionKind")
+        shares = [c for c in self.columns() if c not in columns and "parent" in c.lower()]
+        if shares and "plasma" in found and "parent plasma" not in (*found, wanted):
+            self.notes.append(f"{self.name} gives {shares[0]}; it was not applied: the curve is total plasma.")
         if not found and len(columns) == 1 and wanted:
             found[str(wanted)] = columns[0]
         if not found:

@@ -145,7 +145,19 @@ def _files(path: Path) -> Iterator[Path]:
     for folder, names, files in os.walk(path):
         names.sort()
         for name in sorted(files):
-            yield Path(folder, name)
+            found = Path(folder, name)
+            if found.is_file():  # no broken link, and no pipe, which would be waited for
+                yield found
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(
+            f"The file '{path.name}' cannot be read ({error.strerror}).",
+            "Check the access rights of the folder, or copy the series again.",
+        ) from error
 
 
 def _looks_like_dicom(start: bytes) -> bool:
@@ -288,14 +300,15 @@ def image_from_text(
 def scan_folder(path: Path) -> FolderScan:
     """Read the headers of all PET images below a folder (or of one file). Names and nesting do not matter.
 
-    :raises InputError: the folder is not there, or a DICOM file breaks off within its header.
+    :raises InputError: the folder is not there, a file cannot be opened, or a DICOM file breaks off within
+        its header.
     """
     if not path.exists():
         raise InputError(f"There is no folder '{path}'.")
     found = FolderScan()
     tags = [tag for tag in map(tag_for_keyword, TAGS) if tag is not None]
     for file_path in _files(path):
-        with file_path.open("rb") as file:
+        with _opened(file_path) as file:
             start = file.read(132)
             if not _looks_like_dicom(start):
                 found.not_dicom += 1

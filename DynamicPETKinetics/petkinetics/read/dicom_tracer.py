@@ -113,7 +113,15 @@ def _half_life(
             f"The header's half-life, {stated:g} s, is not that of its nuclide {nuclide.name} "
             f"({nuclide.half_life_s:g} s)."
         )
-    known = overrides.half_life_s or stated or (nuclide.half_life_s if nuclide else None)
+    given = overrides.half_life_s
+    usual = nuclide.half_life_s if nuclide else stated
+    if given is not None and usual is not None and abs(given / usual - 1) > 0.01:
+        # such as 109.8: minutes in place of seconds
+        warnings.append(
+            f"The half-life given, {given:g} s, is not that of {nuclide.name if nuclide else 'the header'} "
+            f"({usual:g} s); it was used as given. --half-life takes seconds."
+        )
+    known = given or stated or (nuclide.half_life_s if nuclide else None)
     if known is None:
         raise InputError(
             "The header gives neither the tracer's half-life nor a known nuclide.",
