@@ -257,6 +257,14 @@ def test_a_curve_that_is_no_input_function_is_doubted_with_numbers(name, shape):
     assert any(any(c.isdigit() for c in s) for s in said)
 
 
+def test_a_bolus_an_hour_late_is_a_matter_of_clocks_not_of_the_region():
+    t = np.arange(0.0, 7500.0, 5.0)
+    late = np.where(t > 3615.0, 5.0 + 40.0 * np.exp(-((t - 3640.0) ** 2) / 300.0), 0.0)
+    said = " ".join(doubts(InputFunction(t, late, late)))
+    assert "clocks" in said and "--injection-time" in said
+    assert "tissue" not in said
+
+
 @pytest.mark.parametrize("factor", [1e3, 1e-3])
 def test_an_input_function_off_by_a_thousand_is_refused_with_both_numbers(factor):
     with pytest.raises(InputError) as refused:

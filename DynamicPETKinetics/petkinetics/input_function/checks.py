@@ -65,7 +65,10 @@ def doubts(curve: InputFunction) -> list[str]:
     peak_s, peak = curve.peak
     tail = curve.time_s >= curve.end_s - 0.15 * (curve.end_s - max(curve.time_s[0], 0.0))
     late = float(np.mean(curve.whole_blood_kbq_per_ml[tail]))
-    if peak_s > _LATEST_PEAK_S:
+    arrival = arrival_s(curve)
+    # An hour's error of a clock (summer time) shows as a bolus at the wrong time, tissue as a slow rise.
+    bolus = peak_s - arrival <= _LATEST_PEAK_S
+    if peak_s > _LATEST_PEAK_S and not bolus:
         said.append(
             f"The blood curve peaks late, at {peak_s / 60:.1f} min ({peak:.3g} kBq/mL); arterial blood peaks within "
             "the first minutes. The region may lie in tissue, not in the aorta."
@@ -75,8 +78,7 @@ def doubts(curve: InputFunction) -> list[str]:
             f"The blood curve is flat: its peak ({peak:.3g} kBq/mL) is only {peak / max(late, 1e-9):.1f} times its end "
             f"({late:.3g} kBq/mL). It does not look like an input function."
         )
-    arrival = arrival_s(curve)
-    if peak_s <= _LATEST_PEAK_S and abs(arrival - EXPECTED_ARRIVAL_S) > CLOCK_TOLERANCE_S:
+    if bolus and abs(arrival - EXPECTED_ARRIVAL_S) > CLOCK_TOLERANCE_S:
         said.append(
             f"The bolus arrives {arrival:.0f} s after the stated injection time (expected about "
             f"{EXPECTED_ARRIVAL_S:.0f} s): the clocks of injection and scanner may disagree. Frame times were kept; "
