@@ -15,8 +15,10 @@ from petkinetics.errors import InputError, ResourceError
 from petkinetics.frames import FrameTiming
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate import osem_world, patient
+from petkinetics.simulate.kernels import FWHM_PER_SD, blur_taps, convolve_axes
 from petkinetics.simulate.osem import osem
 from petkinetics.simulate.osem_world import (
+    DETECTOR_FWHM_MM,
     CountingScanner,
     Planes,
     calibrated_sensitivity,
@@ -135,6 +137,28 @@ def test_without_noise_the_image_is_the_patient(plane) -> None:
     plain = np.broadcast_to(weight.max(), weight.shape).astype(np.float32)
     wrong = disc.put(osem(mean, plain, expected.background, system_matrix(disc.radius), iterations=2))[0]
     assert wrong[liver].mean() < 0.3 * sharp[liver].mean()
+
+
+def test_a_point_on_a_warm_body_is_about_5_5_mm_wide() -> None:
+    y, x = np.mgrid[-100:101, -100:101]
+    body = ((x / 95) ** 2 + (y / 65) ** 2 < 1).astype(np.float32)
+    point = body.copy()
+    point[100, 100] += 1.0
+    taps = blur_taps(DETECTOR_FWHM_MM / FWHM_PER_SD / 1.95)
+    rays = line_integrals(convolve_axes(np.stack([body, point]), [None, taps, taps])) * np.float32(1.95)
+    through = line_integrals(0.0096 * body[None]) * 1.95
+    expected = expected_counts(rays, through[:, 0], np.ones(2), 1.95, SEED)
+    images = reconstruct(expected, expected.trues + expected.background, Disc((201, 201), (100, 100), 100), 1.95)
+    spot = (images[1] - images[0]).astype(float)
+
+    def width(profile: np.ndarray) -> float:
+        fine = np.interp(np.arange(80, 120, 0.01), np.arange(201), profile)
+        return 1.95 * 0.01 * np.count_nonzero(fine > 0.5 * fine.max())
+
+    left_right, front_back = width(spot[100]), width(spot[:, 100])
+    assert left_right == pytest.approx(4.6, abs=0.3)
+    assert front_back == pytest.approx(6.5, abs=0.3)
+    assert np.sqrt(left_right * front_back) == pytest.approx(5.5, abs=0.3)
 
 
 def test_counts_are_poisson_and_keep_their_books(plane) -> None:
