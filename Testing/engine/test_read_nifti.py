@@ -325,6 +325,7 @@ def test_overrides_replace_the_sidecar_and_are_recorded(tmp_path):
     series = read_series(write(tmp_path), Overrides(dose_mbq=150.0, weight_kg=60.0, half_life_s=1221.8))
     assert (series.injected_activity_mbq, series.weight_kg, series.tracer.half_life_s) == (150.0, 60.0, 1221.8)
     assert series.overrides == {"dose_mbq": 150.0, "weight_kg": 60.0, "half_life_s": 1221.8}
+    assert any("1221.8 s" in w and "F-18" in w for w in series.warnings), "said, since it is carbon's"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.read.clock import DAY_S, clock_seconds, parse_injection
-from petkinetics.read.nuclides import find_nuclide
+from petkinetics.read.nuclides import find_nuclide, half_life_doubt
 from petkinetics.read.overrides import Overrides
 
 #: kBq/mL in one of these
@@ -70,7 +70,7 @@ class BidsPet:
             name=path.name,
             meta=meta,
             units=units,
-            half_life_s=_half_life(path.name, meta, radionuclide, given),
+            half_life_s=_half_life(path.name, meta, radionuclide, given, warnings),
             radionuclide=radionuclide,
             injected_activity_mbq=given.dose_mbq or _injected(path.name, meta),
             weight_kg=given.weight_kg or _positive(path.name, meta, "BodyWeight"),
@@ -188,12 +188,14 @@ class BidsPet:
         return log(2.0) / self.half_life_s
 
 
-def _half_life(name: str, meta: Mapping[str, Any], radionuclide: str, given: Overrides) -> float:
+def _half_life(name: str, meta: Mapping[str, Any], radionuclide: str, given: Overrides, warnings: list[str]) -> float:
     """The user's, the one that converters copy from DICOM, or that of BIDS' TracerRadionuclide."""
+    nuclide = find_nuclide(text=radionuclide.replace("-", " ")) if radionuclide else None
+    if nuclide is not None:
+        warnings += half_life_doubt(given.half_life_s, nuclide.half_life_s, nuclide.name)
     stated = given.half_life_s or _positive(name, meta, "RadionuclideHalfLife")
     if stated:
         return stated
-    nuclide = find_nuclide(text=radionuclide.replace("-", " ")) if radionuclide else None
     if nuclide is None:
         raise InputError(
             f"{name} names no known radionuclide (TracerRadionuclide: '{radionuclide}'), so decay is unknown.",

@@ -17,7 +17,7 @@ from petkinetics.read.clock import (
     parse_injection,
     utc_offset_seconds,
 )
-from petkinetics.read.nuclides import Nuclide, find_nuclide
+from petkinetics.read.nuclides import Nuclide, find_nuclide, half_life_doubt
 from petkinetics.read.overrides import Overrides
 from petkinetics.series import Tracer
 
@@ -115,12 +115,7 @@ def _half_life(
         )
     given = overrides.half_life_s
     usual = nuclide.half_life_s if nuclide else stated
-    if given is not None and usual is not None and abs(given / usual - 1) > 0.01:
-        # such as 109.8: minutes in place of seconds
-        warnings.append(
-            f"The half-life given, {given:g} s, is not that of {nuclide.name if nuclide else 'the header'} "
-            f"({usual:g} s); it was used as given. --half-life takes seconds."
-        )
+    warnings += half_life_doubt(given, usual, nuclide.name if nuclide else "the header")
     known = given or stated or (nuclide.half_life_s if nuclide else None)
     if known is None:
         raise InputError(

@@ -67,3 +67,13 @@ def nuclide_of_half_life(half_life_s: float) -> Nuclide | None:
         if abs(half_life_s / nuclide.half_life_s - 1.0) <= 0.01:
             return nuclide
     return None
+
+
+def half_life_doubt(given_s: float | None, usual_s: float | None, whose: str) -> list[str]:
+    """A sentence where a half-life given by the user is not the usual one: 109.8 is minutes, not seconds."""
+    if given_s is None or usual_s is None or abs(given_s / usual_s - 1) <= 0.01:
+        return []
+    return [
+        f"The half-life given, {given_s:g} s, is not that of {whose} ({usual_s:g} s); it was used as given. "
+        "--half-life takes seconds."
+    ]
