@@ -27,7 +27,7 @@ from petkinetics.input_function.aorta_images import (
     refined_blood_curve,
 )
 from petkinetics.input_function.aorta_region import lumen_core
-from petkinetics.input_function.aorta_tracks import Track, best_track, likelihood, with_calibre, without
+from petkinetics.input_function.aorta_tracks import Track, best_track, calibre, likelihood, scaled, without
 from petkinetics.input_function.checks import COVERED_BELOW
 from petkinetics.read.region_curves import region_mean_curve
 from petkinetics.read.regions import RegionWeights
@@ -45,11 +45,20 @@ _LABEL, _NAME = 1, "aorta"
 _LONGEST_FIRST_FRAME_S = 60.0
 #: the frames must go on for this long after the first begins, or the wash-out is not seen
 _LEAST_SCAN_S = 120.0
-#: a tube this good (score, mm) needs no further smoothing of the images
+#: a tube this good (score, mm) without a rival above this share needs no further smoothing of the images,
+#: which shows longer tubes but lets them run into their neighbours: a smoother one must be better by the factor
+_ENOUGH_MM, _CLEAR, _BETTER = 25.0, 0.5, 1.3
+#: a tube this good gives full confidence
 _GOOD_MM = 60.0
 #: below this score (mm), or where another tube has more than this share of it, the answer is "not sure"
 _LEAST_MM = 18.0
 _RIVAL = 0.6
+#: a thinner tube (mean radius, mm) is no aorta; carotid and femoral arteries have 3-4 mm
+_LEAST_RADIUS_MM = 5.4
+#: of whole-body scanners, as images are reconstructed (FWHM 5.5 mm)
+_RESOLUTION_SD_MM = 2.3
+#: how much too bright the brightest voxels are, at each smoothing that the noise asks for
+_NOISE_GAIN = (1.0, 1.25, 1.5)
 #: wanted volume (mL) of the region, by how much smoothing the noise asked for
 _WANTED_ML = (7.0, 11.0, 16.0)
 #: arterial blood peaks within this of its arrival, and falls below this share of the peak
@@ -131,9 +140,9 @@ def find_aorta(
             continue
         track, rival = found
         worth = track.score * (1.0 - rival)
-        if best is None or worth > best[0]:
+        if best is None or worth > _BETTER * best[0]:
             best = (worth, track, level)
-        if track.score >= _GOOD_MM and rival < 0.3:
+        if track.score >= _ENOUGH_MM and rival < _CLEAR:
             break
     if best is None:
         raise _not_sure("no tube of blood in front of the spine was found in the early frames")
@@ -163,14 +172,19 @@ def _search(images: EarlyImages, guess: Float64, sd_mm: tuple[float, float]) -> 
     blood = guess
     for _ in range(2):
         blood = refined_blood_curve(images, blood_fraction(images, blood, sd_mm))
+    # The brightest voxels of a noisy image are brighter than blood: the first look takes that into account.
+    blood = blood / _NOISE_GAIN[SMOOTH_MM.index(sd_mm)]
     found: tuple[Track, Discs, Float32] | None = None
-    for _ in range(2):
+    for _ in range(3):
         fraction = blood_fraction(images, blood, sd_mm)
         discs = find_discs(fraction, images.axes_mm, images.outline)
         track = best_track(discs, likelihood(discs), images.grid.steps_mm[0])
         if track is None or (found is not None and track.score < 0.7 * found[0].score):
             break
+        enough = found is not None and track.score < 1.1 * found[0].score
         found = (track, discs, fraction)
+        if enough:
+            break
         # The tube's own curve is arterial, where the brightest blood may be the right heart's.
         blood = images.mean_curve(_core(images, track))
     if found is None:
@@ -179,9 +193,10 @@ def _search(images: EarlyImages, guess: Float64, sd_mm: tuple[float, float]) -> 
     others = discs.select(without(discs, track))
     rival = best_track(others, likelihood(others), images.grid.steps_mm[0])
     share = rival.score / track.score if rival is not None else 0.0
-    if sd_mm != SMOOTH_MM[0]:
-        track = with_calibre(track, fraction, images.axes_mm)
-    return track, share
+    radius = calibre(track, fraction, images.axes_mm, float(np.hypot(sd_mm[0], _RESOLUTION_SD_MM)))
+    if radius < _LEAST_RADIUS_MM:
+        return None
+    return (track if sd_mm == SMOOTH_MM[0] else scaled(track, radius)), share
 
 
 def _core(images: EarlyImages, track: Track) -> NDArray[np.bool_]:

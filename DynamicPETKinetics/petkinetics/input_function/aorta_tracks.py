@@ -128,35 +128,43 @@ def without(discs: Discs, track: Track) -> NDArray[np.bool_]:
     return keep
 
 
-def with_calibre(track: Track, fraction: Float32, axes_mm: tuple[Float64, Float64, Float64]) -> Track:
-    """The track with its radii scaled to that of its mean profile.
+def calibre(track: Track, fraction: Float32, axes_mm: tuple[Float64, Float64, Float64], blur_mm: float) -> float:
+    """The mean radius (mm) of a tube, from its mean profile.
 
-    Noise dents the lumen of a single plane and makes its largest circle small; in the mean blood
-    fraction at each distance from the centre line it averages out, and the edge lies at half the height.
+    Noise dents the lumen of a single plane and makes its largest circle small, blur makes a thin vessel
+    wide; in the mean blood fraction at each distance from the centre line noise averages out, and the
+    edge lies at half the height.
 
     :param fraction: blood fraction (z, y, x), and *axes_mm* the positions of its planes.
+    :param blur_mm: SD of its smoothing and of the scanner's resolution together. It lowers the middle of
+        a thin tube, and half of that height lies outside its wall, by about 0.6 SD^2 / radius.
     """
     _, y, x = axes_mm
-    edges = np.arange(0.0, 50.0, _PROFILE_MM)
-    total, count = np.zeros(edges.size), np.zeros(edges.size)
+    count_of_bins = int(50.0 / _PROFILE_MM)
+    total, count = np.zeros(count_of_bins), np.zeros(count_of_bins)
     d = track.discs
     for plane, cx, cy, weight in zip(d.plane, d.x, d.y, track.likely, strict=True):
+        bins = (np.hypot(y[:, None] - cy, x[None, :] - cx) / _PROFILE_MM).astype(np.intp)
         # The vena cava lies on the right.
-        left_half = np.broadcast_to(x[None, :] >= cx - 1.0, fraction.shape[1:]).ravel()
-        bins = (np.hypot(y[:, None] - cy, x[None, :] - cx) / _PROFILE_MM).astype(np.intp).ravel()
-        near = (bins < edges.size) & left_half
-        total += weight * np.bincount(bins[near], fraction[plane].ravel()[near], minlength=edges.size)
-        count += weight * np.bincount(bins[near], minlength=edges.size)
+        used = (bins < count_of_bins) & (x[None, :] >= cx - 1.0)
+        total += weight * np.bincount(bins[used], fraction[plane][used], minlength=count_of_bins)
+        count += weight * np.bincount(bins[used], minlength=count_of_bins)
     profile = total / np.maximum(count, 1e-9)
+    filled = np.flatnonzero(count > 0)
+    at, profile = (filled + 0.5) * _PROFILE_MM, profile[filled]
     middle = float(np.average(d.radius, weights=track.likely + 1e-6))
-    inner = max(1, int(0.5 * middle / _PROFILE_MM))
-    below = np.flatnonzero(profile < 0.5 * profile[:inner].mean())
-    below = below[below >= inner]
+    level = 0.5 * float(profile[at < max(0.5 * middle, at[0] + 0.1)].mean())
+    below = np.flatnonzero((profile < level) & (at > at[0]))
     if not below.size:
-        return track
+        return middle
     i = int(below[0])
-    level = 0.5 * float(profile[:inner].mean())
     share = (profile[i - 1] - level) / max(float(profile[i - 1] - profile[i]), 1e-9)
-    radius = (i - 0.5 + float(share)) * _PROFILE_MM
-    factor = float(np.clip(radius / middle, 1.0, 1.35))
-    return replace(track, discs=replace(d, radius=d.radius * factor))
+    radius = float(at[i - 1] + share * (at[i] - at[i - 1]))
+    return radius - 0.6 * blur_mm**2 / radius
+
+
+def scaled(track: Track, radius_mm: float) -> Track:
+    """The track with radii whose mean is that of a measured calibre, where that is up to a third larger."""
+    middle = float(np.average(track.discs.radius, weights=track.likely + 1e-6))
+    factor = float(np.clip(radius_mm / middle, 1.0, 1.35))
+    return replace(track, discs=replace(track.discs, radius=track.discs.radius * factor))
