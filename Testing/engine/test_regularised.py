@@ -23,7 +23,7 @@ from petkinetics.kinetics.patlak import patlak_design
 from petkinetics.series import ArrayVoxels, DynamicSeries, VolumeGeometry
 from petkinetics.simulate.patient import FDG, simulate_patient
 from petkinetics.simulate.scanner import NOISE_FWHM_MM, unit_noise
-from petkinetics.simulate.study import aorta_input, problem_of
+from petkinetics.simulate.study import aorta_input, middle_slices, problem_of
 
 METHODS = ("gaussian", "hypr", "nlm", "total-variation")
 TIMING = FrameTiming.parse("6x10,4x30,4x60,4x120,10x300")
@@ -321,3 +321,12 @@ def test_every_method_is_a_regularised_patlak_with_a_meaning_for_its_strength() 
         assert isinstance(estimator, RegularisedPatlak)
         assert estimator.strength_meaning
     assert "strength" in GaussianPatlak.option_names
+
+
+def test_at_few_counts_the_body_is_still_told_from_the_noise_around_it() -> None:
+    # its share of the image decides what noise and contrast the methods see
+    few = simulate_patient("thorax", "full", 90_022, dose=0.1, geometry=middle_slices("full", 4))
+    mask = problem_of(few, few.input_function, 9.0, 35.0).mask
+    assert mask is not None
+    assert (mask & few.body_mask).sum() > 0.999 * few.body_mask.sum()
+    assert mask.sum() < 1.6 * few.body_mask.sum()

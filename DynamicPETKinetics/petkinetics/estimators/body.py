@@ -17,6 +17,8 @@ _SHARE = 0.15
 #: added around what exceeds the threshold, so that skin and lesions in it stay inside
 _MARGIN_MM = 12.0
 _MOST_FRAMES = 3
+#: a block of air rarely exceeds the noise's SD by this factor
+_NOISE_SDS = 4.0
 
 
 def body_mask(series: DynamicSeries, frames: Sequence[int]) -> NDArray[np.bool_]:
@@ -90,7 +92,11 @@ def _threshold(blocks: NDArray[np.float32]) -> float:
         if abs(new - level) <= 0.01 * abs(level):
             break
         level = new
-    return max(level, 0.0)
+    # Around the patient there is nothing but noise, as often below zero as above: at few counts it would
+    # pass the threshold all over the image. Reconstructions without negative values leave this out.
+    below = values[values < 0]
+    noise = float(np.sqrt(np.mean(below.astype(np.float64) ** 2))) if below.size else 0.0
+    return max(level, _NOISE_SDS * noise, 0.0)
 
 
 def _fill_slices(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
