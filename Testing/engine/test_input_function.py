@@ -265,6 +265,13 @@ def test_a_bolus_an_hour_late_is_a_matter_of_clocks_not_of_the_region():
     assert "tissue" not in said
 
 
+def test_blood_below_zero_after_its_peak_is_doubted():
+    t = np.arange(0.0, 3900.0, 2.0)
+    good = feng(t, 15.0)
+    assert any("below zero" in s for s in doubts(InputFunction(t, np.where(t > 3000, -good, good), good)))
+    assert doubts(InputFunction(t, good, good)) == []
+
+
 @pytest.mark.parametrize("factor", [1e3, 1e-3])
 def test_an_input_function_off_by_a_thousand_is_refused_with_both_numbers(factor):
     with pytest.raises(InputError) as refused:

@@ -78,6 +78,12 @@ def doubts(curve: InputFunction) -> list[str]:
             f"The blood curve is flat: its peak ({peak:.3g} kBq/mL) is only {peak / max(late, 1e-9):.1f} times its end "
             f"({late:.3g} kBq/mL). It does not look like an input function."
         )
+    after = curve.plasma_kbq_per_ml[int(np.argmax(curve.plasma_kbq_per_ml)) :]
+    if after.min() < 0:
+        said.append(
+            f"The input function falls below zero after its peak (to {after.min():.3g} kBq/mL), which no blood does; "
+            "it was used as given."
+        )
     if bolus and abs(arrival - EXPECTED_ARRIVAL_S) > CLOCK_TOLERANCE_S:
         said.append(
             f"The bolus arrives {arrival:.0f} s after the stated injection time (expected about "
