@@ -21,6 +21,7 @@ from petkinetics.series import ArrayVoxels, DynamicSeries, Float32, Tracer, Volu
 from petkinetics.simulate import aorta_study
 from petkinetics.simulate.aorta_study import from_minute
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
+from petkinetics.simulate.variants import Variant
 from petkinetics.simulate.write import write_patient
 
 FDG = Tracer("FDG", "F-18", 6586.2)
@@ -61,7 +62,7 @@ def test_it_is_the_aorta_and_its_curve_is_that_of_blood(thorax: DigitalPatient) 
 
 
 @pytest.mark.parametrize("variant", [None, "aneurysm", "partly-out-of-view"])
-def test_in_the_abdomen_it_is_not_the_vein_beside_it(variant: None) -> None:
+def test_in_the_abdomen_it_is_not_the_vein_beside_it(variant: Variant | None) -> None:
     patient = simulate_patient("torso-ct", "small", seed=90_011, variant=variant)
     found = find_aorta(patient.series)
     assert share_in(patient, found.mask) > 0.95
