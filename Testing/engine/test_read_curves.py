@@ -263,6 +263,10 @@ def test_nothing_after_until_is_looked_at(tmp_path):
         ("time (s)\tplasma (kBq/mL)\n0\t0\n10\n20\t5\n", ["a.tsv", "3"]),
         ("time (s)\tplasma (kBq/mL)\n0\t0\n10\tlow\n20\t5\n", ["a.tsv", "low"]),
         ("time (s)\tplasma (kBq/mL)\n0\t0\n10\tnan\n20\t5\n30\t4\n", ["a.tsv", "10"]),
+        (
+            "time (s)\tplasma (kBq/mL)\tblood (kBq/mL)\n0\t0\t0\n10\tnan\t6\n20\t5\t4\n30\t4\t3\n",
+            ["a.tsv", "plasma", "10"],
+        ),
         ("time (s)\tplasma (kBq/mL)\n0\t0\n10\tinf\n20\t5\n30\t4\n", ["a.tsv", "10"]),
         ("time (s)\tplasma (kBq/mL)\n0\t0\nn/a\t3\n20\t5\n30\t4\n", ["a.tsv"]),
         ("time (s)\tplasma (kBq/mL)\n0\t0\n20\t5\n10\t9\n30\t4\n", ["10"]),

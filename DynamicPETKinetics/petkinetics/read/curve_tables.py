@@ -94,6 +94,10 @@ class CurveTable:
                 raise InputError(f"Row {number} of {self.name} has '{cell}' for {column}, not a number.") from error
         return np.array(values)
 
+    def computed_nan(self, column: str) -> NDArray[np.bool_]:
+        """Where a cell says NaN: a computation that failed, not a sample that was not taken (n/a, empty)."""
+        return np.array([cell.lower() in ("nan", "-nan") for cell in self.columns[column]])
+
 
 def _by_column(name: str, titles: Sequence[str], rows: Sequence[Sequence[str]], first_row: int) -> dict[str, list[str]]:
     """Cells by title; titles that repeat are numbered."""

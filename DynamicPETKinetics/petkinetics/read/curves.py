@@ -86,6 +86,14 @@ def read_input_function(
     blood, kind = stated.blood_columns()
     decay = stated.decay_factor(context, time)
     curves = {k: table.numbers(c)[rows] * stated.activity_unit(c) * decay for k, c in blood.items()}
+    for column in blood.values():
+        failed = np.flatnonzero(table.computed_nan(column)[rows])
+        if failed.size:
+            raise InputError(
+                f"{path.name} holds a value that is not a number ({column}, sample {failed[0] + 1}, time "
+                f"{time[failed[0]]:g} s).",
+                "Correct it; a sample that was not taken is written n/a.",
+            )
     time, curves = _usable(path.name, time, curves)
     plasma = curves.get(kind, next(iter(curves.values())))
     whole = curves.get("whole blood", plasma)

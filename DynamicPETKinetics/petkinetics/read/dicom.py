@@ -91,7 +91,17 @@ def read_dicom(path: Path, overrides: Overrides | None = None, *, require_dynami
     # Units before all else: where they are no activity, nothing further is worth saying.
     check_unit(header, first)
     warnings += check_corrections(first)
-    grid = assemble(images, describe_only=not require_dynamic)
+    try:
+        grid = assemble(images, describe_only=not require_dynamic)
+    except InputError as error:
+        if scan.not_dicom == 0:
+            raise
+        # A file cut off within its first lines cannot be told from one that never was DICOM.
+        files = "1 file" if scan.not_dicom == 1 else f"{scan.not_dicom} files"
+        hint = (
+            f"{error.hint} The folder also holds {files} without a DICOM header: a truncated image may be among them."
+        )
+        raise InputError(error.message, hint.strip()) from error
     if require_dynamic and not grid.dynamic:
         raise _static(grid)
     admin = read_administration(header, _first_start(images), overrides)
