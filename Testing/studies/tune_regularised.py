@@ -42,8 +42,8 @@ METHODS: tuple[RegularisedPatlak, ...] = (
 GRIDS = {
     "gaussian": (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16),
     "hypr": (3, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 21, 25),
-    "nlm": (0.8, 1.1, 1.4, 1.7, 2.0, 2.3, 2.6, 3.0, 3.4, 3.9, 4.5, 5.2),
-    "total-variation": (0.08, 0.12, 0.17, 0.22, 0.28, 0.36, 0.45, 0.55, 0.7, 0.9, 1.2, 1.6),
+    "nlm": (0.7, 0.9, 1.1, 1.4, 1.7, 2.0, 2.3, 2.6, 3.0, 3.4, 3.9, 4.5),
+    "total-variation": (0.05, 0.08, 0.12, 0.17, 0.22, 0.28, 0.36, 0.45, 0.55, 0.7, 0.9, 1.2),
 }
 COLUMNS = (
     *("seed", "dose", "until_min", "method", "strength", "automatic", "ki_rmse", "lesion_bias"),
@@ -161,7 +161,7 @@ def laws(out: Path) -> None:
     constant), over that of the best setting.
     """
     with out.open(encoding="utf-8") as stream:
-        rows = [r for r in csv.DictReader(stream, delimiter="\t") if r["automatic"] == "0"]
+        rows = [r for r in csv.DictReader(stream, delimiter="\t") if float(r["strength"]) in GRIDS.get(r["method"], ())]
     print("\n| method | a | b | loss of the law | best constant | its loss |")
     print("|---|---|---|---|---|---|")
     for method, grid in GRIDS.items():

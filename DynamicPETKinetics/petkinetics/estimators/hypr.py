@@ -36,7 +36,7 @@ class HyprPatlak(RegularisedPatlak):
 
     method = "hypr"
     strength_meaning = "FWHM of the filter, mm"
-    law = (33.0, 0.48)
+    law = (31.0, 0.42)
     quantities: tuple[Quantity, ...] = (KI, V0, KI_SD, V0_SD, RESIDUAL)
 
     def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:  # noqa: ARG002

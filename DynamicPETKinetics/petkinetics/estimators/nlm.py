@@ -43,7 +43,7 @@ class NonLocalMeansPatlak(RegularisedPatlak):
 
     method = "nlm"
     strength_meaning = "difference between patches, in noise SDs, at which the weight falls to 1/e"
-    law = (3.5, 0.1)
+    law = (2.3, 0.0)
     option_names: tuple[str, ...] = ("strength", "search")
 
     def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:

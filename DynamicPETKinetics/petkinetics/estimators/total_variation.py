@@ -29,7 +29,7 @@ class TotalVariationPatlak(RegularisedPatlak):
 
     method = "total-variation"
     strength_meaning = "lambda in units of noise SD times its correlation length"
-    law = (1.4, 0.4)
+    law = (0.89, 0.22)
 
     def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:  # noqa: ARG002
         """See :class:`RegularisedPatlak`."""
