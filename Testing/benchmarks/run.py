@@ -99,7 +99,7 @@ class Bench:
         pet = self.series("single", self.slices)
         out, table = self.folder / "out", self.folder / "input_function.csv"
         run_once(self.estimate(pet, self.folder / "ours"))
-        _for_nifti_dynamic(self.folder / "ours" / "input_function_frames.tsv", table)
+        for_nifti_dynamic(self.folder / "ours" / "input_function_frames.tsv", table)
         floor, peer = HERE / "floor.py", HERE / "peer_nifti_dynamic.py"
         self.programs |= interleaved(
             {
@@ -188,7 +188,7 @@ class Bench:
     def markdown(self) -> str:
         """What was found, as tables."""
         size = f"{self.matrix}×{self.matrix}×{self.slices}×{FRAMES} float32"
-        lines = [f"Series: {size}, Patlak on {USED} frames; {_machine()}; medians of {self.runs} runs.", ""]
+        lines = [f"Series: {size}, Patlak on {USED} frames; {machine()}; medians of {self.runs} runs.", ""]
         lines += ["| program | median s | range s | peak MiB |", "|---|---|---|---|"]
         for name, m in self.programs.items():
             span = f"{min(m.seconds):.2f}–{max(m.seconds):.2f}"
@@ -205,7 +205,7 @@ class Bench:
     def record(self) -> dict[str, object]:
         """What was found, for programs."""
         return {
-            "machine": _machine(),
+            "machine": machine(),
             "load": list(os.getloadavg()),
             "quick": self.quick,
             "runs": self.runs,
@@ -223,7 +223,7 @@ def _python(script: str, *arguments: object) -> str:
     return run_once([sys.executable, HERE / script, *map(str, arguments)])[2]
 
 
-def _for_nifti_dynamic(frames: Path, table: Path) -> None:
+def for_nifti_dynamic(frames: Path, table: Path) -> None:
     """The aorta's frame means in the columns that nifti_dynamic reads."""
     with frames.open(newline="", encoding="utf-8") as source, table.open("w", newline="", encoding="utf-8") as target:
         rows = csv.writer(target)
@@ -233,7 +233,8 @@ def _for_nifti_dynamic(frames: Path, table: Path) -> None:
             rows.writerow([start, start + duration, row["mean"]])
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Cores, system and Python."""
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 

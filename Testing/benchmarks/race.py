@@ -1,0 +1,121 @@
+"""Patlak at 1/8, 1 and 4 times the voxels: petkinetics, its floor and the programs people use.
+
+    python Testing/benchmarks/race.py [--quick] [--dynamicpet PYTHON] [--folder DIR] [--json FILE]
+
+--quick keeps 1/8. dynamicpet runs once, at 1/8, where PYTHON is an interpreter that has it; it takes the time of
+its voxels, so the other sizes are that time multiplied, and marked so. Programs that cannot run here stand
+beside ours with reference figures, marked so. Each size is removed before the next is
+made (2.1 GB at 4 times). Exit status 1 when a program does not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from processes import Measured, ProgramFailed, interleaved, ratio, run_once
+from run import FRAMES, USED, for_nifti_dynamic, machine
+
+HERE = Path(__file__).resolve().parent
+MATRIX = 256
+#: name: slices, runs that count
+SIZES = {"1/8": (9, 3), "1": (71, 3), "4": (284, 1)}
+WHOLE = 71
+T_STAR_MIN = 30
+#: seconds at size 1 on 2 cores, the lowest of each range; KMAP's Patlak is MATLAB code, re-created for its figure
+NOT_RUN = "reference figure, not run here"
+ELSEWHERE = {"dynamicpet": 145.0, "KMAP (loop re-created)": 4.5, "PETPAL 0.7.1": 40.0}
+
+
+def race(folder: Path, size: str, dynamicpet: str | None) -> dict[str, Measured]:
+    """Run all programs on a series of one size; the series is made in *folder*."""
+    slices, runs = SIZES[size]
+    run_once([sys.executable, HERE / "make_series.py", folder, "--matrix", str(MATRIX), "--slices", str(slices)])
+    pet, out, table = folder / "pet.nii", folder / "out", folder / "input_function.csv"
+    ours: list[str | Path] = [sys.executable, "-m", "petkinetics", "estimate", pet, "--roi", folder / "aorta.nii"]
+    ours += ["--method", "patlak", "--set", "suv=none", "-o", out]
+    run_once([*ours, "--no-compress"])
+    for_nifti_dynamic(out / "input_function_frames.tsv", table)
+    floor = [sys.executable, HERE / "floor.py", pet, *map(str, (FRAMES, slices, MATRIX, USED)), out]
+    peer = [sys.executable, HERE / "peer_nifti_dynamic.py", pet, table, str(USED), out]
+    programs: dict[str, list[str | Path]] = {
+        "floor": floor,
+        "petkinetics": [*ours, "--no-compress"],
+        "nifti_dynamic": peer,
+    }
+
+    def clear() -> None:
+        shutil.rmtree(out, ignore_errors=True)
+
+    found = interleaved({name: lambda c=command: c for name, command in programs.items()}, runs, clear)  # type: ignore[misc]
+    if dynamicpet is not None and size == "1/8":
+        clear()
+        seconds, peak, _ = run_once([dynamicpet, HERE / "peer_dynamicpet.py", pet, table, str(T_STAR_MIN), out])
+        found["dynamicpet"] = Measured([seconds], [peak])
+    return found
+
+
+def rows(found: dict[str, dict[str, Measured]]) -> list[dict[str, object]]:
+    """A row for every size and program: seconds, over the floor, over ours, MiB, and where the figure is from."""
+    table: list[dict[str, object]] = []
+    measured_per_slice = None
+    if "dynamicpet" in found.get("1/8", {}):
+        measured_per_slice = found["1/8"]["dynamicpet"].median_s / SIZES["1/8"][0]
+    for size, programs in found.items():
+        floor, ours = programs["floor"], programs["petkinetics"]
+        for name, m in programs.items():
+            alone = len(m.seconds) != len(floor.seconds)
+            of_floor = m.median_s / floor.median_s if alone else ratio(m, floor)
+            of_ours = m.median_s / ours.median_s if alone else ratio(m, ours)
+            row = {"size": size, "program": name, "seconds": m.median_s, "of_floor": of_floor, "of_ours": of_ours}
+            table.append(row | {"mib": m.largest_mib, "origin": "run here"})
+        for name, whole in ELSEWHERE.items():
+            if name in programs:
+                continue
+            seconds = whole * SIZES[size][0] / WHOLE
+            said = NOT_RUN if size == "1" else f"{NOT_RUN}; scaled by voxels"
+            if name == "dynamicpet" and measured_per_slice is not None:
+                seconds, said = measured_per_slice * SIZES[size][0], "run here at 1/8; scaled by voxels"
+            row = {"size": size, "program": name, "seconds": seconds, "of_floor": seconds / floor.median_s}
+            table.append(row | {"of_ours": seconds / ours.median_s, "mib": None, "origin": said})
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the race; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="1/8 of the voxels only")
+    parser.add_argument("--dynamicpet", metavar="PYTHON", help="an interpreter that has dynamicpet")
+    parser.add_argument("--folder", type=Path, help="where to make the temporary folder")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
+    given = parser.parse_args(arguments)
+    found: dict[str, dict[str, Measured]] = {}
+    failures = []
+    for size in ["1/8"] if given.quick else SIZES:
+        print(f"{size} × the voxels ...", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(prefix="petkinetics-race-", dir=given.folder) as folder:
+            try:
+                found[size] = race(Path(folder), size, given.dynamicpet)
+            except ProgramFailed as error:
+                failures.append(f"{size} × the voxels: {error}")
+    table = rows(found)
+    print(f"Patlak, {MATRIX}×{MATRIX}×{WHOLE}×{FRAMES} float32 is 1; {machine()}.\n")
+    print("| voxels | program | s | ÷ floor | ÷ petkinetics | peak MiB | |\n|---|---|---|---|---|---|---|")
+    for row in table:
+        memory = "" if row["mib"] is None else f"{row['mib']:.0f}"
+        times = f"{row['seconds']:.2f} | {row['of_floor']:.1f} | {row['of_ours']:.1f}"
+        print(f"| {row['size']} | {row['program']} | {times} | {memory} | {row['origin']} |")
+    for failure in failures:
+        print(f"\nFAILED {failure}")
+    if given.json:
+        given.json.write_text(json.dumps({"rows": table, "failures": failures}, indent=2) + "\n", encoding="utf-8")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
