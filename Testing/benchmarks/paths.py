@@ -1,0 +1,157 @@
+"""Every path that moves many bytes, beside its floor: the same bytes read and written by numpy alone.
+
+    python Testing/benchmarks/paths.py [--quick] [--runs N] [--folder DIR] [--profile FOLDER] [--json FILE]
+
+A path above 3 times its floor has to be explained in README.md's table; one that is above and has no row there
+makes the exit status 1, as does a program that does not run. --profile writes cProfile's table of every path
+into FOLDER. --quick takes an eighth of the voxels, where start-up dominates, and judges nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from processes import ProgramFailed, interleaved, ratio, run_once
+from run import USED, machine
+
+HERE = Path(__file__).resolve().parent
+MATRIX = 256
+MOST_OF_FLOOR = 3.0
+#: of the simulated DICOM scan
+DICOM_FRAMES, DICOM_SLICES = 25, 80
+Command = list[str | Path]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One path through the engine.
+
+    :param arguments: of ``petkinetics``; the output's name follows them.
+    :param reads: files and folders that it has to read.
+    :param last: bytes at the end of each that it has to read; 0: all.
+    :param compressed: the floor compresses the maps that *reads* holds.
+    :param out: the output's name.
+    """
+
+    name: str
+    arguments: Command
+    reads: tuple[Path, ...]
+    last: int = 0
+    compressed: bool = False
+    out: str = "out"
+
+    def floor(self, done: Path, out: Path) -> Command:
+        """The floor's command, when *done* holds what ours left."""
+        if self.compressed:
+            return [sys.executable, HERE / "floor_gzip.py", out, *sorted(self.reads[0].glob("*.nii"))]
+        written = sum(f.stat().st_size for f in (done, *done.rglob("*")) if f.is_file())
+        return [sys.executable, HERE / "floor_bytes.py", str(written), out, *self.reads, "--last", str(self.last)]
+
+
+def ways(folder: Path, quick: bool) -> list[Way]:
+    """Make the data in *folder*; returns the paths to measure."""
+    slices, dicom_slices = (9, 10) if quick else (71, DICOM_SLICES)
+    scan, dicom = folder / "scan", folder / "dicom"
+    pet, maps, result = scan / "pet.nii", folder / "maps", folder / "result"
+    run_once([sys.executable, HERE / "make_series.py", scan, "--matrix", str(MATRIX), "--slices", str(slices)])
+    run_once([sys.executable, HERE / "make_dicom.py", dicom, str(DICOM_FRAMES), str(dicom_slices)])
+    estimate: Command = ["estimate", pet, "--roi", scan / "aorta.nii", "--set", "suv=none"]
+    plain: Command = [*estimate, "--no-compress", "--method"]
+    petkinetics: Command = [sys.executable, "-m", "petkinetics"]
+    run_once([*petkinetics, *plain, "patlak", "-o", maps])
+    blood = maps / "input_function.tsv"
+    run_once([*petkinetics, "estimate", dicom, "--input-function", blood, "--method", "patlak", "-o", result])
+    used = 4 * USED * slices * MATRIX**2
+    export: Command = ["export", result, "--series", dicom]
+    window: Command = ["suv", dicom, "--type", "activity", "--window", "0-50", "-o"]
+    fits = [Way(f"estimate: {m}", [*plain, m, "-o"], (pet,), used) for m in ("patlak", *_REGULARISED)]
+    return [
+        *fits,
+        Way("estimate: two-tissue", [*plain, "two-tissue", "-o"], (pet,)),
+        Way("patlak, compressed maps", [*estimate, "--method", "patlak", "-o"], (maps,), compressed=True),
+        Way("aorta", ["aorta", pet, "-o"], (pet,), out="aorta.nii.gz"),
+        Way("SUV image", ["suv", pet, "--type", "activity", "--window", "30-65", "-o"], (pet,), used, out="suv.nii"),
+        Way("DICOM, all frames to one image", window, (dicom,), out="mean.nii"),
+        Way("export: parametric maps", [*export, "--to"], (result,)),
+        Way("export: PET images", [*export, "--as", "pet-image", "--to"], (result,)),
+    ]
+
+
+_REGULARISED = ("gaussian", "hypr", "total-variation", "nlm")
+
+
+def clear(path: Path) -> None:
+    """Remove an output: a folder, or a file and what describes it beside it."""
+    for found in path.parent.glob(f"{path.name.partition('.')[0]}*"):
+        shutil.rmtree(found) if found.is_dir() else found.unlink()
+
+
+def measure(way: Way, folder: Path, runs: int, profile: Path | None) -> dict[str, object]:
+    """Ours and the floor in turn; a row of the table."""
+    out, done, bytes_ = folder / way.out, folder / f"done-{way.out}", folder / "floor-out"
+    ours: Command = ["petkinetics", *way.arguments]
+    run_once([sys.executable, "-m", *ours[:1], *way.arguments, done])
+    floor = way.floor(done, bytes_)
+    clear(done)
+
+    def before_each() -> None:
+        clear(out)
+        clear(bytes_)
+
+    programs: dict[str, Command] = {"floor": floor, "ours": [sys.executable, "-m", *ours, out]}
+    found = interleaved({n: lambda c=c: c for n, c in programs.items()}, runs, before_each)  # type: ignore[misc]
+    before_each()
+    if profile is not None:
+        profile.mkdir(parents=True, exist_ok=True)
+        table = profile / (way.name.replace(": ", "-").replace(" ", "-").replace(",", "") + ".prof")
+        run_once([sys.executable, "-m", "cProfile", "-o", table, "-m", *ours, out])
+        before_each()
+    mib = found["ours"].largest_mib
+    times = {"floor_s": found["floor"].median_s, "seconds": found["ours"].median_s}
+    return {"path": way.name, **times, "of_floor": ratio(found["ours"], found["floor"]), "mib": mib}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, judge; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="an eighth of the voxels; nothing is judged")
+    parser.add_argument("--runs", type=int, default=1, help="runs that count, after one that does not (default 1)")
+    parser.add_argument("--folder", type=Path, help="where to make the temporary folder")
+    parser.add_argument("--profile", type=Path, metavar="FOLDER", help="write cProfile's tables there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
+    given = parser.parse_args(arguments)
+    explained = (HERE / "README.md").read_text(encoding="utf-8")
+    rows: list[dict[str, object]] = []
+    failures: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="petkinetics-paths-", dir=given.folder) as folder:
+        for way in ways(Path(folder), given.quick):
+            print(f"{way.name} ...", file=sys.stderr, flush=True)
+            try:
+                rows.append(measure(way, Path(folder), given.runs, given.profile))
+            except ProgramFailed as error:
+                failures.append(f"{way.name}: {error}")
+    print(f"Each path beside its floor; {machine()}.\n")
+    print("| path | floor s | petkinetics s | ÷ floor | peak MiB | |\n|---|---|---|---|---|---|")
+    for row in rows:
+        above = float(row["of_floor"]) > MOST_OF_FLOOR  # type: ignore[arg-type]
+        verdict = "" if not above else "see README" if f"| {row['path']} |" in explained else "NOT EXPLAINED"
+        if verdict == "NOT EXPLAINED" and not given.quick:
+            failures.append(f"{row['path']}: above {MOST_OF_FLOOR:g} times its floor, and README.md has no reason")
+        times = f"{row['floor_s']:.2f} | {row['seconds']:.2f} | {row['of_floor']:.1f} | {row['mib']:.0f}"
+        print(f"| {row['path']} | {times} | {verdict} |")
+    for failure in failures:
+        print(f"\nFAILED {failure}")
+    if given.json:
+        given.json.write_text(json.dumps({"rows": rows, "failures": failures}, indent=2) + "\n", encoding="utf-8")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
