@@ -28,6 +28,8 @@ test: $(VENV)/.ready-to-test
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python Testing/benchmarks/run.py
 	$(BIN)/python Testing/benchmarks/two_tissue.py
+	$(BIN)/python Testing/benchmarks/race.py
+	$(BIN)/python Testing/benchmarks/paths.py
 
 figures: $(VENV)/.ready-to-run
 	$(BIN)/python Testing/figures.py
