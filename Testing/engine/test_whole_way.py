@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from acrin_dynamic import write_acrin_dynamic
+from acrin_dynamic import real_slices, write_acrin_dynamic
+from pydicom import Dataset
 
 from petkinetics.cli import main
 from petkinetics.curves import InputFunction
@@ -56,6 +58,19 @@ def pixels(geometry: VolumeGeometry, timing: FrameTiming) -> Float32:
     return drawn
 
 
+def identities_in(folder: Path, header: Dataset) -> list[str]:
+    """Files of a folder, packed or not, that hold the patient's name, number, birth date or accession number."""
+    private = [
+        str(header.get(key) or "") for key in ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber")
+    ]
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            found += [path.name for word in private if len(word) > 3 and word.encode() in content]
+    return found
+
+
 def test_the_real_ge_series_made_dynamic_gives_its_true_ki_through_the_whole_command(tmp_path: Path) -> None:
     series = write_acrin_dynamic(tmp_path / "dicom", pixels, slices=range(60, 68))
     masks = regions(series.geometry)
@@ -89,6 +104,7 @@ def test_the_real_ge_series_made_dynamic_gives_its_true_ki_through_the_whole_com
     assert (
         main(["export", str(tmp_path / "out"), "--series", str(tmp_path / "dicom"), "--to", str(tmp_path / "to")]) == 0
     )
+    assert identities_in(tmp_path / "out", real_slices()[0]) == []
     assert {path.name for path in (tmp_path / "to").iterdir()} == {
         f"{name}.dcm" for name in ("ki", "v0", "ki_sd", "v0_sd", "residual", "suv")
     }
