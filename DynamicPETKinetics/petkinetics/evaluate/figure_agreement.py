@@ -20,6 +20,10 @@ MOST_POINTS = 5000
 MOST_REGIONS = 6
 
 
+#: of a label of two lines, as a share of the plot's height
+_LABEL_HEIGHT = 0.13
+
+
 def agreement_drawings(comparison: Comparison) -> list[Drawing]:
     """Bland-Altman plots of the first six regions and of the regions' means."""
     within = [a for a in comparison.agreements if a.roi != "across regions"][:MOST_REGIONS]
@@ -62,19 +66,23 @@ def bland_altman_plot(
             (limits.loa[1], limits.loa_upper_ci, "--", COLOURS[1], "+1.96 SD"),
             (limits.loa[0], limits.loa_lower_ci, "--", COLOURS[1], "−1.96 SD"),
         )
-        for value, interval, dash, colour, label in lines:
+        for value, interval, dash, colour, _ in lines:
             axes.axhspan(*interval, color=colour, alpha=0.18, linewidth=0)
             axes.axhline(value, color=colour, linestyle=dash)
+        _limit_y(axes, difference, limits.loa_lower_ci[0], limits.loa_upper_ci[1])
+        # Lines that lie close keep their order, their labels a line's height apart.
+        low, high = axes.get_ylim()
+        apart = max(_LABEL_HEIGHT * (high - low), limits.loa[1] - limits.bias)
+        for (value, _, _, colour, label), at in zip(lines, (0.0, apart, -apart), strict=True):
             axes.text(
                 1.01,
-                value,
+                limits.bias + at,
                 f"{label}\n{three_digits(value)}",
                 transform=axes.get_yaxis_transform(),
                 va="center",
                 color=colour,
                 fontsize=8.5,
             )
-        _limit_y(axes, difference, limits.loa_lower_ci[0], limits.loa_upper_ci[1])
         unit = f" ({agreement.unit})" if agreement.unit else ""
         symbol = comparison.symbol
         axes.set_title(agreement.roi if agreement.roi != "across regions" else "Means of the regions")
