@@ -1,6 +1,6 @@
 """Every path that moves many bytes, beside its floor: the same bytes read and written by numpy alone.
 
-    python Testing/benchmarks/paths.py [--quick] [--runs N] [--folder DIR] [--profile FOLDER] [--json FILE]
+    python Testing/benchmarks/paths.py [--quick] [--runs N] [--only TEXT] [--profile FOLDER] [--json FILE]
 
 A path above 3 times its floor has to be explained in README.md's table; one that is above and has no row there
 makes the exit status 1, as does a program that does not run. --profile writes cProfile's table of every path
@@ -123,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="an eighth of the voxels; nothing is judged")
     parser.add_argument("--runs", type=int, default=1, help="runs that count, after one that does not (default 1)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="paths whose name holds this")
     parser.add_argument("--folder", type=Path, help="where to make the temporary folder")
     parser.add_argument("--profile", type=Path, metavar="FOLDER", help="write cProfile's tables there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
@@ -131,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[dict[str, object]] = []
     failures: list[str] = []
     with tempfile.TemporaryDirectory(prefix="petkinetics-paths-", dir=given.folder) as folder:
-        for way in ways(Path(folder), given.quick):
+        for way in (w for w in ways(Path(folder), given.quick) if given.only in w.name):
             print(f"{way.name} ...", file=sys.stderr, flush=True)
             try:
                 rows.append(measure(way, Path(folder), given.runs, given.profile))

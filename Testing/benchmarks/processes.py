@@ -47,7 +47,9 @@ def run_once(command: Sequence[str | Path]) -> tuple[float, float, str]:
     :raises ProgramFailed: it exits with another status than 0.
     """
     began = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_keeps_bytecode()
+    )
     assert process.stdout and process.stderr
     # What these programs print fits in a pipe, so reading one after the other cannot block them.
     said, complained = process.stdout.read(), process.stderr.read()
@@ -61,6 +63,11 @@ def run_once(command: Sequence[str | Path]) -> tuple[float, float, str]:
         raise ProgramFailed(f"'{Path(command[1]).name}' ended with status {process.returncode}: {last[0]}")
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
     return seconds, usage.ru_maxrss / unit, said.decode(errors="replace")
+
+
+def _keeps_bytecode() -> dict[str, str]:
+    """Our environment, where Python keeps what it has compiled, as it does for who installed the programs."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def interleaved(
