@@ -41,8 +41,8 @@ def race(folder: Path, size: str, dynamicpet: str | None) -> dict[str, Measured]
     ours += ["--method", "patlak", "--set", "suv=none", "-o", out]
     run_once([*ours, "--no-compress"])
     for_nifti_dynamic(out / "input_function_frames.tsv", table)
-    floor = [sys.executable, HERE / "floor.py", pet, *map(str, (FRAMES, slices, MATRIX, USED)), out]
-    peer = [sys.executable, HERE / "peer_nifti_dynamic.py", pet, table, str(USED), out]
+    floor: list[str | Path] = [sys.executable, HERE / "floor.py", pet, *map(str, (FRAMES, slices, MATRIX, USED)), out]
+    peer: list[str | Path] = [sys.executable, HERE / "peer_nifti_dynamic.py", pet, table, str(USED), out]
     programs: dict[str, list[str | Path]] = {
         "floor": floor,
         "petkinetics": [*ours, "--no-compress"],
