@@ -10,7 +10,6 @@ import gc
 import json
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +59,8 @@ def _tell(error: Exception, *, as_lines: bool) -> int:
         tell_error(Lines(sys.stdout), error)
     if not isinstance(error, PetKineticsError):
         # Where it happened, for a report to the developers; not the exception's text, which may quote a header.
+        import traceback
+
         print(*traceback.format_tb(error.__traceback__), sep="", end="", file=sys.stderr)
         print(f"petkinetics: {fault_message(error)}", file=sys.stderr)
         return 1

@@ -22,8 +22,6 @@ from petkinetics.estimators.derived import plan_derived
 from petkinetics.estimators.estimator import Estimate, Estimator, Problem, Progress, uses_whole_series
 from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window, whole_series
 from petkinetics.estimators.noise import body_sample
-from petkinetics.input_function.aorta import CHECK_IT, ProposedAorta, find_aorta
-from petkinetics.input_function.aorta import SOURCE as AUTOMATIC
 from petkinetics.input_function.checks import doubts
 from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
@@ -35,12 +33,12 @@ from petkinetics.read.region_curves import region_mean_curves
 from petkinetics.read.regions import Regions, fractional_coverage, one_region, read_regions, to_grid_nearest
 from petkinetics.read.series import STATEMENTS, read_series
 from petkinetics.series import DynamicSeries
-from petkinetics.write.aorta import write_aorta
 from petkinetics.write.input_function import write_frames, write_input_function
 from petkinetics.write.result_folder import NiftiSink, file_hash, file_hashes, write_record
 from petkinetics.write.staging import staged_folder
 
 if TYPE_CHECKING:
+    from petkinetics.input_function.aorta import ProposedAorta
     from petkinetics.write.result_report import RegionCurves
 
 #: the automatic aorta in the result folder
@@ -87,6 +85,9 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         progress(0.02, "Taking the input function")
         found_aorta = None
         if job.aorta is not None:
+            from petkinetics.input_function.aorta import CHECK_IT, find_aorta
+            from petkinetics.write.aorta import write_aorta
+
             found_aorta = find_aorta(
                 series, job.until_min, lambda done, _what: progress(0.02 + 0.03 * done, "Looking for the aorta")
             )
@@ -179,7 +180,9 @@ def _input_function(
     measured = None
     if found is not None:
         measured = image_derived_input(series, found.region(series), frames.tolist())
-        curve = replace(measured.function, source=AUTOMATIC)
+        from petkinetics.input_function.aorta import SOURCE
+
+        curve = replace(measured.function, source=SOURCE)
     elif job.roi is not None:
         measured = image_derived_input(series, one_region(job.roi, series.geometry), frames.tolist())
         curve = measured.function

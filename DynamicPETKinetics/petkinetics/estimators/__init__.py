@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 
 from petkinetics.errors import InputError
-from petkinetics.estimators.compartment import OneTissue, TwoTissue, TwoTissueReversible
 from petkinetics.estimators.estimator import Estimator
-from petkinetics.estimators.gaussian import GaussianPatlak
-from petkinetics.estimators.hypr import HyprPatlak
-from petkinetics.estimators.nlm import NonLocalMeansPatlak
-from petkinetics.estimators.patlak import Patlak
-from petkinetics.estimators.total_variation import TotalVariationPatlak
 
-#: every method by its name on the command line
-METHODS: dict[str, Callable[[], Estimator]] = {
-    Patlak.method: Patlak,
-    GaussianPatlak.method: GaussianPatlak,
-    NonLocalMeansPatlak.method: NonLocalMeansPatlak,
-    HyprPatlak.method: HyprPatlak,
-    TotalVariationPatlak.method: TotalVariationPatlak,
-    TwoTissue.method: TwoTissue,
-    TwoTissueReversible.method: TwoTissueReversible,
-    OneTissue.method: OneTissue,
+#: every method by its name on the command line: module and class; only the one asked for is imported
+METHODS: dict[str, tuple[str, str]] = {
+    "patlak": ("patlak", "Patlak"),
+    "gaussian": ("gaussian", "GaussianPatlak"),
+    "nlm": ("nlm", "NonLocalMeansPatlak"),
+    "hypr": ("hypr", "HyprPatlak"),
+    "total-variation": ("total_variation", "TotalVariationPatlak"),
+    "two-tissue": ("compartment", "TwoTissue"),
+    "two-tissue-reversible": ("compartment", "TwoTissueReversible"),
+    "one-tissue": ("compartment", "OneTissue"),
 }
 
 
@@ -33,4 +27,6 @@ def make_estimator(method: str) -> Estimator:
     """
     if method not in METHODS:
         raise InputError(f"There is no method '{method}'; there is {', '.join(METHODS)}.")
-    return METHODS[method]()
+    module, name = METHODS[method]
+    made: Estimator = getattr(import_module(f"{__name__}.{module}"), name)()
+    return made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,6 +57,9 @@ def file_hashes(folder: Path) -> dict[str, str]:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
+    # Imported here: OpenSSL's library takes some milliseconds that a run without --hash need not spend.
+    import hashlib
+
     with path.open("rb") as stream:
         digest = hashlib.sha256()
         while block := stream.read(1 << 20):
