@@ -274,7 +274,7 @@ def _record(
         "ki_label": ki_label(curve),
         "maps": {q.name: {"symbol": q.symbol, "meaning": q.meaning, "unit": q.unit} for q in quantities},
         "options": _options(job),
-        "overrides": dict(series.overrides),
+        "overrides": series.overrides | _plasma_override(job),
         "t_star_min": used.t_star_min,
         "t_star_choice": used.choice,
         "until_min": job.until_min,
@@ -330,6 +330,11 @@ def _options(job: EstimateJob) -> dict[str, Any]:
         "compress": job.compress,
         "set": dict(job.options),
     }
+
+
+def _plasma_override(job: EstimateJob) -> dict[str, object]:
+    given = {"plasma_ratio": job.plasma_ratio, "hct": job.haematocrit}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _versions() -> dict[str, str]:

@@ -118,7 +118,7 @@ def test_result_json_tells_what_was_done_with_what(tmp_path, scan, patient):
     ):
         assert key in record, f"DESIGN: result.json holds {key}"
     assert (record["job"], record["method"]) == ("estimate", "patlak")
-    assert record["overrides"] == {"dose_mbq": 250.0}
+    assert record["overrides"] == {"dose_mbq": 250.0, "plasma_ratio": 1.1}
     assert record["options"]["plasma_ratio"] == 1.1
     assert record["options"]["until"] == record["until_min"] == 60.0
     assert record["t_star_min"] == 20.0
@@ -464,6 +464,12 @@ def test_impossible_plasma_corrections_are_refused(tmp_path, scan, options):
 
 def test_plasma_ratio_and_haematocrit_exclude_each_other(tmp_path, scan):
     assert estimate(scan, tmp_path / "out", "--plasma-ratio", "1.1", "--hct", "0.4") == 2
+
+
+@pytest.mark.parametrize(("option", "name", "value"), [("--plasma-ratio", "plasma_ratio", 1.1), ("--hct", "hct", 0.42)])
+def test_a_plasma_correction_is_recorded_as_an_override(tmp_path, scan, option, name, value):
+    assert estimate(scan, tmp_path / "out", option, value) == 0
+    assert result(tmp_path / "out")["overrides"] == {name: value}
 
 
 def test_overrides_are_recorded_and_used(tmp_path, scan):

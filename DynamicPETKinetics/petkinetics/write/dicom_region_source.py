@@ -9,12 +9,12 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from petkinetics.errors import InputError
 from petkinetics.read.dicom_choice import choose_images
 from petkinetics.read.dicom_enhanced import series_header
 from petkinetics.read.dicom_geometry import assemble
 from petkinetics.read.dicom_scan import ImageHeader, scan_folder
 from petkinetics.series import VolumeGeometry
+from petkinetics.write.dicom_sources import require_filing
 
 #: what says who was examined, and in which study
 PATIENT_AND_STUDY = (
@@ -61,15 +61,7 @@ def find_region_source(folder: Path) -> RegionSource:
     """
     images, _ = choose_images(folder, scan_folder(folder))
     grid = assemble(images)
-    for what, uid in (
-        ("Study Instance UID", images[0].study_uid),
-        ("Frame of Reference UID", images[0].frame_of_reference_uid),
-    ):
-        if not uid:
-            raise InputError(
-                f"The images in '{folder}' have no {what}; without it regions cannot be filed and placed.",
-                "Export the series from the scanner or archive again, with this attribute kept.",
-            )
+    require_filing(images[0], folder, "a set of regions")
     last = grid.frames[-1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -83,15 +83,7 @@ def find_source_series(
             raise InputError(f"The series that the maps were computed from is not in '{folder}'.", _HINT)
     images, _ = choose_images(folder, scan)
     grid = assemble(images)
-    for what, uid in (
-        ("Study Instance UID", images[0].study_uid),
-        ("Frame of Reference UID", images[0].frame_of_reference_uid),
-    ):
-        if not uid:
-            raise InputError(
-                f"The images in '{folder}' have no {what}; without it a DICOM map cannot be filed and placed.",
-                "Export the series from the scanner or archive again, with this attribute kept.",
-            )
+    require_filing(images[0], folder, "a DICOM map")
     along_map = grid.geometry.direction[:, 2] @ geometry.direction[:, 2] >= 0
     difference = geometry.difference(grid.geometry if along_map else from_other_end(grid.geometry), _IN_PLACE_MM)
     if difference is not None:
@@ -132,3 +124,20 @@ def _in_place(grid: ImageGrid) -> bool:
     depths = (np.array([image.position for image in grid.frames[0]]) - origin) @ axis
     even = grid.geometry.spacing_mm[2] * np.arange(depths.size)
     return bool(np.abs(depths - even).max() <= _IN_PLACE_MM)
+
+
+def require_filing(image: ImageHeader, folder: object, what: str) -> None:
+    """Refuse a source without the UIDs by which an archive files what refers to it and a viewer places it.
+
+    :param what: that is to be written, for the message.
+    :raises InputError: the study or frame of reference is not stated.
+    """
+    for name, uid in (
+        ("Study Instance UID", image.study_uid),
+        ("Frame of Reference UID", image.frame_of_reference_uid),
+    ):
+        if not uid:
+            raise InputError(
+                f"The images in '{folder}' have no {name}; without it {what} cannot be filed and placed.",
+                "Export the series from the scanner or archive again, with this attribute kept.",
+            )
