@@ -1,0 +1,1 @@
+"""Segments as regions: masks, the blood curve, region curves, tables and agreement."""

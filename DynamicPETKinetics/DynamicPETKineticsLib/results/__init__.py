@@ -1,0 +1,1 @@
+"""Results in the scene: maps and tables, how they look, saving, exporting, reporting."""

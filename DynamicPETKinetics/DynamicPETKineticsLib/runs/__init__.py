@@ -1,0 +1,1 @@
+"""Runs from the scene to the background process and back."""
