@@ -209,5 +209,6 @@ def start() -> Application:
         with _quiet():
             _started = Application()
         slicer.app = _started
+        importlib.import_module("standin.dicom.namespace").add_dicom()
         _report_errors()
     return _started

@@ -1,0 +1,1 @@
+"""Slicer's DICOM side: the database, ``DICOMLib``, what scripted plugins return."""
