@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,15 @@ def test_slabs_and_rows_are_those_of_the_whole(name):
     np.testing.assert_array_equal(found.voxels.read([3, 1], 1, 3), true_voxels()[[3, 1], 1:3])
     assert isinstance(found.voxels, RowVoxelSource)
     np.testing.assert_array_equal(found.voxels.read_rows(2, 0, 2, 1, 4), true_voxels()[2, 0:2, 1:4])
+
+
+def test_what_was_assumed_and_replaced_goes_along(tmp_path):
+    said = ('Weight "72 kg" of the header\\folder was taken.', "Zeitversatz: 30 s · geschätzt")
+    series = replace(small_series(FrameTiming([0, 10], [10, 20])), warnings=said, overrides={"weight_kg": 72.0})
+    write_sequence(series, tmp_path / "out.seq.nrrd")
+    found = read_series(tmp_path / "out.seq.nrrd", Overrides(dose_mbq=300.0))
+    assert found.warnings == said
+    assert found.overrides == {"weight_kg": 72.0, "dose_mbq": 300.0}
 
 
 def test_an_uncompressed_sequence_is_read_where_it_lies(monkeypatch):

@@ -6,11 +6,14 @@ attributes that :mod:`petkinetics.read.sequence_nrrd` reads back.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from petkinetics.read.sequence_nrrd import PREFIX
+from petkinetics.read.sequence_attributes import PREFIX
 from petkinetics.series import DynamicSeries, VolumeGeometry
 from petkinetics.write.nifti import gzip_compressor
 from petkinetics.write.staging import staged_files
@@ -28,16 +31,32 @@ def write_sequence(series: DynamicSeries, path: Path, *, compress: bool = True) 
     """
     pack = gzip_compressor() if compress else None
     with staged_files(path.absolute().parent, [path.name]) as folder, (folder / path.name).open("wb") as file:
-        file.write(_header(series, compress).encode("utf-8"))
-        for frame in range(len(series.timing)):
-            voxels = series.voxels.read([frame], 0, series.geometry.shape[0])
-            data = np.ascontiguousarray(voxels, dtype="<f4").reshape(-1).view(np.uint8).data
-            file.write(pack.compress(data) if pack else data)
+        file.write(sequence_header(series, compress=compress))
+        for slab in slabs_in_order(series):
+            file.write(pack.compress(slab.data) if pack else slab.data)
         if pack:
             file.write(pack.flush())
 
 
-def _header(series: DynamicSeries, compress: bool) -> str:
+def slabs_in_order(series: DynamicSeries, voxels: int | None = None) -> Iterator[NDArray[np.uint8]]:
+    """The voxels as they follow the header, as bytes, in slabs of whole slices.
+
+    A slab is overwritten by the next one.
+
+    :param voxels: about so many voxels a slab, at least a slice; a whole frame by default.
+    """
+    slices, rows, columns = series.geometry.shape
+    depth = slices if voxels is None else max(1, min(slices, voxels // (rows * columns)))
+    buffer = np.empty((1, depth, rows, columns), dtype="<f4")
+    for frame in range(len(series.timing)):
+        for first in range(0, slices, depth):
+            last = min(first + depth, slices)
+            slab = series.voxels.read([frame], first, last, buffer[:, : last - first])
+            yield np.ascontiguousarray(slab, dtype="<f4").reshape(-1).view(np.uint8)
+
+
+def sequence_header(series: DynamicSeries, *, compress: bool) -> bytes:
+    """The header of the file, up to the first byte of voxels."""
     geometry, timing = series.geometry, series.timing
     slices, rows, columns = geometry.shape
     lines = [
@@ -57,18 +76,26 @@ def _header(series: DynamicSeries, compress: bool) -> str:
         f"space origin: {_vector(geometry.origin_mm)}",
         "DataNodeClassName:=vtkMRMLScalarVolumeNode",
     ]
-    lines += [f"{PREFIX}{name}:={_escaped(value)}" for name, value in sorted(_attributes(series).items())]
+    lines += [f"{PREFIX}{name}:={_escaped(value)}" for name, value in sorted(sequence_attributes(series).items())]
     lines.append("axis 3 index type:=numeric")
     lines.append("axis 3 index values:=" + " ".join(repr(float(s)) for s in timing.start_s))
     for i in range(len(timing)):
         item = f"axis 3 item {i:04d} {PREFIX}"
-        lines.append(f"{item}FrameDuration_s:={float(timing.duration_s[i])!r}")
-        lines.append(f"{item}FrameStart_s:={float(timing.start_s[i])!r}")
-        lines.append(f"{item}Units:=kBq/mL")
-    return "\n".join(lines) + "\n\n"
+        lines += [f"{item}{name}:={value}" for name, value in sorted(frame_attributes(series, i).items())]
+    return ("\n".join(lines) + "\n\n").encode("utf-8")
 
 
-def _attributes(series: DynamicSeries) -> dict[str, str]:
+def frame_attributes(series: DynamicSeries, frame: int) -> dict[str, str]:
+    """What a frame of a sequence says of itself, without the prefix of the names."""
+    return {
+        "FrameStart_s": repr(float(series.timing.start_s[frame])),
+        "FrameDuration_s": repr(float(series.timing.duration_s[frame])),
+        "Units": "kBq/mL",
+    }
+
+
+def sequence_attributes(series: DynamicSeries) -> dict[str, str]:
+    """What a sequence says of its series, without the prefix of the names; names no patient."""
 
     def number(value: float | None) -> str:
         return "" if value is None else repr(float(value))
@@ -86,6 +113,8 @@ def _attributes(series: DynamicSeries) -> dict[str, str]:
         "Manufacturer": series.origin.manufacturer,
         "DecayCorrectedTo": "injection",
         "FrameMean": "decay-weighted" if series.decay_weighted else "plain",
+        "Overrides": json.dumps(series.overrides, default=str) if series.overrides else "",
+        "Warnings": json.dumps(series.warnings) if series.warnings else "",
     }
     return {name: value for name, value in found.items() if value}
 
