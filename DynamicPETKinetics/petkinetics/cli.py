@@ -114,23 +114,20 @@ def _add_simulate(commands: _Commands) -> None:
 
 
 def _simulate(args: argparse.Namespace) -> None:
-    from petkinetics.frames import FrameTiming
-    from petkinetics.simulate.patient import simulate_patient
-    from petkinetics.simulate.write import write_patient
+    from petkinetics.job import SimulateJob
 
-    if args.out.exists():
-        raise InputError(f"'{args.out}' exists already.", "Choose another folder.")
-    patient = simulate_patient(
+    job = SimulateJob(
+        str(args.out),
         args.anatomy,
         args.size,
         args.seed,
         args.dose,
-        FrameTiming.parse(args.frames),
-        noise=not args.noise_free,
-        noise_world=args.noise,
-        progress=_shown_progress,
+        args.frames,
+        args.vendor,
+        args.fmt,
+        "none" if args.noise_free else args.noise,
     )
-    write_patient(patient, args.out, fmt=args.fmt, vendor=args.vendor)
+    job.run(_shown_progress)
     print(f"Simulated patient {args.seed} ({args.anatomy}, {args.size}) in {args.out}")
 
 

@@ -169,10 +169,69 @@ class AortaJob:
         return run_aorta(self, progress, warn)
 
 
-AnyJob: TypeAlias = EstimateJob | ExportJob | AortaJob
-JOBS: dict[str, type[EstimateJob] | type[ExportJob] | type[AortaJob]] = {
-    job.kind: job for job in (EstimateJob, ExportJob, AortaJob)
-}
+@dataclass(frozen=True)
+class SimulateJob:
+    """Make a digital patient with known truth.
+
+    :param output: folder to make; must not exist.
+    :param anatomy: "thorax", "torso-ct", "total-body" or "brain".
+    :param size: "small" or "full".
+    :param seed: of the person and the noise.
+    :param dose: share of the usual counts.
+    :param frames: "liang2023", or counts and seconds such as ``6x10,4x30,10x300``.
+    :param vendor: whose DICOM header habits to follow.
+    :param format: "dicom" or "nifti".
+    :param noise: "gaussian", "osem" or "none".
+    """
+
+    output: str
+    anatomy: str = "thorax"
+    size: str = "small"
+    seed: int = 0
+    dose: float = 1.0
+    frames: str = "liang2023"
+    vendor: str = "ge"
+    format: str = "dicom"
+    noise: str = "gaussian"
+
+    kind: ClassVar[str] = "simulate"
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("vendor", self.vendor, ("ge", "siemens", "philips")),
+            ("format", self.format, ("dicom", "nifti")),
+            ("noise", self.noise, ("gaussian", "osem", "none")),
+        ):
+            if value not in allowed:
+                raise InputError(f"'{value}' is not a {name} of simulated scans; choose {', '.join(allowed)}.")
+
+    def run(self, progress: Progress = no_progress, warn: Warn | None = None) -> Path:  # noqa: ARG002 - nothing is assumed
+        """See :class:`Job`."""
+        from petkinetics.frames import FrameTiming
+        from petkinetics.simulate.patient import simulate_patient
+        from petkinetics.simulate.write import write_patient
+
+        output = Path(self.output)
+        if output.exists():
+            raise InputError(f"'{output}' exists already.", "Choose another folder.")
+        patient = simulate_patient(
+            self.anatomy,
+            self.size,
+            self.seed,
+            self.dose,
+            FrameTiming.parse(self.frames),
+            noise=self.noise != "none",
+            noise_world="gaussian" if self.noise == "none" else self.noise,
+            progress=lambda done, what: progress(0.9 * done, what),
+        )
+        progress(0.9, "Writing the patient")
+        write_patient(patient, output, fmt=self.format, vendor=self.vendor)  # type: ignore[arg-type]
+        progress(1.0, "Done")
+        return output
+
+
+AnyJob: TypeAlias = EstimateJob | ExportJob | AortaJob | SimulateJob
+JOBS: dict[str, type[AnyJob]] = {job.kind: job for job in get_args(AnyJob)}
 
 
 def job_to_json(job: AnyJob) -> str:
