@@ -1,9 +1,6 @@
-"""Coded concepts of the exported maps: standard codes where they exist, a private scheme where none does.
+"""Coded concepts of the exported maps, as DICOM's packages hold them: quantities, units, methods, regions.
 
-No standard concept exists for the Patlak slope and intercept (the nearest, DCM 126312 Ktrans, is
-another quantity), so they are coded in the private scheme ``99PETKIN``, which docs/dicom.md lists.
-Maps driven by an uncorrected whole-blood curve are other quantities than maps driven by plasma and
-have codes of their own: programs that show nothing but the coded quantity still tell them apart.
+The quantities and their units are those of :mod:`petkinetics.write.quantity_terms`.
 """
 
 from __future__ import annotations
@@ -13,35 +10,11 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from petkinetics.errors import InputError
 from petkinetics.maps import Quantity
+from petkinetics.write.quantity_terms import SCHEME, Term, quantity_term, unit_term
 
-#: designator of the private coding scheme (private designators begin with 99)
-SCHEME = "99PETKIN"
 SCHEME_VERSION = "1"
 
-_WHOLE_BLOOD_SUFFIX = "_WB"
-#: quantity name -> its code; those of :data:`_RELATIVE_TO_BLOOD` also exist for whole-blood input
-_QUANTITIES = {
-    "ki": Code("KI", SCHEME, "Net uptake rate constant Ki"),
-    "v0": Code("V0", SCHEME, "Initial distribution volume V0"),
-    "ki_sd": Code("KI_SD", SCHEME, "Standard deviation of Ki"),
-    "v0_sd": Code("V0_SD", SCHEME, "Standard deviation of V0"),
-    "residual": Code("RESIDUAL", SCHEME, "RMS residual divided by predicted noise"),
-    "k1": Code("K1", SCHEME, "Rate constant K1, plasma to tissue"),
-    "k2": Code("K2", SCHEME, "Rate constant k2, tissue to plasma"),
-    "k3": Code("K3", SCHEME, "Rate constant k3, trapping"),
-    "k4": Code("K4", SCHEME, "Rate constant k4, release"),
-    "fv": Code("FV", SCHEME, "Blood volume fraction"),
-    "vt": Code("VT", SCHEME, "Total distribution volume VT"),
-    "mrglc": Code("MRGLC", SCHEME, "Metabolic rate of glucose"),
-    "mrglc_sd": Code("MRGLC_SD", SCHEME, "Standard deviation of MRglc"),
-    "suv": codes.DCM.Suvbw,
-    "suv_lbm": codes.DCM.SuvlbmJanma,
-    "suv_bsa": codes.DCM.Suvbsa,
-    "activity": Code("ACTIVITY", SCHEME, "Mean activity concentration, decay-corrected to injection"),
-}
-_RELATIVE_TO_BLOOD = {"ki", "v0", "ki_sd", "v0_sd", "k1", "vt", "mrglc", "mrglc_sd"}
 _METHODS = {
     "patlak": Code("PATLAK", SCHEME, "Patlak graphical analysis"),
     "gaussian": Code("PATLAK_GAUSSIAN", SCHEME, "Patlak graphical analysis, Gaussian filter"),
@@ -73,11 +46,6 @@ _PET_UNITS = {
     "1": ("NONE", 1.0),
 }
 _SUV_TYPES = {"suv": "BW", "suv_lbm": "LBMJANMA", "suv_bsa": "BSA"}
-_SUV_UNITS = {
-    "suv": codes.UCUM.StandardizedUptakeValueBodyWeight,
-    "suv_lbm": codes.UCUM.StandardizedUptakeValueLeanBodyMassJanma,
-    "suv_bsa": codes.UCUM.StandardizedUptakeValueBodySurfaceArea,
-}
 
 #: Body Part Examined (PS3.16 annex L) -> region of CID 4031
 _REGIONS = {
@@ -103,36 +71,17 @@ _UNKNOWN_REGION = Code("85756007", "SCT", "Tissue")
 
 
 def quantity_code(quantity: Quantity, blood: str = "") -> Code:
-    """The code of what a map shows.
-
-    :param blood: kind of input function ("whole blood", "plasma", "parent plasma"; "" where unknown).
-    :raises InputError: the quantity has no code.
-    """
-    code = _QUANTITIES.get(quantity.name)
-    if code is None:
-        raise InputError(f"There is no DICOM code for '{quantity.name}'; this map cannot be exported as DICOM.")
-    if blood == "whole blood" and quantity.name in _RELATIVE_TO_BLOOD:
-        return Code(code.value + _WHOLE_BLOOD_SUFFIX, SCHEME, f"{code.meaning} (whole-blood input)")
-    return code
-
-
-def quantity_label(quantity: Quantity, blood: str = "") -> str:
-    """What people read: "Ki (whole-blood input)" where the curve was not corrected to plasma, else "Ki"."""
-    if blood == "whole blood" and quantity.name in _RELATIVE_TO_BLOOD:
-        return f"{quantity.symbol} (whole-blood input)"
-    return quantity.symbol
+    """The code of what a map shows; see :func:`petkinetics.write.quantity_terms.quantity_term`."""
+    return _code(quantity_term(quantity, blood))
 
 
 def unit_code(quantity: Quantity) -> Code:
-    """The UCUM code of a map's unit; of SUV, that of CID 85, which says which SUV it is."""
-    if quantity.name in _SUV_UNITS:
-        return _SUV_UNITS[quantity.name]
-    return codes.UCUM.NoUnits if quantity.ucum == "1" else Code(quantity.ucum, "UCUM", unit_text(quantity))
+    """The UCUM code of a map's unit; see :func:`petkinetics.write.quantity_terms.unit_term`."""
+    return _code(unit_term(quantity))
 
 
-def unit_text(quantity: Quantity) -> str:
-    """The unit in letters that every character set has: the source's may lack the micro sign."""
-    return quantity.unit if quantity.unit.isascii() else quantity.ucum
+def _code(term: Term) -> Code:
+    return Code(term.value, term.scheme, term.meaning)
 
 
 def pet_units(quantity: Quantity) -> tuple[str, float] | None:

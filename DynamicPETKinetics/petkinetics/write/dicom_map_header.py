@@ -21,6 +21,7 @@ from petkinetics.series import VolumeGeometry
 from petkinetics.write import dicom_codes
 from petkinetics.write.dicom_sources import from_other_end
 from petkinetics.write.map_provenance import MapProvenance
+from petkinetics.write.quantity_terms import unit_text
 
 #: images at each slice of a map, in order of time
 Slices = Sequence[Sequence[ImageHeader]]
@@ -145,7 +146,7 @@ def value_mapping(
     :param value_range: of the stored values; None where they are the map's own.
     """
     quantity, values = parametric_map.quantity, parametric_map.values
-    unit = dicom_codes.unit_text(quantity) if quantity.unit != "1" else "no unit"
+    unit = unit_text(quantity) if quantity.unit != "1" else "no unit"
     mapping = RealWorldValueMapping(
         lut_label=quantity.symbol[:16],
         lut_explanation=f"{label}, {unit}"[:LO],

@@ -39,6 +39,7 @@ from petkinetics.write.dicom_map_header import (
 )
 from petkinetics.write.dicom_sources import SourceSeries
 from petkinetics.write.map_provenance import MapProvenance
+from petkinetics.write.quantity_terms import quantity_label
 
 
 def parametric_map_names(parametric_map: ParametricMap) -> list[str]:
@@ -68,7 +69,7 @@ def _dicom_map(
 ) -> DicomMap:
     """The whole object of one map."""
     quantity = parametric_map.quantity
-    label = dicom_codes.quantity_label(quantity, provenance.blood)
+    label = quantity_label(quantity, provenance.blood)
     geometry, values, images = right_handed(parametric_map, sources.frames(provenance.frames_used))
     template = template_image(sources.header, geometry)
     window = display_window(values)

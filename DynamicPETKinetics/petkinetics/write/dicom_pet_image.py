@@ -40,6 +40,7 @@ from petkinetics.write.dicom_map_header import (
 )
 from petkinetics.write.dicom_sources import SourceSeries
 from petkinetics.write.map_provenance import MapProvenance
+from petkinetics.write.quantity_terms import quantity_label, unit_text
 
 #: a step is at most this share of the 99th percentile of what is not zero
 _FINEST = 1e-3
@@ -179,7 +180,7 @@ def _series(
     :param frames: the source images of one slice, in order of time.
     """
     quantity, header = parametric_map.quantity, sources.header
-    label = dicom_codes.quantity_label(quantity, provenance.blood)
+    label = quantity_label(quantity, provenance.blood)
     geometry, values, _ = right_handed(parametric_map, sources.slices)
     template = template_image(header, geometry)
     dataset = SOPClass(
@@ -195,7 +196,7 @@ def _series(
         software_versions=software_versions(provenance),
         device_serial_number=__version__,
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        series_description=f"{prefix}{label} [{dicom_codes.unit_text(quantity)}] research only"[:LO],
+        series_description=f"{prefix}{label} [{unit_text(quantity)}] research only"[:LO],
         coding_schemes=[dicom_codes.scheme_identification()],
     )
     clause = f"stored in steps of {float(stored.slope):.3g}"
