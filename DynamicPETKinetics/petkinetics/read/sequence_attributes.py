@@ -29,7 +29,8 @@ STATEMENTS = ("frames", "first_frame", "units", "decay_corrected_to")
 #: of our own attributes
 PREFIX = "DynamicPET."
 _TIME_UNITS = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "seconds": 1.0, "min": 60.0, "minutes": 60.0}
-_SUV_UNITS = ("g/ml", "suv", "suvbw")
+#: names of the unit of SUV
+SUV_UNITS = ("g/ml", "suv", "suvbw")
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,11 @@ class SequenceAttributes:
             | {k: v for k, v in self.statements.items() if k in STATEMENTS},
             warnings=(*self.recorded_warnings(), *self.notes),
         )
+
+    @property
+    def is_suv(self) -> bool:
+        """Whether the voxels are SUV, which dose and weight turn into an activity."""
+        return (self.units or "").strip().lower() in SUV_UNITS
 
     @property
     def series_uids(self) -> tuple[str, ...]:
@@ -288,7 +294,7 @@ class SequenceAttributes:
         unit = str(self.units).strip().lower()
         if unit in ACTIVITY_UNITS:
             return ACTIVITY_UNITS[unit]
-        if unit not in _SUV_UNITS:
+        if unit not in SUV_UNITS:
             raise InputError(
                 f"{self.name} gives voxels in '{self.units}', which is not an activity concentration.",
                 "If it is one, say so with --set units=kBq/mL (or Bq/mL, g/mL).",
