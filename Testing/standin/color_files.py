@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import colorsys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,5 +25,12 @@ def write_color_files(folder: Path) -> None:
     levels = np.linspace(0, 4, 256)
     for name, anchors in ANCHORS.items():
         channels = [np.interp(levels, range(5), column).round().astype(int) for column in zip(*anchors, strict=True)]
-        rows = [f"{i} {name}{i} {r} {g} {b} 255" for i, (r, g, b) in enumerate(zip(*channels, strict=True))]
-        (folder / f"{name}.txt").write_text("\n".join([f"# {name}", *rows, ""]), encoding="utf-8")
+        _write(folder, name, zip(*channels, strict=True))
+    # Of labels: neighbours differ, by steps of the golden ratio around the hue circle.
+    hues = (colorsys.hsv_to_rgb(label * 0.618 % 1, 0.6, 0.9) for label in range(300))
+    _write(folder, "GenericColors", ((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in hues))
+
+
+def _write(folder: Path, name: str, colors: Iterable[tuple[int, ...]]) -> None:
+    rows = [f"{i} {name}{i} {r} {g} {b} 255" for i, (r, g, b) in enumerate(colors)]
+    (folder / f"{name}.txt").write_text("\n".join([f"# {name}", *rows, ""]), encoding="utf-8")
