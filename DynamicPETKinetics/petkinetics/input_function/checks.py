@@ -59,16 +59,13 @@ def arrival_s(curve: InputFunction) -> float:
     return float(times[i - 1] + share * (times[i] - times[i - 1]))
 
 
-def doubts(curve: InputFunction) -> list[str]:
-    """Sentences about what makes the curve a doubtful input function; empty when nothing does."""
+def not_blood(curve: InputFunction) -> list[str]:
+    """Sentences about what arterial blood never does (a late peak, no fall); empty when it could be blood."""
     said = []
     peak_s, peak = curve.peak
     tail = curve.time_s >= curve.end_s - 0.15 * (curve.end_s - max(curve.time_s[0], 0.0))
     late = float(np.mean(curve.whole_blood_kbq_per_ml[tail]))
-    arrival = arrival_s(curve)
-    # An hour's error of a clock (summer time) shows as a bolus at the wrong time, tissue as a slow rise.
-    bolus = peak_s - arrival <= _LATEST_PEAK_S
-    if peak_s > _LATEST_PEAK_S and not bolus:
+    if peak_s > _LATEST_PEAK_S and not _is_bolus(curve):
         said.append(
             f"The blood curve peaks late, at {peak_s / 60:.1f} min ({peak:.3g} kBq/mL); arterial blood peaks within "
             "the first minutes. The region may lie in tissue, not in the aorta."
@@ -78,19 +75,31 @@ def doubts(curve: InputFunction) -> list[str]:
             f"The blood curve is flat: its peak ({peak:.3g} kBq/mL) is only {peak / max(late, 1e-9):.1f} times its end "
             f"({late:.3g} kBq/mL). It does not look like an input function."
         )
+    return said
+
+
+def doubts(curve: InputFunction) -> list[str]:
+    """Sentences about what makes the curve a doubtful input function; empty when nothing does."""
+    said = not_blood(curve)
     after = curve.plasma_kbq_per_ml[int(np.argmax(curve.plasma_kbq_per_ml)) :]
     if after.min() < 0:
         said.append(
             f"The input function falls below zero after its peak (to {after.min():.3g} kBq/mL), which no blood does; "
             "it was used as given."
         )
-    if bolus and abs(arrival - EXPECTED_ARRIVAL_S) > CLOCK_TOLERANCE_S:
+    arrival = arrival_s(curve)
+    if _is_bolus(curve) and abs(arrival - EXPECTED_ARRIVAL_S) > CLOCK_TOLERANCE_S:
         said.append(
             f"The bolus arrives {arrival:.0f} s after the stated injection time (expected about "
             f"{EXPECTED_ARRIVAL_S:.0f} s): the clocks of injection and scanner may disagree. Frame times were kept; "
             "--injection-time overrides the header."
         )
     return said
+
+
+def _is_bolus(curve: InputFunction) -> bool:
+    # An hour's error of a clock (summer time) shows as a bolus at the wrong time, tissue as a slow rise.
+    return curve.peak[0] - arrival_s(curve) <= _LATEST_PEAK_S
 
 
 def require_plausible_scale(blood: np.ndarray, tissue: np.ndarray) -> None:

@@ -36,11 +36,30 @@ def image_derived_input(
     :param frames: indices of the frames that may be used (those until T); all by default.
     :raises InputError: the region holds voxels that are not numbers, or the bolus was not scanned.
     """
+    curve = blood_region_curve(series, region, frames)
+    return input_of_region(curve, region.volume_ml)
+
+
+def blood_region_curve(
+    series: DynamicSeries, region: RegionWeights, frames: Sequence[int] | None = None
+) -> TimeActivityCurve:
+    """Mean and SD of a region in every frame, as :func:`image_derived_input` measures them.
+
+    :raises InputError: the region holds voxels that are not numbers.
+    """
     indices = list(range(len(series.timing))) if frames is None else list(frames)
     mean, sd = region_mean_curve(series, region, indices)
-    curve = TimeActivityCurve(
+    return TimeActivityCurve(
         series.timing.select(indices), mean, sd, decay_per_s=series.frame_decay_per_s, name=region.name
     )
+
+
+def input_of_region(curve: TimeActivityCurve, volume_ml: float) -> ImageDerivedInput:
+    """Input function from a blood region's frame means.
+
+    :param volume_ml: of the region.
+    :raises InputError: the bolus was not scanned.
+    """
     warnings = require_bolus(curve)
     time, value, notes = continuous_curve(curve)
     function = InputFunction(
@@ -48,7 +67,7 @@ def image_derived_input(
         plasma_kbq_per_ml=value,
         whole_blood_kbq_per_ml=value,
         kind="whole blood",
-        source=f"image-derived, region '{region.name}' ({region.volume_ml:.1f} mL)",
+        source=f"image-derived, region '{curve.name}' ({volume_ml:.1f} mL)",
         warnings=tuple(warnings + notes),
     )
-    return ImageDerivedInput(curve, function, region.volume_ml)
+    return ImageDerivedInput(curve, function, volume_ml)
