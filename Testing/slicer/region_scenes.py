@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,11 @@ from numpy.typing import NDArray
 
 import slicer
 from DynamicPETKineticsLib.regions.node_geometry import ijk_to_ras, oriented_image
-from petkinetics.series import VolumeGeometry
+from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
+from DynamicPETKineticsLib.scene.load_sequence import add_sequence, show_in_browser
+from petkinetics.curves import InputFunction
+from petkinetics.frames import FrameTiming
+from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer, VolumeGeometry
 
 Float64 = NDArray[np.float64]
 FLIP = np.array([-1.0, -1.0, 1.0])
@@ -80,3 +85,48 @@ def affine(linear: Float64 | None = None, shift: tuple[float, float, float] = (0
     matrix[:3, :3] = np.eye(3) if linear is None else linear
     matrix[:3, 3] = shift
     return matrix
+
+
+#: ten-second frames at the start, five-minute frames at the end, as in FDG studies
+TIMING = FrameTiming.parse("6x10,4x30,4x60,4x120,10x300")
+
+
+def blood_and_tissue(timing: FrameTiming = TIMING) -> tuple[Float64, Float64]:
+    """Frame means of a plausible arterial curve and of a tissue that traps FDG (Ki 0.02, V0 0.4), kBq/mL."""
+    curve = arterial_curve(float(timing.end_s[-1]))
+    blood = curve.plasma_frame_mean(timing)
+    return blood, 0.02 * curve.plasma_integral_frame_mean(timing) + 0.4 * blood
+
+
+def arterial_curve(end_s: float) -> InputFunction:
+    """A bolus that arrives 12 s after injection and peaks half a minute later."""
+    time = np.unique(np.concatenate([np.arange(0.0, 180.0, 2.0), np.arange(180.0, end_s, 20.0), [end_s]]))
+    t = np.maximum(time - 12.0, 0.0) / 60.0
+    value = 140.0 * t * np.exp(-t / 0.35) + 9.0 * (1 - np.exp(-t / 0.3)) * np.exp(-t / 90.0)
+    return InputFunction(time, value, value, "whole blood")
+
+
+def series(
+    geometry: VolumeGeometry,
+    curves: Sequence[tuple[Any, Float64]],
+    timing: FrameTiming = TIMING,
+    noise: float = 0.0,
+) -> DynamicSeries:
+    """FDG in memory: each curve where its mask is, later ones over earlier ones.
+
+    :param noise: SD of every voxel, kBq/mL.
+    """
+    values = np.zeros((len(timing), *geometry.shape), np.float32)
+    for mask, curve in curves:
+        values[:, mask] = curve[:, None]
+    if noise:
+        values += np.random.default_rng(1).normal(0.0, noise, values.shape).astype(np.float32)
+    return DynamicSeries(timing, geometry, Tracer("FDG", "F-18", 6586.2), ArrayVoxels(values), 300.0, 70.0)
+
+
+def dynamic_sequence(given: DynamicSeries, name: str = "FDG dynamic", browsed: bool = True) -> DynamicSequence:
+    """A series in the scene."""
+    node = add_sequence(given, name)
+    if browsed:
+        show_in_browser(node)
+    return DynamicSequence(node)

@@ -43,7 +43,7 @@ class Piece:
     @property
     def labels_present(self) -> set[int]:
         """The labels that occur."""
-        return set(np.flatnonzero(np.bincount(self.labels.reshape(-1)))[1:].tolist()) if self.labels.size else set()
+        return set(np.flatnonzero(np.bincount(self.labels.reshape(-1))).tolist()) - {0}
 
     @property
     def last(self) -> tuple[int, int, int]:

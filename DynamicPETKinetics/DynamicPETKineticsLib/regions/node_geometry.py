@@ -1,4 +1,4 @@
-"""Grids of nodes: MRML says RAS and IJK-to-RAS, the engine LPS and VolumeGeometry; parent transforms between them."""
+"""Voxels and places between the scene (RAS, vtkOrientedImageData) and the engine, under any parent transforms."""
 
 from __future__ import annotations
 
@@ -14,36 +14,15 @@ from petkinetics.series import VolumeGeometry
 
 Float64 = NDArray[np.float64]
 
-#: RAS to LPS and back
-_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
+#: and back
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: axes count as at right angles below this cosine
 _RIGHT_ANGLE = 1e-4
 
 
-def geometry_of_volume(node: Any) -> VolumeGeometry:
-    """The grid of a volume node in its own coordinates: its parent transform is left aside.
-
-    :raises InputError: its axes are not at right angles.
-    """
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    shape = node.GetImageData().GetDimensions()[::-1]
-    return geometry_of_matrix(slicer.util.arrayFromVTKMatrix(matrix), shape)
-
-
-def geometry_of_matrix(ijk_to_ras: Float64, shape: tuple[int, ...]) -> VolumeGeometry:
-    """The grid of a matrix from (i, j, k, 1) to RAS.
-
-    :param shape: (slices, rows, columns).
-    """
-    lps = _FLIP @ ijk_to_ras
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    return VolumeGeometry(shape, spacing.tolist(), lps[:3, 3].tolist(), lps[:3, :3] / spacing)
-
-
 def ijk_to_ras(geometry: VolumeGeometry) -> Float64:
     """The 4x4 matrix from (i, j, k, 1) to RAS."""
-    return np.asarray(_FLIP @ geometry.affine_lps, dtype=np.float64)
+    return np.asarray(RAS_TO_LPS @ geometry.affine_lps, dtype=np.float64)
 
 
 def has_right_angles(matrix: Float64) -> bool:

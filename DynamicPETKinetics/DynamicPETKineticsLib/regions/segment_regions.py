@@ -14,7 +14,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from DynamicPETKineticsLib.regions.labelmap_pieces import Piece, join, pieces_of, sampled
-from DynamicPETKineticsLib.regions.node_geometry import geometry_of_matrix, has_right_angles, transform_between
+from DynamicPETKineticsLib.regions.node_geometry import RAS_TO_LPS, has_right_angles, transform_between
+from DynamicPETKineticsLib.scene.volume_geometry import geometry_from
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.read.regions import Regions
@@ -85,7 +86,7 @@ def _in_pet_coordinates(
     general, matrix = transform_between(segmentation, pet_node)
     if matrix is not None and all(has_right_angles(matrix @ piece.matrix) for piece in pieces):
         layers, lattice = join(pieces)
-        return layers, geometry_of_matrix(matrix @ lattice, layers[0].shape)
+        return layers, geometry_from(RAS_TO_LPS @ matrix @ lattice, layers[0].shape)
     found = sampled(pieces, general, pet)
     if found is None:
         raise InputError(

@@ -1,0 +1,128 @@
+"""The aorta's segment: where the input function of a series is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import slicer
+from DynamicPETKineticsLib.regions.labelmap_pieces import bounding_box, pieces_of
+from DynamicPETKineticsLib.regions.node_geometry import (
+    has_right_angles,
+    ijk_to_ras,
+    oriented_image,
+    transform_between,
+)
+from DynamicPETKineticsLib.regions.sequence_segmentation import reference_volume, segmentation_of
+from DynamicPETKineticsLib.translation import _
+from petkinetics.errors import InputError
+from petkinetics.series import VolumeGeometry
+
+if TYPE_CHECKING:
+    from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
+
+#: node reference of a sequence to its segmentation
+INPUT_ROLE = "DynamicPET.InputSegmentation"
+#: says what a segment is; its name belongs to the user
+_ROLE_TAG, _AORTA = "DynamicPET.Role", "aorta"
+_NAME = "Aorta"
+_RED = (0.9, 0.1, 0.1)
+#: faint, so that the early image stays visible inside the outline
+_FILL = 0.15
+_TERMINOLOGY = (
+    "Segmentation category and type - 3D Slicer General Anatomy list"
+    "~SCT^123037004^Anatomical Structure~SCT^15825003^Aorta~^^"
+    "~Anatomic codes - DICOM master list~^^~^^"
+)
+
+
+def input_segmentation(sequence: DynamicSequence) -> Any:
+    """The segmentation "Input function" of a series, made beside it where there is none."""
+    return segmentation_of(sequence, INPUT_ROLE, _("Input function"))
+
+
+def aorta_segment(segmentation: Any) -> str:
+    """ID of the aorta's segment; an empty one is made where there is none."""
+    inside = segmentation.GetSegmentation()
+    for segment_id in inside.GetSegmentIDs():
+        if _role_of(inside.GetSegment(segment_id)) == _AORTA:
+            return str(segment_id)
+    segment_id = str(inside.AddEmptySegment(inside.GenerateUniqueSegmentID(_NAME), _(_NAME), _RED))
+    segment = inside.GetSegment(segment_id)
+    segment.SetTag(_ROLE_TAG, _AORTA)
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), _TERMINOLOGY)
+    _show_outline(segmentation, segment_id)
+    return segment_id
+
+
+def add_aorta(segmentation: Any, mask: NDArray[np.bool_], geometry: VolumeGeometry) -> str:
+    """Make the aorta's segment, or replace its voxels; its ID, name and colour stay.
+
+    :param mask: (k, j, i) on the PET's grid.
+    :param geometry: that grid, in the PET's own coordinates.
+    :returns: the segment's ID.
+    :raises InputError: the mask is empty, or does not fit the grid.
+    """
+    if mask.shape != geometry.shape:
+        raise InputError(_("The aorta has {mask} voxels, the PET {pet}.").format(mask=mask.shape, pet=geometry.shape))
+    box = bounding_box(mask.astype(np.uint8, copy=False))
+    if box is None:
+        raise InputError(_("The proposed aorta is empty."), _("Draw it: press Edit."))
+    segment_id = aorta_segment(segmentation)
+    first = (box[0].start, box[1].start, box[2].start)
+    image = oriented_image(mask[box].astype(np.uint8), _to_segmentation(segmentation) @ ijk_to_ras(geometry), first)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.SetBinaryLabelmapToSegment(image, segmentation, segment_id, logic.MODE_REPLACE)
+    return segment_id
+
+
+def aorta_centre_ras(segmentation: Any, segment_id: str) -> tuple[float, float, float] | None:
+    """The segment's voxel nearest its centre, in world RAS; None where the segment is empty or gone.
+
+    A voxel of it, because the centre of an arch lies outside the vessel.
+    """
+    if segmentation is None or segmentation.GetSegmentation().GetSegment(segment_id) is None:
+        return None
+    pieces = pieces_of(segmentation, [segment_id])
+    if not pieces:
+        return None
+    piece = pieces[0]
+    places = np.argwhere(piece.labels) + np.array(piece.first)
+    points = np.column_stack([places[:, ::-1], np.ones(len(places))]) @ piece.matrix.T
+    nearest = points[np.argmin(np.sum((points - points.mean(axis=0)) ** 2, axis=1)), :3]
+    general, _matrix = transform_between(segmentation, None)
+    x, y, z = general.TransformPoint(nearest.tolist())
+    return float(x), float(y), float(z)
+
+
+def _to_segmentation(segmentation: Any) -> NDArray[np.float64]:
+    """From the PET's coordinates to the segmentation's, which normally hang under the same transform."""
+    pet = reference_volume(segmentation)
+    if pet is None:
+        return np.eye(4)
+    _general, matrix = transform_between(pet, segmentation)
+    if matrix is not None and has_right_angles(matrix):
+        return matrix
+    # What no voxel grid can follow: bring the segmentation to where the PET is.
+    segmentation.SetAndObserveTransformNodeID(pet.GetTransformNodeID())
+    return np.eye(4)
+
+
+def _role_of(segment: Any) -> str:
+    import vtk
+
+    value = vtk.reference("")
+    return str(value) if segment.GetTag(_ROLE_TAG, value) else ""
+
+
+def _show_outline(segmentation: Any, segment_id: str) -> None:
+    segmentation.CreateDefaultDisplayNodes()
+    display = segmentation.GetDisplayNode()
+    display.SetVisibility2DFill(True)
+    display.SetVisibility2DOutline(True)
+    display.SetSegmentVisibility2DOutline(segment_id, True)
+    display.SetSegmentOpacity2DOutline(segment_id, 1.0)
+    display.SetSegmentOpacity2DFill(segment_id, _FILL)
+    display.SetSliceIntersectionThickness(2)

@@ -1,0 +1,59 @@
+"""The segmentations that belong to a dynamic series: found by reference, placed where the PET lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import slicer
+from DynamicPETKineticsLib.regions.node_geometry import ijk_to_ras, vtk_matrix
+
+if TYPE_CHECKING:
+    from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
+    from petkinetics.series import VolumeGeometry
+
+
+def segmentation_of(sequence: DynamicSequence, role: str, name: str) -> Any:
+    """The segmentation that a sequence refers to under a role; made beside the sequence where there is none.
+
+    A new one has the PET's grid and hangs under the PET's parent transform.
+    """
+    node = sequence.node.GetNodeReference(role)
+    if node is not None and node.IsA("vtkMRMLSegmentationNode"):
+        return node
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(name))
+    node.CreateDefaultDisplayNodes()
+    proxy = sequence.proxy
+    if proxy is not None:
+        node.SetAndObserveTransformNodeID(proxy.GetTransformNodeID())
+        node.SetReferenceImageGeometryParameterFromVolumeNode(proxy)
+    else:
+        _set_grid(node, sequence.geometry)
+    sequence.node.SetNodeReferenceID(role, node.GetID())
+    place_beside(node, proxy if proxy is not None else sequence.node)
+    return node
+
+
+def place_beside(node: Any, other: Any) -> None:
+    """Into the folder of the subject hierarchy in which another node is."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    if hierarchy is None:
+        return
+    item, beside = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(other)
+    if item and beside:
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(beside))
+
+
+def reference_volume(segmentation: Any) -> Any:
+    """The volume whose grid a segmentation has; None where there is none (any more)."""
+    return segmentation.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
+
+
+def _set_grid(segmentation: Any, geometry: VolumeGeometry) -> None:
+    slices, rows, columns = geometry.shape
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(0, columns - 1, 0, rows - 1, 0, slices - 1)
+    image.SetImageToWorldMatrix(vtk_matrix(ijk_to_ras(geometry)))
+    converter = slicer.vtkSegmentationConverter
+    segmentation.GetSegmentation().SetConversionParameter(
+        converter.GetReferenceImageGeometryParameterName(), converter.SerializeImageGeometry(image)
+    )
