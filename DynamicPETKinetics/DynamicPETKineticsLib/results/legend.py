@@ -1,0 +1,90 @@
+"""The legend of the shown map: what it is, its unit, its numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import slicer
+from DynamicPETKineticsLib.results.result_nodes import LABEL, MAP
+from petkinetics.maps import QUANTITIES
+
+#: share of the view that bar and numbers take, (across, along)
+_SIZE = (0.16, 0.6)
+#: characters of a number. Slicer makes the letters of legends as large as the widest number lets it, so that
+#: numbers of one width (blanks in front, letters of one width) keep legends of different maps alike
+_WIDTH = 5
+#: how many numbers to try, the best first
+_COUNTS = (5, 4, 6, 7)
+#: behind the letters, which would be lost over the white of inverted grey
+_SHADE = 0.5
+
+
+def map_title(node: Any) -> str:
+    """What a map shows, such as "Ki" or "Ki (whole-blood input)"; not which result it belongs to."""
+    return str(node.GetAttribute(LABEL) or node.GetName())
+
+
+def legend_title(node: Any) -> str:
+    """Title of the legend, such as "Ki [mL/min/mL]"; a label in two parts gets two lines."""
+    quantity = QUANTITIES.get(str(node.GetAttribute(MAP)))
+    unit = f" [{quantity.unit}]" if quantity is not None and quantity.unit != "1" else ""
+    name, bracket, rest = map_title(node).partition(" (")
+    return f"{name}{unit}\n({rest}" if bracket else f"{name}{unit}"
+
+
+def legend_numbers(low: float, high: float) -> tuple[int, str]:
+    """How many numbers a legend needs so that they are round, and their printf format.
+
+    Five from 0 to 0.04 (0.01 apart), four from 0 to 1.5 (0.5 apart); at least two digits of the step are shown.
+    """
+    span = high - low
+    best, digits = _COUNTS[0], 3
+    for count in reversed(_COUNTS):
+        step = span / (count - 1)
+        needed = next((d for d in (1, 2) if math.isclose(float(f"{step:.{d}g}"), step, rel_tol=1e-6)), 3)
+        if needed <= digits:
+            best, digits = count, needed
+    last_digit = digits - 1 - math.floor(math.log10(span / (best - 1)))
+    decimals = max(last_digit, 0)
+    too_wide = len(f"{max(abs(low), abs(high)):.{decimals}f}") + (low < 0) > _WIDTH + 1
+    return best, f"%{_WIDTH}.2g" if too_wide else f"%{_WIDTH}.{decimals}f"
+
+
+def show_legend(node: Any, visible: bool = True) -> None:
+    """Show the legend of a map, or hide it; those of other maps are hidden."""
+    colors = slicer.modules.colors.logic()
+    own = colors.GetColorLegendDisplayNode(node)
+    for other in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+        shown = other.GetDisplayableNode()
+        if other is not own and shown is not None and shown.GetAttribute(MAP):
+            other.SetVisibility(False)
+    if own is None and visible:
+        own = colors.AddDefaultColorLegendDisplayNode(node)
+        _dress(own)
+    if own is not None:
+        _label(own, node)
+        own.SetVisibility(visible)
+
+
+def _dress(legend: Any) -> None:
+    legend.SetMaxNumberOfColors(256)
+    legend.SetSize(*_SIZE)
+    legend.SetPosition(0.97, 0.5)
+    for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
+        text.BoldOn()
+        text.ShadowOff()
+        text.SetColor(1.0, 1.0, 1.0)
+        text.SetBackgroundColor(0.0, 0.0, 0.0)
+        text.SetBackgroundOpacity(_SHADE)
+    legend.GetLabelTextProperty().SetFontFamilyToCourier()
+
+
+def _label(legend: Any, node: Any) -> None:
+    display = node.GetDisplayNode()
+    count, form = legend_numbers(display.GetWindowLevelMin(), display.GetWindowLevelMax())
+    changing = legend.StartModify()
+    legend.SetTitleText(legend_title(node))
+    legend.SetNumberOfLabels(count)
+    legend.SetLabelFormat(form)
+    legend.EndModify(changing)
