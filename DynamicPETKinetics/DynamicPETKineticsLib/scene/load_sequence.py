@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 import slicer
+from DynamicPETKineticsLib.scene.subject_hierarchy import place_beside
 from DynamicPETKineticsLib.scene.volume_geometry import empty_image, ijk_to_ras
 from DynamicPETKineticsLib.scene.voxel_units import set_units
 from petkinetics.read.sequence_attributes import PREFIX
@@ -99,15 +100,5 @@ def show_in_browser(sequence: Any) -> tuple[Any, Any]:
     unit = proxy.GetAttribute(PREFIX + "Units")
     if unit:
         set_units(proxy, unit)
-    _place_together(sequence, browser, proxy)
+    place_beside(sequence, browser, proxy)
     return browser, proxy
-
-
-def _place_together(*nodes: Any) -> None:
-    """Put nodes beside the first one in the subject hierarchy."""
-    hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
-    place = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(nodes[0]))
-    for node in nodes[1:]:
-        item = hierarchy.GetItemByDataNode(node)
-        if item and place and hierarchy.GetItemParent(item) != place:
-            hierarchy.SetItemParent(item, place)

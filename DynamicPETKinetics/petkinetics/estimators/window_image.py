@@ -8,7 +8,7 @@ corrects to the frame's start and weights what it counts early a little more: fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,13 +56,21 @@ class WindowImage:
 
         :raises InputError: a voxel of the frames is NaN or infinite.
         """
+        for first, mean in self.slabs(series):
+            progress(first / series.geometry.shape[0], f"Averaging frames to {self.quantity.symbol}")
+            sink.write(self.quantity.name, mean)
+
+    def slabs(self, series: DynamicSeries) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """The image in slabs: (first slice, float32 (slices, rows, columns)), from the first slice to the last.
+
+        :raises InputError: a voxel of the frames is NaN or infinite.
+        """
         slices, rows, columns = series.geometry.shape
         frames, weights = self.frames.tolist(), (self.shares * self.factor).astype(np.float32)
         depth = max(1, min(slices, _SLAB_VALUES // (rows * columns * len(frames))))
         # One buffer for all slabs: fresh memory for each costs as much as reading into it.
         buffer = np.empty((len(frames), depth, rows, columns), dtype=np.float32)
         for first in range(0, slices, depth):
-            progress(first / slices, f"Averaging frames to {self.quantity.symbol}")
             last = min(first + depth, slices)
             values = series.voxels.read(frames, first, last, buffer[:, : last - first])
             mean = weights @ values.reshape(len(frames), -1)
@@ -72,21 +80,21 @@ class WindowImage:
                     "voxels that are not numbers (NaN or infinite).",
                     "Export the series again, or choose other frames.",
                 )
-            sink.write(self.quantity.name, mean.reshape(-1, rows, columns))
+            yield first, mean.reshape(-1, rows, columns)
 
 
 def window_image(
     series: DynamicSeries,
     kind: str,
-    window: str | None = None,
+    window: str | tuple[float, float] | None = None,
     until_min: float | None = None,
     options: Mapping[str, str] | None = None,
 ) -> WindowImage:
     """Plan an image of a window.
 
     :param kind: one of :data:`IMAGE_KINDS`.
-    :param window: "FROM-TO", minutes from injection; None for the last 15 min of the frames until T. A static
-        series is taken whole.
+    :param window: "FROM-TO" or (from, to), minutes from injection; None for the last 15 min of the frames until T.
+        A static series is taken whole.
     :param until_min: T; nothing after it is used.
     :param options: ``height_m`` and ``sex`` in place of the series'.
     :raises InputError: no frame lies within the window, or dose, weight, height or sex is needed and not known.
@@ -106,7 +114,8 @@ def window_image(
     }
     held = f"{record['from_s'] / 60:.4g}-{record['to_s'] / 60:.4g} min"
     cut = window is not None and not _reaches(record, *_borders(window))
-    warnings = (f"The window {window} min holds whole frames of {held} only; the image is their mean.",) if cut else ()
+    whole = f"The window {_text(window)} min holds whole frames of {held} only; the image is their mean."
+    warnings = (whole,) if cut else ()
     factor = 1.0
     if kind != "activity":
         recipient = Recipient(
@@ -124,7 +133,7 @@ def window_image(
     return WindowImage(IMAGE_KINDS[kind], frames, durations / durations.sum(), factor, record, warnings)
 
 
-def _whole(timing: FrameTiming, window: str | None) -> tuple[NDArray[np.intp], FrameTiming]:
+def _whole(timing: FrameTiming, window: object) -> tuple[NDArray[np.intp], FrameTiming]:
     """The one volume of a static series, whose timing lists its beds, and the time they took together."""
     if window is not None:
         raise InputError("The series is static: it has no frames of which a window could be chosen.")
@@ -142,19 +151,19 @@ def _late(timing: FrameTiming, until_min: float | None) -> NDArray[np.intp]:
     return late if late.size else available[-1:]
 
 
-def _within(timing: FrameTiming, window: str, until_min: float | None) -> NDArray[np.intp]:
-    """The frames that lie within a window given as text."""
+def _within(timing: FrameTiming, window: str | tuple[float, float], until_min: float | None) -> NDArray[np.intp]:
+    """The frames that lie within a window."""
     from_min, to_min = _borders(window)
     if until_min is not None and to_min > until_min:
         raise InputError(
-            f"The window {window} min ends after {until_min:g} min, the end of what may be used.",
+            f"The window {_text(window)} min ends after {until_min:g} min, the end of what may be used.",
             "Choose an earlier window or a later --until.",
         )
     frames = timing.window(from_min, to_min)
     if frames.size == 0:
         ends = ", ".join(f"{t / 60:.4g}" for t in (*timing.start_s[-5:], timing.end_s[-1]))
         raise InputError(
-            f"No frame lies within {window} min of injection.", f"The last frames' borders are at {ends} min."
+            f"No frame lies within {_text(window)} min of injection.", f"The last frames' borders are at {ends} min."
         )
     return frames
 
@@ -164,8 +173,16 @@ def _reaches(record: Mapping[str, Any], from_min: float, to_min: float) -> bool:
     return abs(record["from_s"] - 60.0 * from_min) <= TOLERANCE_S and abs(record["to_s"] - 60.0 * to_min) <= TOLERANCE_S
 
 
-def _borders(window: str) -> tuple[float, float]:
-    """A window given as text, minutes from injection."""
+def _text(window: object) -> str:
+    return f"{window[0]:.4g}-{window[1]:.4g}" if isinstance(window, tuple) else str(window)
+
+
+def _borders(window: str | tuple[float, float]) -> tuple[float, float]:
+    """A window, minutes from injection; as numbers it may begin before injection."""
+    if isinstance(window, tuple):
+        if not -np.inf < window[0] < window[1] < np.inf:
+            raise InputError(f"The window {_text(window)} min does not begin before it ends.")
+        return window
     parts = [part.strip() for part in window.split("-")]
     try:
         from_min, to_min = (float(part) for part in parts)

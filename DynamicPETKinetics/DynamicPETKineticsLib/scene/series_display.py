@@ -1,0 +1,91 @@
+"""How a series is laid into the slice views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
+from DynamicPETKineticsLib.scene.load_sequence import show_in_browser
+from DynamicPETKineticsLib.scene.window_average import average, late_window, set_window, upper_window
+from petkinetics.errors import InputError
+
+#: opacity of PET over CT
+PET_OVER_CT = 0.5
+_INVERTED_GREY = "vtkMRMLColorTableNodeInvertedGrey"
+
+
+def show_series(sequence: DynamicSequence, anatomy: Any = None) -> None:
+    """Lay a series into the slice views: CT in grey under PET at 50 %, or the late average in inverted grey.
+
+    One window holds for all frames, chosen on the last one, so that the browsed frames can be compared.
+
+    :param anatomy: CT volume, None where there is none.
+    """
+    browser, proxy = show_in_browser(sequence.node)
+    late = _late_average(sequence)
+    last = sequence.node.GetNthDataNode(sequence.node.GetNumberOfDataNodes() - 1)
+    high = upper_window(slicer.util.arrayFromVolume(last))
+    display = _display(proxy)
+    set_window(display, 0.0, high)
+    # The first frames show next to nothing: begin with the last one.
+    browser.SetSelectedItemNumber(browser.GetNumberOfItems() - 1)
+    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+    if anatomy is not None:
+        display.SetAndObserveColorNodeID(pet_colours())
+        _lay(background=anatomy, foreground=proxy, opacity=PET_OVER_CT)
+    else:
+        display.SetAndObserveColorNodeID(_INVERTED_GREY)
+        # The browsed frame lies above the average, transparent until somebody fades it in.
+        _lay(background=late if late is not None else proxy, foreground=proxy if late is not None else None, opacity=0)
+    _show_browser(browser)
+
+
+def show_average(volume: Any, anatomy: Any = None) -> None:
+    """Lay an average into the slice views: in colour over CT, or alone in inverted grey."""
+    display = _display(volume)
+    if anatomy is not None:
+        display.SetAndObserveColorNodeID(pet_colours())
+        _lay(background=anatomy, foreground=volume, opacity=PET_OVER_CT)
+    else:
+        display.SetAndObserveColorNodeID(_INVERTED_GREY)
+        _lay(background=volume, foreground=None, opacity=0)
+
+
+def pet_colours() -> str:
+    """ID of the colours that nuclear physicians know: PET heat."""
+    colours = slicer.modules.colors.logic()
+    return str(colours.GetPETColorNodeID(slicer.vtkMRMLPETProceduralColorNode.PETheat))
+
+
+def _late_average(sequence: DynamicSequence) -> Any:
+    """The late average; None where the series does not say enough to make one."""
+    timing = sequence.timing
+    if timing is None or sequence.missing:
+        return None
+    try:
+        return average(sequence, *late_window(timing))
+    except InputError:
+        return None
+
+
+def _display(volume: Any) -> Any:
+    if volume.GetDisplayNode() is None:
+        volume.CreateDefaultDisplayNodes()
+    return volume.GetDisplayNode()
+
+
+def _lay(background: Any, foreground: Any, opacity: float) -> None:
+    """Set the layers of all slice views and fit them to the background; nothing without views."""
+    if slicer.app.layoutManager() is None:
+        return
+    slicer.util.setSliceViewerLayers(
+        background=background, foreground=foreground, foregroundOpacity=opacity, label=None, fit=True
+    )
+
+
+def _show_browser(browser: Any) -> None:
+    """Make it the browser of Slicer's sequence toolbar, where there is a toolbar."""
+    module = slicer.modules.sequences
+    if hasattr(module, "showSequenceBrowser"):
+        module.showSequenceBrowser(browser)

@@ -1,0 +1,138 @@
+"""Averages of the frames in a window of time, as volumes: early for blood, late for uptake."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import slicer
+from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
+from DynamicPETKineticsLib.scene.subject_hierarchy import place_beside
+from DynamicPETKineticsLib.scene.volume_geometry import empty_image, ijk_to_ras
+from DynamicPETKineticsLib.scene.voxel_units import set_units
+from DynamicPETKineticsLib.translation import _
+from petkinetics.errors import InputError
+from petkinetics.frames import TOLERANCE_S, FrameTiming
+
+#: blood is brightest from the bolus's arrival until about two minutes
+ARRIVAL_S = 10.0
+BLOOD_UNTIL_S = 120.0
+#: uptake is looked at in this last part of the scan
+UPTAKE_MIN = 15.0
+#: says what an average shows: kind, from and to in s
+_WINDOW = "DynamicPET.Average"
+_SEQUENCE_ROLE = "DynamicPET.Sequence"
+_KINDS = {"activity": "activity", "suv": "bw"}
+
+
+def early_window(timing: FrameTiming) -> tuple[float, float]:
+    """The window in which blood is brightest, at borders of frames; minutes from injection.
+
+    A scan that begins later than that gives its first two minutes, or its first frame.
+    """
+    end = max(BLOOD_UNTIL_S, float(timing.start_s[0]) + BLOOD_UNTIL_S)
+    early = np.flatnonzero((timing.start_s >= ARRIVAL_S - TOLERANCE_S) & (timing.end_s <= end + TOLERANCE_S))
+    if early.size == 0:
+        early = np.array([int(np.argmax(timing.end_s > ARRIVAL_S))])
+    return _borders(timing, early)
+
+
+def late_window(timing: FrameTiming) -> tuple[float, float]:
+    """The last quarter of an hour at borders of frames, or the last frame; minutes from injection."""
+    late = np.flatnonzero(timing.start_s >= timing.end_s[-1] - 60.0 * UPTAKE_MIN - TOLERANCE_S)
+    return _borders(timing, late if late.size else np.array([len(timing) - 1]))
+
+
+def average(sequence: DynamicSequence, from_min: float, to_min: float, kind: str = "activity") -> Any:
+    """Mean of the frames within a window, weighted by their durations.
+
+    :param from_min: minutes from injection; frames count that lie within the window.
+    :param kind: "activity" (kBq/mL decay-corrected to injection) or "suv" (g/mL by body weight).
+    :returns: vtkMRMLScalarVolumeNode with unit and quantity; the same node for the same window.
+    :raises InputError: no frame lies in the window, the series lacks something, or SUV needs dose and weight.
+    """
+    steps = average_steps(sequence, from_min, to_min, kind)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def average_steps(
+    sequence: DynamicSequence, from_min: float, to_min: float, kind: str = "activity"
+) -> Generator[float, None, Any]:
+    """The same in steps of some slices; the node changes when all is there."""
+    from petkinetics.estimators.window_image import window_image
+
+    series = sequence.series()
+    if kind == "suv" and not (series.injected_activity_mbq and series.weight_kg):
+        raise InputError(
+            _("SUV needs the injected activity and the patient's weight."), _("Type them in step 1 of the panel.")
+        )
+    plan = window_image(series, _KINDS[kind], (from_min, to_min))
+    image, voxels = empty_image(series.geometry)
+    for first, slab in plan.slabs(series):
+        voxels[first : first + len(slab)] = slab
+        yield (first + len(slab)) / len(voxels)
+    volume = _node(sequence, kind, plan.record["from_s"], plan.record["to_s"])
+    volume.SetIJKToRASMatrix(ijk_to_ras(series.geometry))
+    volume.SetAndObserveImageData(image)
+    set_units(volume, plan.quantity.unit)
+    _keep_transform(sequence, volume)
+    display = volume.GetDisplayNode()
+    if display is None:
+        volume.CreateDefaultDisplayNodes()
+        display = volume.GetDisplayNode()
+        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
+        set_window(display, 0.0, upper_window(voxels))
+    return volume
+
+
+def upper_window(voxels: NDArray[Any]) -> float:
+    """The upper end of a window that shows a PET image: most of the patient below, hot organs above.
+
+    The 99th percentile of what lies above 5 % of the nearly hottest voxels, from a sample of them.
+    """
+    step = max(1, round((voxels.size / 2e5) ** (1 / 3)))
+    sample = np.asarray(voxels[::step, ::step, ::step], dtype=np.float32)
+    sample = sample[np.isfinite(sample)]
+    top = float(np.percentile(sample, 99.9)) if sample.size else 0.0
+    if not top > 0:
+        return 1.0
+    return float(np.percentile(sample[sample > 0.05 * top], 99.0))
+
+
+def set_window(display: Any, low: float, high: float) -> None:
+    """A fixed window of a volume's display."""
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(low, high)
+
+
+def _borders(timing: FrameTiming, frames: NDArray[np.intp]) -> tuple[float, float]:
+    return float(timing.start_s[frames[0]]) / 60.0, float(timing.end_s[frames[-1]]) / 60.0
+
+
+def _node(sequence: DynamicSequence, kind: str, from_s: float, to_s: float) -> Any:
+    """The volume of this window: the one that is there, else a new one beside the series."""
+    window = f"{kind} {from_s:.0f} {to_s:.0f}"
+    for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+        if volume.GetAttribute(_WINDOW) == window and volume.GetNodeReference(_SEQUENCE_ROLE) is sequence.node:
+            return volume
+    shown = _("SUV") if kind == "suv" else _("mean")
+    name = f"{sequence.name} {shown} {from_s / 60:.2g}–{to_s / 60:.3g} min"
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
+    volume.SetAttribute(_WINDOW, window)
+    volume.SetNodeReferenceID(_SEQUENCE_ROLE, sequence.node.GetID())
+    place_beside(sequence.node, volume)
+    return volume
+
+
+def _keep_transform(sequence: DynamicSequence, volume: Any) -> None:
+    """Where the browsed frame was moved by a transform, its averages lie with it."""
+    proxy = sequence.proxy
+    if proxy is not None:
+        volume.SetAndObserveTransformNodeID(proxy.GetTransformNodeID())
