@@ -1,0 +1,54 @@
+"""Tests of the panel: Qt without a screen, an empty scene at the start of each test, no error unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from standin.panel import start
+from standin.vtk_errors import VtkErrors
+from standin.vtk_errors import vtk_errors as vtk_collector
+
+# At import: test files say `import qt` and `import slicer` at their top.
+start()
+
+from standin.panel.events import SlotErrors, process_events, slot_errors  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def vtk_errors() -> Iterator[VtkErrors]:
+    """Fails the test when VTK or MRML reported an error; ``vtk_errors.expected("words")`` allows one."""
+    errors = vtk_collector()
+    errors.take()
+    yield errors
+    messages = errors.take()
+    if messages:
+        pytest.fail("VTK reported errors:\n" + "\n".join(messages), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def qt_errors() -> Iterator[SlotErrors]:
+    """Fails the test for an exception in a slot or a warning of Qt; ``qt_errors.take()`` accepts what there is."""
+    errors = slot_errors()
+    errors.take()
+    yield errors
+    messages = errors.take()
+    if messages:
+        pytest.fail("in Qt's callbacks:\n" + "\n".join(messages), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def panel_app(vtk_errors: VtkErrors, qt_errors: SlotErrors) -> Iterator[Any]:  # noqa: ARG001 (they watch this one)
+    """The QApplication, with an empty scene; windows of the test are deleted after it."""
+    import slicer
+
+    application = start()
+    slicer.mrmlScene.Clear(0)
+    yield application
+    for widget in application.topLevelWidgets():
+        widget.close()
+        widget.deleteLater()
+    process_events()
+    slicer.mrmlScene.Clear(0)
