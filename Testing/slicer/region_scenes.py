@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 from DynamicPETKineticsLib.scene.load_sequence import add_sequence, show_in_browser
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
+from petkinetics.read.regions import Regions
 from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer, VolumeGeometry
 
 Float64 = NDArray[np.float64]
@@ -130,3 +132,44 @@ def dynamic_sequence(given: DynamicSeries, name: str = "FDG dynamic", browsed: b
     if browsed:
         show_in_browser(node)
     return DynamicSequence(node)
+
+
+#: a small patient: tissue that traps FDG everywhere, a vessel, and a hot ball
+SMALL = grid((16, 40, 40), (3.0, 3.0, 3.0), rotation(0, 5, 10))
+VESSEL_AT, HOT_AT = (12.0, -15.0, 3.0), (-18.0, 14.0, -4.0)
+
+
+def small_patient(noise: float = 0.3) -> DynamicSeries:
+    """FDG in the small patient: Ki 0.02 in tissue, twice that in the hot ball."""
+    blood, tissue = blood_and_tissue()
+    vessel, hot = ball(SMALL, VESSEL_AT, 12.0), ball(SMALL, HOT_AT, 11.0)
+    body = np.ones(SMALL.shape, bool)
+    return series(SMALL, [(body, tissue), (hot, 2.0 * tissue - 0.4 * blood), (vessel, blood)], noise=noise)
+
+
+def estimated(folder: Path, method: str, rois: Regions | None = None, **more: Any) -> Path:
+    """A result folder of the small patient, by the engine.
+
+    :param rois: regions to report.
+    """
+    from petkinetics.job import EstimateJob
+    from petkinetics.write.regions import write_regions
+    from petkinetics.write.sequence_nrrd import write_sequence
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "pet.seg.nrrd").exists():
+        write_sequence(small_patient(), folder / "pet.seg.nrrd", compress=False)
+        vessel = ball(SMALL, VESSEL_AT, 9.0).astype(np.uint8)
+        write_regions(Regions(vessel, {1: "Aorta"}, SMALL), folder / "aorta.seg.nrrd")
+    if rois is not None and not (folder / "rois.seg.nrrd").exists():
+        write_regions(rois, folder / "rois.seg.nrrd")
+    job = EstimateJob(
+        str(folder / "pet.seg.nrrd"),
+        str(folder / method),
+        method,
+        roi=str(folder / "aorta.seg.nrrd"),
+        rois=str(folder / "rois.seg.nrrd") if rois is not None else None,
+        compress=False,
+        **more,
+    )
+    return job.run()

@@ -1,0 +1,81 @@
+"""The region table of a result: the rows and columns of ``roi.tsv``, from the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from DynamicPETKineticsLib.regions.region_model import ResultLike, estimated_mask, fit_of, maps_of
+from DynamicPETKineticsLib.regions.segment_regions import regions_of
+from DynamicPETKineticsLib.regions.table_node import fill
+from DynamicPETKineticsLib.translation import _
+from petkinetics.errors import InputError
+from petkinetics.evaluate.region_statistics import COLUMNS
+
+if TYPE_CHECKING:
+    from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
+
+Warn = Callable[[str], None]
+
+
+def _silent(_sentence: str) -> None:
+    """Nobody listens."""
+
+
+def region_rows(
+    result: ResultLike,
+    segmentation: Any,
+    sequence: DynamicSequence | None,
+    segment_ids: Sequence[str] | None = None,
+    warn: Warn = _silent,
+) -> list[dict[str, object]]:
+    """One row a region and map: mean, SD, SE, peak, volume and more, with units.
+
+    SE is the standard error of the fit of the estimate to the region's mean curve; where that cannot be made
+    (the series is gone, its frames were edited) it is None and *warn* is told why.
+
+    :param segment_ids: all segments by default.
+    :param warn: receives sentences: regions left out, no SE.
+    :raises InputError: there is no region or no map, or none lies on the other.
+    """
+    from petkinetics.evaluate.region_statistics import region_rows as rows_of_maps
+
+    maps = maps_of(result)
+    first = next(iter(maps))
+    regions = regions_of(segmentation, maps[first].geometry, result.maps[first], segment_ids, warn)
+    errors: dict[tuple[str, str], float] = {}
+    try:
+        errors = _standard_errors(result, segmentation, sequence, segment_ids, warn)
+    except InputError as error:
+        warn(_("There are no standard errors: {reason}").format(reason=error.message))
+    return rows_of_maps(list(maps.values()), regions, errors, estimated_mask(result, maps), warn)
+
+
+def fill_table(rows: Sequence[Mapping[str, object]], node: Any = None) -> Any:
+    """The rows in a table node with the columns of ``roi.tsv``.
+
+    :param node: filled anew; made where it is None.
+    """
+    return fill(node, COLUMNS, rows, _("Region table"))
+
+
+def _standard_errors(
+    result: ResultLike,
+    segmentation: Any,
+    sequence: DynamicSequence | None,
+    segment_ids: Sequence[str] | None,
+    warn: Warn,
+) -> dict[tuple[str, str], float]:
+    """(region, map) -> SE."""
+    from petkinetics.evaluate.curves import region_curves
+
+    if sequence is None:
+        raise InputError(_("the dynamic series is not in the scene."))
+    series = sequence.series()
+    fit = fit_of(result, series.timing)
+    regions = regions_of(segmentation, series.geometry, sequence.proxy, segment_ids)
+    errors = {}
+    for curve in region_curves(series, regions, warn=warn, frames=fit.frames.tolist()):
+        for quantity, (_value, se) in fit.fit(curve.mean_kbq_per_ml)[0].items():
+            errors[(curve.name, quantity)] = se
+    return errors
