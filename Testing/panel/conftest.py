@@ -52,3 +52,12 @@ def panel_app(vtk_errors: VtkErrors, qt_errors: SlotErrors) -> Iterator[Any]:  #
         widget.deleteLater()
     process_events()
     slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture
+def main_window(panel_app: Any) -> Iterator[Any]:  # noqa: ARG001 (the application comes first)
+    """A main window with a module selector; without this fixture there is none."""
+    from standin.panel.main_window import main_window
+
+    with main_window() as window:
+        yield window

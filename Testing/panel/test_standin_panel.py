@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import ctk
+import numpy as np
 import pytest
 import qt
 from slicer.parameterNodeWrapper import Choice, Default, Minimum, WithinRange, parameterNodeWrapper
@@ -460,6 +461,144 @@ def test_the_logic_has_one_parameter_node_a_scene() -> None:
     node = TinyLogic().getParameterNode()
     assert TinyLogic().getParameterNode() is node
     assert (node.GetSingletonTag(), node.GetAttribute("ModuleName")) == ("Tiny", "Tiny")
+
+
+def test_a_main_window_opens_one_module_at_a_time(main_window: Any) -> None:
+    assert slicer.util.mainWindow() is main_window
+    slicer.util.selectModule("DICOM")
+    slicer.util.selectModule("SegmentEditor")
+    assert slicer.util.selectedModule() == "SegmentEditor"
+    with pytest.raises(RuntimeError, match="no module"):
+        slicer.util.selectModule("Nothing")
+
+
+def test_without_a_main_window_there_is_none() -> None:
+    assert slicer.util.mainWindow() is None
+    with pytest.raises(RuntimeError):
+        slicer.util.selectModule("DICOM")
+
+
+# -------------------------------------------------------------------------------------------- segments
+
+
+def _cube() -> tuple[Any, Any, str]:
+    """A volume of 20 x 20 x 20 voxels of 2 mm, a segmentation on it, its empty segment."""
+    volume = slicer.util.addVolumeFromArray(np.zeros((20, 20, 20), np.float32))
+    volume.SetSpacing(2, 2, 2)
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    segmentation.CreateDefaultDisplayNodes()
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    return volume, segmentation, segmentation.GetSegmentation().AddEmptySegment("aorta", "Aorta")
+
+
+def _editor() -> Any:
+    editor = slicer.qMRMLSegmentEditorWidget()
+    node = slicer.mrmlScene.AddNode(slicer.vtkMRMLSegmentEditorNode())
+    node.SetOverwriteMode(node.OverwriteNone)
+    editor.setMRMLSegmentEditorNode(node)
+    editor.setMRMLScene(slicer.mrmlScene)
+    return editor
+
+
+def test_a_stroke_changes_the_segment_and_can_be_undone() -> None:
+    from standin.panel.segment_editor import paint_sphere
+
+    volume, segmentation, aorta = _cube()
+    editor, strokes = _editor(), []
+    editor.setSegmentationNode(segmentation)
+    editor.setActiveEffectByName("Paint")
+    assert (editor.sourceVolumeNode(), editor.currentSegmentID()) == (volume, aorta)
+    with pytest.raises(RuntimeError, match="flat"):
+        paint_sphere(editor, (20, 20, 20))
+    effect = editor.activeEffect()
+    effect.setParameter("BrushSphere", 1)
+    effect.setCommonParameter("BrushDiameterIsRelative", 0)
+    effect.setCommonParameter("BrushAbsoluteDiameter", 10.0)
+    observed = segmentation.GetSegmentation()
+    observed.AddObserver(observed.SourceRepresentationModified, lambda *_: strokes.append(1))
+
+    def voxels() -> int:
+        return int(slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, aorta, volume).sum())
+
+    paint_sphere(editor, (20, 20, 20))
+    assert voxels() == 81  # centres within 2.5 voxels
+    assert strokes
+    editor.setActiveEffectByName("Erase")
+    editor.activeEffect().setParameter("BrushSphere", 1)
+    paint_sphere(editor, (20, 20, 20))
+    assert voxels() == 0
+    editor.undo()
+    assert voxels() == 81
+    editor.undo()
+    editor.redo()
+    assert voxels() == 81
+
+
+def test_the_editor_shows_the_effects_asked_for_and_puts_them_down() -> None:
+    from standin.panel.segment_editor import has_shortcuts
+
+    _, segmentation, _ = _cube()
+    editor = _editor()
+    editor.setEffectNameOrder(["Paint", "Erase"])
+    editor.unorderedEffectsVisible = False
+    editor.setSegmentationNode(segmentation)
+    assert sorted(button.text for button in editor.findChildren(qt.QToolButton) if button.text) == ["Erase", "Paint"]
+    editor.setActiveEffectByName("Paint")
+    editor.setActiveEffect(None)
+    assert editor.activeEffect() is None
+    editor.installKeyboardShortcuts()
+    assert has_shortcuts(editor)
+    editor.uninstallKeyboardShortcuts()
+    assert not has_shortcuts(editor)
+    with pytest.raises(AttributeError):
+        editor.maskingVisible = False
+
+
+def test_an_editor_without_its_node_refuses_effects() -> None:
+    editor = slicer.qMRMLSegmentEditorWidget()
+    editor.setMRMLScene(slicer.mrmlScene)
+    with pytest.raises(RuntimeError):
+        editor.setActiveEffectByName("Paint")
+
+
+def test_segment_table_and_selector_follow_the_segmentation() -> None:
+    _, segmentation, aorta = _cube()
+    table, selector = slicer.qMRMLSegmentsTableView(), slicer.qMRMLSegmentSelectorWidget()
+    for widget in (table, selector):
+        widget.setMRMLScene(slicer.mrmlScene)
+    table.setSegmentationNode(segmentation)
+    selector.setCurrentNode(segmentation)
+    liver = segmentation.GetSegmentation().AddEmptySegment("liver", "Liver")
+    assert (table.segmentCount, selector.segmentIDs()) == (2, [aorta, liver])
+    table.setSelectedSegmentIDs([liver])
+    selector.setCurrentSegmentID(liver)
+    assert (table.selectedSegmentIDs(), selector.currentSegmentID()) == ([liver], liver)
+    segmentation.GetSegmentation().RemoveSegment(liver)
+    assert (table.segmentCount, selector.currentSegmentID()) == (1, aorta)
+
+
+def test_a_table_view_shows_a_table_node() -> None:
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+    slicer.util.updateTableFromArray(node, np.array([[1.5, 2.5]]), ["Ki", "V0"])
+    view = slicer.qMRMLTableView()
+    view.setMRMLTableNode(node)
+    model = view.model()
+    assert (model.rowCount(), model.index(0, 1).data(), model.headerData(0, qt.Qt.Horizontal)) == (1, "2.5", "Ki")
+
+
+def test_sequence_widgets_step_through_a_browser() -> None:
+    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode")
+    for second in range(3):
+        sequence.SetDataNodeAtValue(slicer.vtkMRMLTextNode(), str(second))
+    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode")
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    play, seek = slicer.qMRMLSequenceBrowserPlayWidget(), slicer.qMRMLSequenceBrowserSeekWidget()
+    for widget in (play, seek):
+        widget.setMRMLSequenceBrowserNode(browser)
+    play.onVcrLast()
+    assert (seek.slider().value, seek.slider().maximum) == (2, 2)
+    seek.slider().value = 1
+    assert browser.GetSelectedItemNumber() == 1
 
 
 # -------------------------------------------------------------------------------------------- pictures

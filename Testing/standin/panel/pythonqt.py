@@ -120,6 +120,9 @@ def _is_closed(kind: type) -> bool:
 
 def _setattr(self: Any, name: str, value: Any) -> None:
     kind = type(self)
+    if isinstance(value, QtCore.SignalInstance):  # PySide stores an object's signals as they are asked for
+        self.__dict__[name] = value
+        return
     if _silent and isinstance(value, QtCore.QObject) and not name.startswith("_"):
         return
     if not name.startswith("_"):

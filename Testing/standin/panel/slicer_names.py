@@ -6,12 +6,15 @@ import importlib
 import sys
 from typing import Any
 
+from PySide6 import QtWidgets
+
 import slicer
+from standin.panel.main_window import register_other_modules
 from standin.panel.ui_loader import CUSTOM_CLASSES
 from standin.signals import PlainSignal
 
 #: modules with stand-ins for C++ widgets; every class of theirs that begins with q goes into ``slicer``
-_ROOMS = ("mrml_widget", "node_selector", "module_host")
+_ROOMS = ("mrml_widget", "node_selector", "segment_widgets", "segment_editor", "mrml_views", "module_host")
 #: Python files of Slicer, and what stands in for them
 _FILES = {"ScriptedLoadableModule": "scripted_module", "parameterNodeWrapper": "parameter_node"}
 
@@ -62,4 +65,6 @@ def complete() -> None:
     """Put everything in its place."""
     _widgets()
     _module_manager()
+    slicer.app.topLevelWidgets = QtWidgets.QApplication.topLevelWidgets
+    register_other_modules()
     _python_files()
