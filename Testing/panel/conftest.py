@@ -15,6 +15,12 @@ from standin.vtk_errors import vtk_errors as vtk_collector
 start()
 
 from standin.panel.events import SlotErrors, process_events, slot_errors  # noqa: E402
+from standin.panel.slicer_source import description  # noqa: E402
+
+
+def pytest_report_header() -> str:
+    """Say whether Slicer's own Python files run."""
+    return description()
 
 
 @pytest.fixture(autouse=True)

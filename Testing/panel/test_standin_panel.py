@@ -452,6 +452,14 @@ def test_a_module_file_is_loaded_opened_reloaded_and_unloaded(tmp_path: Path) ->
     assert second.calls == ["exit", "cleanup"]
 
 
+def test_slicers_own_python_files_run_where_a_source_tree_is_named() -> None:
+    from standin.panel.slicer_source import FILES, source_folder
+
+    folder = source_folder()
+    files = [Path(getattr(slicer, name).__file__) for name in FILES]
+    assert [file.is_relative_to(folder or "Base/Python/slicer") for file in files] == [folder is not None] * len(FILES)
+
+
 def test_the_logic_has_one_parameter_node_a_scene() -> None:
     from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 

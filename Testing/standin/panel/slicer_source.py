@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import slicer
 
 VARIABLE = "SLICER_SOURCE"
 _FOLDER = "Base/Python/slicer"
-#: these take the place of the stand-in's; util stays the wheel's, which is the same file
-_FILES = ("i18n", "ScriptedLoadableModule", "parameterNodeWrapper")
+#: in the order of their imports of each other
+FILES = ("util", "i18n", "ScriptedLoadableModule", "parameterNodeWrapper")
 
 
 def source_folder() -> Path | None:
@@ -29,15 +30,31 @@ def source_folder() -> Path | None:
     return folder
 
 
+def _import(folder: Path, name: str) -> None:
+    """Import a file or a package as ``slicer.<name>``, in place of what is there."""
+    package = folder / name / "__init__.py"
+    path = package if package.exists() else folder / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"slicer.{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    spec.loader.exec_module(module)
+    setattr(slicer, name, module)
+
+
 def use_slicer_source() -> bool:
     """Import Slicer's files; False when there is no tree."""
-    import sys
-
     folder = source_folder()
     if folder is None:
         return False
     slicer.__path__.append(str(folder))
-    for name in _FILES:
-        sys.modules.pop(f"slicer.{name}", None)
-        setattr(slicer, name, importlib.import_module(f"slicer.{name}"))
+    for name in FILES:
+        _import(folder, name)
     return True
+
+
+def description() -> str:
+    """For the head of a test report: whose files run."""
+    if source_folder() is None:
+        return f"Slicer's Python files: stand-ins ({VARIABLE} names no source tree, so Slicer's own are not tested)"
+    return f"Slicer's Python files: Slicer's own ({VARIABLE})"
