@@ -12,8 +12,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from plain_loop import PlainLoop
 
+from background.plain_loop import PlainLoop
 from DynamicPETKineticsLib.process.signal import Signal
 from DynamicPETKineticsLib.process.steps import Steps
 from DynamicPETKineticsLib.process.temp_folders import TempFolders

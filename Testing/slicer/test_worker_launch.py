@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from installed_layout import ROOT, lay_out
-from worker_cases import save_series
 
 import petkinetics
 import slicer
+from background.installed_layout import ROOT, lay_out
+from background.worker_cases import save_series
 from DynamicPETKineticsLib.process import launch
 from petkinetics.errors import InputError
 
@@ -25,8 +25,10 @@ from pathlib import Path
 root, tests, folder, series, decoy, working_folder = sys.argv[1:]
 sys.path[:0] = [root, tests]
 import petkinetics
-from test_worker_process import Bench
-from worker_cases import estimate
+from standin.application import start
+start()
+from background.bench import Bench
+from background.worker_cases import estimate
 bench = Bench(Path(folder))
 bench.environment = {"PYTHONPATH": decoy} if decoy else {}
 bench.working_folder = working_folder or None
@@ -63,7 +65,7 @@ def decoy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_from(root: Path, folder: Path, series: Path, decoy: Path | None = None, working_folder: Path | None = None):  # type: ignore[no-untyped-def]
     """(file of the engine in the program, how its run ended, failures)."""
-    arguments = [root, Path(__file__).parent, folder, series, decoy or "", working_folder or ""]
+    arguments = [root, ROOT / "Testing", folder, series, decoy or "", working_folder or ""]
     run = subprocess.run(
         [sys.executable, "-c", _PROGRAM, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")},

@@ -8,19 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from plain_loop import PlainLoop, PlainProcess
-from worker_cases import LONG, Told, alive, estimate, gone_within, save_series
 
+from background.bench import Bench
+from background.worker_cases import LONG, alive, estimate, gone_within, save_series
 from DynamicPETKineticsLib.process import launch, worker_process
-from DynamicPETKineticsLib.process.worker_process import WorkerProcess
 from petkinetics.job import AortaJob, EstimateJob
 
-LAUNCHER = Path(__file__).with_name("fake_launcher.py")
+TESTING = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -32,62 +29,6 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def long_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """200 MB: some seconds of work."""
     return save_series(tmp_path_factory.mktemp("long"), LONG)
-
-
-class Bench:
-    """A worker process on a plain loop, directly or behind the launcher."""
-
-    def __init__(
-        self, folder: Path, launcher: bool = False, python: Callable[[], str] = lambda: sys.executable
-    ) -> None:
-        self.loop, self.folder, self.launcher = PlainLoop(), folder, launcher
-        self.worker = WorkerProcess(self._make, self.loop.ticker, python)
-        self.told = Told(self.worker)
-        self.process: PlainProcess | None = None
-        self.environment: dict[str, str] = {}
-        self.working_folder: str | None = None
-
-    def _make(self) -> PlainProcess:
-        process = self.process = self.loop.process()
-        process.environment = {"CHILD_PID_FILE": str(self.folder / "pid"), **self.environment}
-        process.folder = self.working_folder
-        if self.launcher:
-            # -S: what a test puts into sitecustomize.py is meant for the worker.
-            process.prefix = (sys.executable, "-S", str(LAUNCHER))
-        return process
-
-    def start(self, job: Any) -> None:
-        self.worker.start(job, self.folder)
-
-    def until_busy(self) -> None:
-        """Wait until the estimate is well under way."""
-        self.loop.until(lambda: any(0.1 < fraction < 0.9 for fraction, *_ in self.told.progressed))
-
-    @property
-    def launcher_pid(self) -> int:
-        assert self.process and self.process.popen
-        return self.process.popen.pid
-
-    @property
-    def pid(self) -> int:
-        """Of the worker itself."""
-        return int((self.folder / "pid").read_text()) if self.launcher else self.launcher_pid
-
-    def end(self) -> str:
-        how = self.told.wait(self.loop)
-        assert not self.worker.running
-        assert self.loop.due == [], "a ticker or process is still being watched"
-        return how
-
-    def leftovers(self) -> set[str]:
-        return {path.name for path in self.folder.iterdir()} - {"job.json", "pid"}
-
-    def runs_again(self, series: Path) -> None:
-        """A second run after whatever happened to the first."""
-        self.told = Told(self.worker)
-        self.environment = {}
-        self.start(estimate(series, self.folder / "again"))
-        assert self.end() == "done", self.told.failed
 
 
 @pytest.fixture(params=[False, True], ids=["direct", "behind the launcher"])
@@ -225,8 +166,10 @@ _GUI = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_worker_process import Bench
-from worker_cases import estimate
+from standin.application import start
+start()
+from background.bench import Bench
+from background.worker_cases import estimate
 bench = Bench(Path({folder!r}), launcher=True)
 bench.start(estimate(Path({series!r}), Path({folder!r}) / "result", method="gaussian"))
 bench.until_busy()
@@ -237,7 +180,7 @@ while True:
 
 
 def test_the_worker_ends_when_the_gui_process_dies(tmp_path, long_series):
-    code = _GUI.format(tests=str(Path(__file__).parent), folder=str(tmp_path), series=str(long_series))
+    code = _GUI.format(tests=str(TESTING), folder=str(tmp_path), series=str(long_series))
     gui = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert gui.stdout
     pid = int(gui.stdout.readline())

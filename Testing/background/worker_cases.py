@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from plain_loop import PlainLoop
 
+from background.plain_loop import PlainLoop
 from petkinetics.frames import FrameTiming
 from petkinetics.job import EstimateJob
 from petkinetics.series import DynamicSeries, Tracer, VolumeGeometry
