@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:
-        return _tell(error, as_lines=args.run in (_aorta, _estimate, _export) and args.json)
+        return _tell(error, as_lines=args.run in (_aorta, _estimate, _export, _report) and args.json)
     finally:
         if arguments is None:
             # The process ends now: nothing is gained by looking through all modules for garbage (25 ms).
@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_suv(commands)
     _add_compare(commands)
     _add_export(commands)
+    _add_report(commands)
     _add_evaluate(commands)
     return parser
 
@@ -422,6 +423,24 @@ def _export(args: argparse.Namespace) -> None:
     from petkinetics.job import ExportJob
 
     _run(ExportJob(str(args.result), args.series, args.to, args.formats), args.json)
+
+
+def _add_report(commands: _Commands) -> None:
+    p = commands.add_parser("report", help="one HTML file about a result, with regions and a comparison")
+    p.add_argument("result", metavar="OUT", type=Path, help="result folder of an estimate")
+    p.add_argument("-o", "--output", required=True, type=Path, metavar="REPORT.html", help="file to make")
+    p.add_argument("--rois", metavar="LABELS", help=f"{_REGIONS}; default: the regions of the estimate")
+    p.add_argument(
+        "--compare", metavar="OTHER", help="a second result folder, or one map of it, compared in the regions"
+    )
+    p.add_argument("--json", action="store_true", help="progress as the worker's JSON lines")
+    p.set_defaults(run=_report)
+
+
+def _report(args: argparse.Namespace) -> None:
+    from petkinetics.job import ReportJob
+
+    _run(ReportJob(str(args.result), str(args.output), args.rois, args.compare), args.json)
 
 
 def _add_evaluate(commands: _Commands) -> None:

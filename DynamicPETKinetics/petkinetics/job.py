@@ -230,7 +230,35 @@ class SimulateJob:
         return output
 
 
-AnyJob: TypeAlias = EstimateJob | ExportJob | AortaJob | SimulateJob
+@dataclass(frozen=True)
+class ReportJob:
+    """Write the report of a result that was made before.
+
+    :param result: result folder of an estimate.
+    :param output: HTML file to make.
+    :param rois: label map of the regions to measure; by default the report shows the result's own ``roi.tsv``.
+    :param compare: a second result folder, or one map of it, for Bland-Altman statistics in the regions.
+    :param compare_from: the map to compare with that one; by default this result's of the same quantity.
+    :param names: what the two maps are called, by "a" and "b"; their methods by default.
+    """
+
+    result: str
+    output: str
+    rois: str | None = None
+    compare: str | None = None
+    compare_from: str | None = None
+    names: dict[str, str] = field(default_factory=dict)
+
+    kind: ClassVar[str] = "report"
+
+    def run(self, progress: Progress = no_progress, warn: Warn | None = None) -> Path:
+        """See :class:`Job`."""
+        from petkinetics.report import run_report
+
+        return run_report(self, progress, warn)
+
+
+AnyJob: TypeAlias = EstimateJob | ExportJob | AortaJob | SimulateJob | ReportJob
 JOBS: dict[str, type[AnyJob]] = {job.kind: job for job in get_args(AnyJob)}
 
 

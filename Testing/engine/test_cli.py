@@ -25,6 +25,7 @@ COMMANDS = {
     ],
     "compare": ["--roi", "--output"],
     "export": ["--series", "--to", "--as"],
+    "report": ["--output", "--rois", "--compare"],
 }  # fmt: skip
 
 #: what a foreign exception may quote from a header

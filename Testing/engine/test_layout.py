@@ -29,7 +29,7 @@ ORDER = (
     {"write"},
     {"simulate"},
     {"training"},
-    {"job", "estimate", "propose_aorta", "export", "worker"},
+    {"job", "estimate", "propose_aorta", "export", "report", "worker"},
     {"cohort"},
     {"cli"},
     {"__main__"},

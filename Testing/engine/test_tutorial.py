@@ -66,7 +66,7 @@ def test_the_tutorial_can_be_followed_to_the_letter(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     found = list(commands(TUTORIAL.read_text(encoding="utf-8")))
     assert {command.split()[1] for command, _ in found if command.startswith("petkinetics")} == {
-        "simulate", "info", "aorta", "input-function", "tac", "estimate", "suv", "compare", "export"
+        "simulate", "info", "aorta", "input-function", "tac", "estimate", "suv", "compare", "report", "export"
     }  # fmt: skip
     for command, shown in found:
         run = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)

@@ -1,0 +1,160 @@
+"""The report of a result that was made before: complete, from its folder alone, with regions and a second map."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import SHORT, Patient, run, save_nifti
+from test_report import parse
+
+from petkinetics.errors import InputError
+from petkinetics.evaluate.figures import NO_MATPLOTLIB, three_digits
+from petkinetics.job import ReportJob, job_from_json, job_to_json
+from petkinetics.write.tables import read_table
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A patient, two estimates of it, and regions."""
+    folder = tmp_path_factory.mktemp("saved")
+    patient = Patient(duration=SHORT.copy())
+    labels = np.zeros(patient.shape, dtype=np.uint8)
+    labels[1:4, 5:9, 6:10], labels[1:5, 14:18, 8:13], labels[2:4, 15:17, 15:17] = 1, 2, 3
+    save_nifti(folder / "regions.nii.gz", labels, patient.affine())
+    (folder / "regions.tsv").write_text("index\tname\n1\tLiver\n2\tTumour <1>\n3\tNode\n")
+    noise = np.random.default_rng(3).normal(0, 0.3, patient.frames.shape).astype(np.float32)
+    series = patient.save(folder / "patient", frames=patient.frames + noise * patient.body)
+    aorta = folder / "patient" / "aorta.nii"
+    regions = ("--rois", folder / "regions.nii.gz")
+    assert run("estimate", series, "--roi", aorta, "--method", "patlak", "-o", folder / "patlak", *regions) == 0
+    assert run("estimate", series, "--roi", aorta, "--method", "gaussian", "-o", folder / "gaussian") == 0
+    assert run("estimate", series, "--roi", aorta, "--method", "two-tissue", "-o", folder / "two", *regions) == 0
+    return folder
+
+
+def words(path: Path) -> str:
+    return " ".join(" ".join(parse(path).text).split())
+
+
+def write(folder: Path, result: str, to: Path, **more: str | None) -> tuple[str, list[str]]:
+    said: list[str] = []
+    ReportJob(str(folder / result), str(to), **more).run(warn=said.append)  # type: ignore[arg-type]
+    return words(to), said
+
+
+def test_a_report_shows_what_the_folder_holds(folder: Path, tmp_path: Path) -> None:
+    text, said = write(folder, "patlak", tmp_path / "report.html")
+    assert said == []
+    for section in ("Maps", "Regions", "Input function", "Frames used", "How it was made"):
+        assert f" {section} " in text
+    assert "in colour over late SUV" in text
+    assert "Patlak plot." in text
+    assert "Bars: mean of each frame" in text
+    assert "Agreement" not in text
+    assert "not for diagnosis" in text
+    # the figures are inside, nothing else was written
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_rows_and_errors_are_those_of_the_estimate(folder: Path, tmp_path: Path) -> None:
+    text, _ = write(folder, "patlak", tmp_path / "own.html")
+    again, _ = write(folder, "patlak", tmp_path / "measured.html", rois=str(folder / "regions.nii.gz"))
+    table = re.compile(r"Volume mL.*?roi map unit.*?Patlak plot")
+    assert table.search(text)[0] == table.search(again)[0]  # type: ignore[index]
+
+
+def test_errors_follow_from_the_curves_where_the_table_is_gone(folder: Path, tmp_path: Path) -> None:
+    for result in ("patlak", "two"):
+        bare = tmp_path / result
+        shutil.copytree(folder / result, bare)
+        known = {row["roi"]: row["se"] for row in read_table(bare / "roi.tsv") if row["map"] == "ki"}
+        (bare / "roi.tsv").unlink()
+        text, _ = write(tmp_path, result, tmp_path / f"{result}.html", rois=str(folder / "regions.nii.gz"))
+        assert len(known) == 3
+        for name, se in known.items():
+            assert re.search(rf"{re.escape(str(name))} ki mL/min/mL \d+ \S+ \S+ \S+ {three_digits(se)} ", text), name
+
+
+def test_without_curves_regions_have_no_errors_and_the_report_says_so(folder: Path, tmp_path: Path) -> None:
+    text, said = write(folder, "gaussian", tmp_path / "report.html", rois=str(folder / "regions.nii.gz"))
+    assert said == []
+    assert "±" not in text.split("Regions Region Volume")[1].split("Means over the region")[0].replace("± SE", "")
+    assert "Patlak plot." not in text
+
+
+def test_compartment_models_show_their_fits(folder: Path, tmp_path: Path) -> None:
+    text, said = write(folder, "two", tmp_path / "report.html")
+    assert said == []
+    assert "Compartment model in regions." in text
+
+
+def test_a_second_result_is_compared_in_the_regions(folder: Path, tmp_path: Path) -> None:
+    regions = str(folder / "regions.nii.gz")
+    text, _ = write(folder, "patlak", tmp_path / "a.html", rois=regions, compare=str(folder / "gaussian"))
+    assert "Agreement (Bland–Altman)" in text
+    assert "Differences are patlak ki − gaussian ki." in text
+    assert "across regions" in text
+    assert parse(tmp_path / "a.html").tags.count("figure") == 4 + 4
+    # a map alone; names of one's own
+    v0 = next((folder / "gaussian").glob("v0.nii*"))
+    job = ReportJob(
+        str(folder / "patlak"), str(tmp_path / "b.html"), regions, str(v0), names={"a": "Mon <x>", "b": "Tue"}
+    )
+    job.run()
+    assert "Differences are Mon <x> − Tue." in words(tmp_path / "b.html")
+
+
+def test_two_other_maps_may_be_compared(folder: Path, tmp_path: Path) -> None:
+    maps = [str(next((folder / name).glob("ki.nii*"))) for name in ("two", "gaussian")]
+    regions = str(folder / "regions.nii.gz")
+    text, _ = write(folder, "patlak", tmp_path / "a.html", rois=regions, compare_from=maps[0], compare=maps[1])
+    assert "Differences are two-tissue ki − gaussian ki." in text
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"compare": "gaussian"}, "compared in regions"),
+        ({"compare": "nowhere.nii", "rois": "regions.nii.gz"}, "no map nowhere.nii"),
+        ({"rois": "nowhere.nii"}, "nowhere.nii"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_nothing_written(
+    folder: Path, tmp_path: Path, more: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        write(folder, "patlak", tmp_path / "report.html", **{k: str(folder / v) for k, v in more.items()})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
+    write(folder, "patlak", tmp_path / "report.html")
+    with pytest.raises(InputError, match=r"already holds report\.html"):
+        write(folder, "patlak", tmp_path / "report.html")
+
+
+def test_without_matplotlib_there_are_no_figures_and_one_warning(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    text, said = write(folder, "patlak", tmp_path / "report.html")
+    assert said == [NO_MATPLOTLIB]
+    assert parse(tmp_path / "report.html").tags.count("figure") == 0
+    assert NO_MATPLOTLIB in text
+
+
+def test_the_command_line_and_the_job_file_make_the_same_job(folder: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    job = ReportJob("a", "b.html", compare="c", names={"a": "x"})
+    assert job_from_json(job_to_json(job)) == job
+    out = tmp_path / "report.html"
+    arguments = ("--rois", folder / "regions.nii.gz", "--compare", folder / "gaussian")
+    assert run("report", folder / "patlak", "-o", out, *arguments) == 0
+    assert str(out) in capsys.readouterr().out
+    assert "Agreement" in words(out)
+    assert run("report", folder, "-o", tmp_path / "other.html") == 2
+    assert "result.json" in capsys.readouterr().err
