@@ -32,6 +32,7 @@ from DynamicPETKineticsLib.regions.aorta_segment import (
     input_segmentation,
 )
 from DynamicPETKineticsLib.regions.blood_curve import BloodCurve, blood_from_file, save_curve
+from DynamicPETKineticsLib.regions.segment_regions import names
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.input_function.from_file import input_function_from_file
@@ -144,6 +145,16 @@ def test_whatever_is_drawn_there_is_a_verdict_and_no_exception() -> None:
     assert "outside the PET image" in BloodCurve(sequence, node, outside).measure().verdict.sentence
     sequence.node.GetNthDataNode(3).GetImageData().GetPointData().GetScalars().Fill(np.nan)
     assert "Frame 4 has voxels that are not a number" in measured(sequence).verdict.sentence
+
+
+def test_a_region_larger_than_any_vessel_is_refused_before_it_is_measured() -> None:
+    big = grid((60, 60, 60), (3.0, 3.0, 3.0))
+    sequence = study()
+    node = input_segmentation(sequence)
+    segment = add_segment(node, np.ones(big.shape, bool), big, "everything")
+    found = BloodCurve(sequence, node, segment).measure()
+    assert found.verdict.sentence == ("Not an input function: The region has 5832 mL, far more than the aorta holds.")
+    assert found.frames is None
 
 
 def test_the_curve_saved_as_tsv_reads_back_the_same(tmp_path: Path) -> None:
@@ -281,13 +292,14 @@ def test_a_stroke_on_a_clinical_scan_is_measured_within_a_tenth_of_a_second() ->
     segment = add_aorta(node, aorta, clinical)
     fine = grid((200, 512, 512), (0.98, 0.98, 1.0))
     drawn_on_ct = add_segment(node, ball(fine, (0, -20, 0), 14.0), fine, "CT")
-    for segment_id in (segment, drawn_on_ct):
+    wide = add_segment(node, np.ones(clinical.shape, bool), clinical, "threshold gone wide")
+    for segment_id, level in ((segment, "good"), (drawn_on_ct, "good"), (wide, "bad")):
         curve = BloodCurve(sequence, node, segment_id)
-        assert curve.measure().verdict.level == "good"
+        assert curve.measure().verdict.level == level
         seconds = []
         for _ in range(5):
             began = time.perf_counter()
             curve.measure()
             seconds.append(time.perf_counter() - began)
-        print(f"blood curve at 256x256x71x28, segment '{segment_id}': {1000 * min(seconds):.0f} ms")
+        print(f"blood curve at 256x256x71x28, segment '{names(node)[segment_id]}': {1000 * min(seconds):.0f} ms")
         assert min(seconds) < 0.1

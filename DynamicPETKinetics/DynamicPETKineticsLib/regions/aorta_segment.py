@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import slicer
-from DynamicPETKineticsLib.regions.labelmap_pieces import bounding_box, pieces_of
+from DynamicPETKineticsLib.regions.labelmap_pieces import Piece, bounding_box, pieces_of
 from DynamicPETKineticsLib.regions.node_geometry import (
     has_right_angles,
     ijk_to_ras,
     oriented_image,
     transform_between,
 )
-from DynamicPETKineticsLib.regions.sequence_segmentation import reference_volume, segmentation_of
+from DynamicPETKineticsLib.regions.sequence_segmentation import outline, reference_volume, segmentation_of
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.series import VolumeGeometry
@@ -29,8 +29,6 @@ INPUT_ROLE = "DynamicPET.InputSegmentation"
 _ROLE_TAG, _AORTA = "DynamicPET.Role", "aorta"
 _NAME = "Aorta"
 _RED = (0.9, 0.1, 0.1)
-#: faint, so that the early image stays visible inside the outline
-_FILL = 0.15
 _TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
     "~SCT^123037004^Anatomical Structure~SCT^15825003^Aorta~^^"
@@ -79,22 +77,33 @@ def add_aorta(segmentation: Any, mask: NDArray[np.bool_], geometry: VolumeGeomet
 
 
 def aorta_centre_ras(segmentation: Any, segment_id: str) -> tuple[float, float, float] | None:
-    """The segment's voxel nearest its centre, in world RAS; None where the segment is empty or gone.
+    """A voxel of the segment near its centre, in world RAS; None where the segment is empty or gone.
 
-    A voxel of it, because the centre of an arch lies outside the vessel.
+    Not the centre itself, because that of an arch lies outside the vessel.
     """
     if segmentation is None or segmentation.GetSegmentation().GetSegment(segment_id) is None:
         return None
     pieces = pieces_of(segmentation, [segment_id])
     if not pieces:
         return None
-    piece = pieces[0]
-    places = np.argwhere(piece.labels) + np.array(piece.first)
-    points = np.column_stack([places[:, ::-1], np.ones(len(places))]) @ piece.matrix.T
-    nearest = points[np.argmin(np.sum((points - points.mean(axis=0)) ** 2, axis=1)), :3]
+    nearest = _voxel_near_centre(pieces[0])
     general, _matrix = transform_between(segmentation, None)
     x, y, z = general.TransformPoint(nearest.tolist())
     return float(x), float(y), float(z)
+
+
+def _voxel_near_centre(piece: Piece) -> NDArray[np.float64]:
+    """RAS of the voxel nearest the centre, of those in the slice nearest to it."""
+    inside = piece.labels > 0
+    sums = [inside.sum(axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)]
+    centre = np.array([float(np.arange(n.size) @ n / n.sum()) for n in sums])
+    slices = np.flatnonzero(sums[0])
+    k = int(slices[np.argmin(np.abs(slices - centre[0]))])
+    j, i = np.nonzero(inside[k])
+    steps = np.linalg.norm(piece.matrix[:3, :3], axis=0)
+    near = int(np.argmin(((j - centre[1]) * steps[1]) ** 2 + ((i - centre[2]) * steps[0]) ** 2))
+    place = np.array([i[near], j[near], k]) + np.array(piece.first[::-1])
+    return (piece.matrix @ np.append(place, 1.0))[:3]
 
 
 def _to_segmentation(segmentation: Any) -> NDArray[np.float64]:
@@ -118,11 +127,7 @@ def _role_of(segment: Any) -> str:
 
 
 def _show_outline(segmentation: Any, segment_id: str) -> None:
-    segmentation.CreateDefaultDisplayNodes()
+    outline(segmentation)
     display = segmentation.GetDisplayNode()
-    display.SetVisibility2DFill(True)
-    display.SetVisibility2DOutline(True)
+    display.SetSegmentVisibility(segment_id, True)
     display.SetSegmentVisibility2DOutline(segment_id, True)
-    display.SetSegmentOpacity2DOutline(segment_id, 1.0)
-    display.SetSegmentOpacity2DFill(segment_id, _FILL)
-    display.SetSliceIntersectionThickness(2)

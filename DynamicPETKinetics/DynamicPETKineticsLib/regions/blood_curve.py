@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from DynamicPETKineticsLib.regions.segment_regions import regions_of
 from DynamicPETKineticsLib.regions.verdict import Verdict, judge, refuse
 from DynamicPETKineticsLib.translation import _
@@ -13,10 +15,14 @@ from petkinetics.curves import InputFunction, TimeActivityCurve
 from petkinetics.errors import InputError
 from petkinetics.input_function.idif import blood_region_curve, input_of_region
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
-from petkinetics.read.regions import fractional_coverage
+from petkinetics.read.regions import Regions, fractional_coverage
 
 if TYPE_CHECKING:
     from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
+
+
+#: no vessel holds as much
+_MOST_ML = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +70,8 @@ class BloodCurve:
         try:
             series = self._sequence.series()
             regions = regions_of(self._segmentation, series.geometry, self._sequence.proxy, [self._segment_id])
-            region = fractional_coverage(regions, series.geometry, regions.label_values[0])
+            _require_vessel(regions)
+            region = fractional_coverage(regions, series.geometry, 1)
             volume_ml = region.volume_ml
             frames = blood_region_curve(series, region)
             function = _plasma(input_of_region(frames, volume_ml).function, plasma_ratio, haematocrit)
@@ -112,6 +119,13 @@ def save_curve(measurement: BloodMeasurement, path: Path) -> Path:
             _("Choose another folder."),
         ) from error
     return path
+
+
+def _require_vessel(regions: Regions) -> None:
+    """Refuse what is far too large for a vessel, such as a threshold gone wide, before it takes seconds to measure."""
+    volume_ml = np.count_nonzero(regions.labels) * regions.geometry.voxel_volume_ml
+    if volume_ml > _MOST_ML:
+        raise InputError(_("The region has {volume:.0f} mL, far more than the aorta holds.").format(volume=volume_ml))
 
 
 def _plasma(function: InputFunction, ratio: float | None, haematocrit: float | None) -> InputFunction:

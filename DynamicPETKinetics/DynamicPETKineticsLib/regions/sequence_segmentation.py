@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
     from petkinetics.series import VolumeGeometry
 
+_FILL = 0.15
+
 
 def segmentation_of(sequence: DynamicSequence, role: str, name: str) -> Any:
     """The segmentation that a sequence refers to under a role; made beside the sequence where there is none.
@@ -21,7 +23,7 @@ def segmentation_of(sequence: DynamicSequence, role: str, name: str) -> Any:
     if node is not None and node.IsA("vtkMRMLSegmentationNode"):
         return node
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(name))
-    node.CreateDefaultDisplayNodes()
+    outline(node)
     proxy = sequence.proxy
     if proxy is not None:
         node.SetAndObserveTransformNodeID(proxy.GetTransformNodeID())
@@ -31,6 +33,17 @@ def segmentation_of(sequence: DynamicSequence, role: str, name: str) -> Any:
     sequence.node.SetNodeReferenceID(role, node.GetID())
     place_beside(node, proxy if proxy is not None else sequence.node)
     return node
+
+
+def outline(segmentation: Any) -> None:
+    """Show a segmentation as outlines with a faint fill: what lies under it must stay visible."""
+    segmentation.CreateDefaultDisplayNodes()
+    display = segmentation.GetDisplayNode()
+    display.SetVisibility2DOutline(True)
+    display.SetVisibility2DFill(True)
+    display.SetOpacity2DOutline(1.0)
+    display.SetOpacity2DFill(_FILL)
+    display.SetSliceIntersectionThickness(2)
 
 
 def place_beside(node: Any, other: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 import slicer
 from DynamicPETKineticsLib.regions.node_geometry import Float64, oriented_image, transform_between
-from DynamicPETKineticsLib.regions.sequence_segmentation import segmentation_of
+from DynamicPETKineticsLib.regions.sequence_segmentation import outline, segmentation_of
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 
@@ -21,7 +21,7 @@ REGIONS_ROLE = "DynamicPET.Regions"
 DIAMETER_MM = (1.0, 300.0)
 #: voxels of the sphere's grid along a diameter, at least; 10 give its volume to a per cent or two
 _ACROSS = 12
-#: okabe and Ito's colours but the vermilion of blood, for eyes that confuse red and green
+#: Okabe and Ito's colours but the vermilion of blood, for eyes that confuse red and green
 _COLOURS = ((0.34, 0.71, 0.91), (0.94, 0.89, 0.26), (0.0, 0.62, 0.45), (0.8, 0.47, 0.65), (0.0, 0.45, 0.7))
 
 
@@ -36,7 +36,7 @@ def regions_segmentation(sequence: DynamicSequence | None) -> Any:
         if node.GetAttribute(REGIONS_ROLE):
             return node
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", _("Regions"))
-    node.CreateDefaultDisplayNodes()
+    outline(node)
     node.SetAttribute(REGIONS_ROLE, "1")
     return node
 

@@ -140,8 +140,10 @@ def _differences(map_a: ParametricMap, map_b: ParametricMap, labels: IntArray) -
     difference = map_a.values.astype(np.float64) - map_b.values
     valid = np.isfinite(difference) & ((map_a.values != 0) | (map_b.values != 0))
     difference[~valid] = 0.0
-    _, region = np.unique(labels, return_inverse=True)
-    region = region.reshape(-1)
+    region = labels.reshape(-1)
+    if int(region.max()) >= region.size or int(region.min()) < 0:
+        # Labels are mostly small numbers, and then need no sorting.
+        region = np.unique(region, return_inverse=True)[1]
     count = np.bincount(region, valid.reshape(-1))
     mean = np.bincount(region, difference.reshape(-1)) / np.maximum(count, 1)
     return Differences(difference - mean[region].reshape(difference.shape), valid)
