@@ -1,0 +1,109 @@
+"""The few tools of the segment editor that an aorta needs, embedded in step 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from DynamicPETKineticsLib.panel.session import Session
+
+#: nothing else of the segment editor is offered
+EFFECTS = ("Paint", "Erase", "Threshold", "Scissors", "Islands")
+BRUSH_MM = 10.0
+_EDITOR_TAG = "DynamicPETKinetics"
+
+
+class AortaEditor:
+    """Opens and closes the embedded editor on the input segmentation, over the average of the early frames."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self.ui, self.session = ui, session
+        self._widget: Any = None
+        ui.editorBox.hide()
+        ui.undoButton.clicked.connect(self._on_undo)
+        ui.redoButton.clicked.connect(self._on_redo)
+
+    def open(self) -> tuple[Any, str]:
+        """Show the editor, with an empty segment where there is none yet.
+
+        :returns: the segmentation and the ID of the segment that is edited.
+        """
+        from DynamicPETKineticsLib.regions.aorta_segment import aorta_segment, input_segmentation
+        from DynamicPETKineticsLib.scene.series_display import show_average
+        from DynamicPETKineticsLib.scene.window_average import average, early_window
+
+        sequence, state = self.session.sequence, self.session.state
+        early = average(sequence, *early_window(sequence.timing))
+        segmentation = state.inputSegmentation or input_segmentation(sequence)
+        segment_id = state.inputSegment if state.inputSegmentation else ""
+        if not segment_id or segmentation.GetSegmentation().GetSegment(segment_id) is None:
+            segment_id = aorta_segment(segmentation)
+        show_average(early, None)
+        widget = self._editor()
+        node = widget.mrmlSegmentEditorNode()
+        widget.setSegmentationNode(segmentation)
+        widget.setSourceVolumeNode(early)
+        widget.setCurrentSegmentID(segment_id)
+        # Slicer's default would let the aorta wipe out other segments.
+        node.SetOverwriteMode(node.OverwriteNone)
+        widget.setActiveEffectByName("Paint")
+        self._use_sphere_brush(widget)
+        widget.installKeyboardShortcuts()
+        self.ui.editorBox.show()
+        return segmentation, segment_id
+
+    def close(self) -> None:
+        """Hide the editor and let go of mouse and keys."""
+        if self._widget is not None:
+            self._widget.setActiveEffect(None)
+            self._widget.uninstallKeyboardShortcuts()
+        self.ui.editorBox.hide()
+        if self.ui.editAortaButton.checked:
+            self.ui.editAortaButton.checked = False
+
+    def _editor(self) -> Any:
+        """The editor's widget, made when it is first needed: it takes a second."""
+        if self._widget is None:
+            widget = slicer.qMRMLSegmentEditorWidget()
+            widget.setMaximumNumberOfUndoStates(20)
+            widget.setEffectNameOrder(list(EFFECTS))
+            widget.unorderedEffectsVisible = False
+            widget.segmentationNodeSelectorVisible = False
+            widget.sourceVolumeNodeSelectorVisible = False
+            widget.switchToSegmentationsButtonVisible = False
+            node = slicer.mrmlScene.GetSingletonNode(_EDITOR_TAG, "vtkMRMLSegmentEditorNode")
+            if node is None:
+                node = slicer.vtkMRMLSegmentEditorNode()
+                node.SetSingletonTag(_EDITOR_TAG)
+                node = slicer.mrmlScene.AddNode(node)
+            # In this order: a node set after the scene is replaced by a default one.
+            widget.setMRMLSegmentEditorNode(node)
+            widget.setMRMLScene(slicer.mrmlScene)
+            self.ui.editorBox.layout().addWidget(widget)
+            self._widget = widget
+        return self._widget
+
+    def _use_sphere_brush(self, widget: Any) -> None:
+        # Slicer's default is a flat brush that changes its size with the zoom.
+        effect = widget.activeEffect()
+        if effect is not None:
+            effect.setParameter("BrushSphere", 1)
+            effect.setCommonParameter("BrushDiameterIsRelative", 0)
+            effect.setCommonParameter("BrushAbsoluteDiameter", BRUSH_MM)
+
+    def forget(self) -> None:
+        """The scene closes: the editor's node goes with it."""
+        self.close()
+        if self._widget is not None:
+            self._widget.setMRMLSegmentEditorNode(None)
+            self._widget.hide()
+            self._widget.deleteLater()
+            self._widget = None
+
+    def _on_undo(self, _checked: bool = False) -> None:
+        if self._widget is not None:
+            self._widget.undo()
+
+    def _on_redo(self, _checked: bool = False) -> None:
+        if self._widget is not None:
+            self._widget.redo()

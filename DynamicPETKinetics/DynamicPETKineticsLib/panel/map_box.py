@@ -1,0 +1,126 @@
+"""Which map is shown over the anatomy, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from DynamicPETKineticsLib.panel.session import Session
+from DynamicPETKineticsLib.panel.widgets import allow, choice, say, set_choices, silently
+from DynamicPETKineticsLib.translation import _
+
+
+class MapBox:
+    """Map, colours, window, opacity, threshold, legend."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self.ui, self.session = ui, session
+        ui.mapCombo.currentIndexChanged.connect(self._on_map)
+        ui.colourCombo.currentIndexChanged.connect(self._on_colour)
+        ui.lowSpin.valueChanged.connect(self._on_look)
+        ui.highSpin.valueChanged.connect(self._on_look)
+        ui.thresholdSpin.valueChanged.connect(self._on_look)
+        ui.autoRangeButton.clicked.connect(self._on_auto)
+        ui.opacitySlider.valueChanged.connect(self._on_look)
+        ui.legendCheckBox.toggled.connect(self._on_look)
+
+    @property
+    def node(self) -> Any:
+        """The shown map's volume node; None where there is none."""
+        result = self.session.result
+        name = choice(self.ui.mapCombo)
+        return result.maps.get(name) if result is not None and name else None
+
+    def update(self) -> None:
+        """Fill the boxes from the result and the look of its map."""
+        from DynamicPETKineticsLib.results.colours import COLOURS, colour_of
+        from DynamicPETKineticsLib.results.legend import map_title
+
+        ui, result, state = self.ui, self.session.result, self.session.state
+        maps = dict(result.maps) if result is not None else {}
+        set_choices(ui.mapCombo, [(map_title(node), name) for name, node in maps.items()], state.map if state else None)
+        node = self.node
+        set_choices(ui.colourCombo, [(title, title) for title in COLOURS], colour_of(node) if node else None)
+        reason = "" if node is not None else _("There is no result yet: run an estimate in step 3.")
+        for widget in (ui.lowSpin, ui.highSpin, ui.thresholdSpin, ui.opacitySlider, ui.legendCheckBox, ui.colourCombo):
+            widget.enabled = not reason
+        allow(ui.autoRangeButton, reason, _("Fit the colours to the map (its percentiles)."))
+        say(ui.mapNoteLabel, reason or self._note())
+        if node is not None:
+            self._show_range(node)
+
+    def _note(self) -> str:
+        """What a reader of the map must know."""
+        from DynamicPETKineticsLib.runs.methods import METHODS
+
+        result = self.session.result
+        parts = []
+        if result.ki_label != "Ki":
+            parts.append(_("The input function is whole blood: {label}.").format(label=result.ki_label))
+        if any(method.name == result.method and method.learned for method in METHODS):
+            parts.append(_("This method was trained on simulated patients."))
+        missing = result.missing_maps
+        if missing:
+            parts.append(_("Deleted from the scene: {maps}.").format(maps=", ".join(missing)))
+        return " ".join(parts)
+
+    def _show_range(self, node: Any) -> None:
+        from DynamicPETKineticsLib.results.map_display import threshold_of, window_of
+
+        ui = self.ui
+        low, high = window_of(node)
+        threshold = threshold_of(node)
+        span = max(high - low, 1e-9)
+        decimals = int(np.clip(2 - np.floor(np.log10(span)), 0, 6))
+        with silently(ui.lowSpin, ui.highSpin, ui.thresholdSpin):
+            for spin in (ui.lowSpin, ui.highSpin, ui.thresholdSpin):
+                spin.decimals = decimals
+                spin.setRange(low - 100 * span, high + 100 * span)
+                spin.singleStep = span / 50
+            # The lowest value of the threshold's box reads "nothing".
+            ui.thresholdSpin.minimum = min(0.0, low)
+            ui.lowSpin.value, ui.highSpin.value = low, high
+            ui.thresholdSpin.value = ui.thresholdSpin.minimum if threshold is None else threshold
+
+    def show(self) -> None:
+        """Lay the chosen map over the anatomy."""
+        from DynamicPETKineticsLib.results.map_display import show_map
+
+        node, state = self.node, self.session.state
+        if node is None or state is None:
+            return
+        ui = self.ui
+        threshold = ui.thresholdSpin.value if ui.thresholdSpin.value > ui.thresholdSpin.minimum else None
+        show_map(
+            node,
+            opacity=ui.opacitySlider.value / 100.0,
+            colour=choice(ui.colourCombo),
+            window=(ui.lowSpin.value, ui.highSpin.value),
+            threshold=threshold,
+            legend=ui.legendCheckBox.checked,
+            background=state.anatomy,
+        )
+
+    def _on_map(self, _index: Any = None) -> None:
+        if self.session.state is not None and choice(self.ui.mapCombo):
+            self.session.state.map = choice(self.ui.mapCombo)
+        self.update()
+        self.show()
+        self.session.map_changed.emit()
+
+    def _on_colour(self, _index: Any = None) -> None:
+        self.show()
+
+    def _on_look(self, _value: Any = None) -> None:
+        if self.ui.highSpin.value > self.ui.lowSpin.value:
+            self.show()
+
+    def _on_auto(self, _checked: bool = False) -> None:
+        from DynamicPETKineticsLib.results.window import window_from_percentiles
+
+        low, high = window_from_percentiles(self.node)
+        with silently(self.ui.lowSpin, self.ui.highSpin):
+            self.ui.lowSpin.value, self.ui.highSpin.value = low, high
+        self.show()
+        self._show_range(self.node)

@@ -1,0 +1,60 @@
+"""A line for everything a series does not say, to be typed where the need is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+
+from DynamicPETKineticsLib.panel.session import Session
+from petkinetics.errors import InputError
+
+
+class MissingForm:
+    """Asks for what a series lacks: first what nothing works without, then what SUV needs."""
+
+    def __init__(self, box: Any, session: Session) -> None:
+        self.box, self.session = box, session
+        self._shown: tuple[str, ...] = ()
+        self._rows: list[tuple[Any, Any]] = []
+
+    def update(self) -> None:
+        """Show a line for each value that is missing."""
+        sequence = self.session.sequence
+        asked = (*sequence.missing, *sequence.wanting) if sequence else ()
+        keys = tuple(missing.key for missing in asked)
+        self.box.visible = bool(asked)
+        if keys == self._shown:
+            return
+        self._shown = keys
+        for label, line in self._rows:
+            for widget in (label, line):
+                widget.hide()
+                widget.deleteLater()
+        self._rows = []
+        for missing in asked:
+            label, line = qt.QLabel(missing.question), qt.QLineEdit()
+            label.wordWrap = True
+            line.objectName = "missing_" + missing.key
+            line.placeholderText = missing.example
+            line.toolTip = missing.question
+            line.editingFinished.connect(self._taker(missing.key, line))
+            self.box.layout().addRow(label, line)
+            self._rows.append((label, line))
+
+    def _taker(self, key: str, line: Any) -> Any:
+        def take() -> None:
+            typed = line.text.strip()
+            if not typed or self.session.sequence is None:
+                return
+            try:
+                self.session.sequence.set_value(key, typed)
+            except InputError as error:
+                line.toolTip = str(error)
+                line.text = ""
+                line.placeholderText = error.message
+                return
+            # The form is rebuilt: not from inside the line's own signal.
+            qt.QTimer.singleShot(0, self.session.series_changed.emit)
+
+        return take

@@ -1,0 +1,88 @@
+"""The panel: its four steps on one state, and what happens when scene or module come and go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from DynamicPETKineticsLib.panel.estimate_step import EstimateStep
+from DynamicPETKineticsLib.panel.input_step import InputStep
+from DynamicPETKineticsLib.panel.review_step import ReviewStep
+from DynamicPETKineticsLib.panel.sample_button import SampleButton
+from DynamicPETKineticsLib.panel.series_step import SeriesStep
+from DynamicPETKineticsLib.panel.session import Session
+
+
+class Panel:
+    """Wires the steps to the parameter node.
+
+    :param ui: the widgets by name.
+    :param services: what runs need.
+    """
+
+    def __init__(self, ui: Any, services: Any) -> None:
+        self.ui = ui
+        self.session = Session(services)
+        self.series = SeriesStep(ui, self.session)
+        self.input = InputStep(ui, self.session)
+        self.estimate = EstimateStep(ui, self.session)
+        self.review = ReviewStep(ui, self.session)
+        self.sample = SampleButton(ui, self.session)
+        self._anatomy: Any = None
+        self._regions: Any = None
+        self._opened: set[str] = set()
+        self.session.series_changed.connect(self._open_next)
+        self.session.blood_changed.connect(self._open_next)
+        self.session.results_changed.connect(self._open_next)
+
+    def use(self, state: Any) -> None:
+        """Work on a parameter node (or on none, while the scene closes)."""
+        if state is None:
+            self.close()
+            self.session.forget()
+            self._opened.clear()
+            return
+        self.session.state = state
+        self.update_from_state(first=True)
+
+    def update_from_state(self, _caller: Any = None, _event: Any = None, first: bool = False) -> None:
+        """The parameter node changed, by a selector or by a script."""
+        state = self.session.state
+        if state is None:
+            return
+        current = self.session.sequence.node if self.session.sequence else None
+        if first or state.sequence is not current:
+            self.session.choose_sequence(state.sequence)
+            self.series.show()
+            if self.session.result is None:
+                self.review.update()
+        if state.anatomy is not self._anatomy:
+            self._anatomy = state.anatomy
+            self.review.map.show() if self.session.result else self.series.show()
+        if state.regions is not self._regions:
+            self._regions = state.regions
+            self.review.update()
+
+    def _open_next(self) -> None:
+        """Open each step when it becomes possible: once, so that what the user closed stays closed."""
+        session = self.session
+        ready = {
+            "inputStep": session.sequence is not None and not session.sequence.missing,
+            "estimateStep": session.blood is not None and session.blood.function is not None,
+            "reviewStep": session.result is not None,
+        }
+        for name, possible in ready.items():
+            if possible and name not in self._opened:
+                self._opened.add(name)
+                getattr(self.ui, name).collapsed = False
+
+    def leave(self) -> None:
+        """Another module is opened: no brush may stay active. Runs go on."""
+        self.input.editor.close()
+
+    def close(self) -> None:
+        """The scene closes, or Slicer quits: stop everything."""
+        self.sample.close()
+        self.estimate.close()
+        self.review.close()
+        self.input.close()
+        self.input.editor.forget()

@@ -1,0 +1,173 @@
+"""Regions of step 4: spheres and segments, their table for the shown map, their curves."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import qt
+
+import slicer
+from DynamicPETKineticsLib.panel.map_box import MapBox
+from DynamicPETKineticsLib.panel.session import Session
+from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say
+from DynamicPETKineticsLib.translation import _
+from petkinetics.errors import PetKineticsError
+
+#: columns of ``roi.tsv`` that the panel shows; the table node has them all
+SHOWN = ("mean", "se", "sd", "peak", "volume_ml")
+
+
+class RegionBox:
+    """Measures the segments of the *Regions* segmentation in the maps of the result."""
+
+    def __init__(self, ui: Any, session: Session, maps: MapBox) -> None:
+        self.ui, self.session, self.maps = ui, session, maps
+        self.rows: list[dict[str, Any]] = []
+        self._observed: tuple[Any, list[int]] | None = None
+        self._waiting = False
+        ui.sphereButton.clicked.connect(self._on_sphere)
+        ui.segmentEditorButton.clicked.connect(self._on_segment_editor)
+        ui.regionCurvesButton.clicked.connect(self._on_curves)
+        ui.backButton.clicked.connect(self._on_back)
+        session.map_changed.connect(self._fill)
+
+    def update(self) -> None:
+        """Measure anew and show."""
+        from DynamicPETKineticsLib.regions.region_table import region_rows
+
+        self._observe()
+        state, result, sequence = self.session.state, self.session.result, self.session.sequence
+        segmentation = state.regions if state else None
+        self.rows, notes = [], []
+        if result is not None and segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments():
+            try:
+                self.rows = region_rows(result, segmentation, result.sequence or sequence, warn=notes.append)
+            except PetKineticsError as error:
+                notes.append(f"⚠ {error}")
+        say(self.ui.regionNoteLabel, "\n".join(notes))
+        self._fill()
+        self._update_buttons()
+
+    def _fill(self) -> None:
+        """The rows of the shown map."""
+        shown = [row for row in self.rows if row["map"] == choice(self.ui.mapCombo)]
+        unit = str(shown[0]["unit"]) if shown else ""
+        mean = _("Mean ({unit})").format(unit=unit) if unit else _("Mean")
+        header = [_("Region"), mean, _("± SE"), _("SD"), _("Peak"), _("mL")]
+        cells = [[str(row["roi"]), *(number(row.get(column)) for column in SHOWN)] for row in shown]
+        fill_table(self.ui.regionTable, header, cells)
+
+    def _update_buttons(self) -> None:
+        ui, state, sequence = self.ui, self.session.state, self.session.sequence
+        reason = "" if self.session.result or sequence else _("Choose a dynamic series in step 1 first.")
+        allow(ui.sphereButton, reason, _("Add a sphere to the regions, centred at the crosshair."))
+        segmentation = state.regions if state else None
+        has_regions = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
+        allow(ui.segmentEditorButton, reason, _("Draw and change the regions with all tools of the Segment Editor."))
+        no_regions = "" if has_regions else _("There is no region yet: add a sphere or draw one.")
+        no_series = "" if sequence and not sequence.missing else _("The dynamic series is not in the scene.")
+        tip = _("Activity of every region over all frames, with the fit of the model.")
+        allow(ui.regionCurvesButton, no_regions or no_series, tip)
+        from DynamicPETKineticsLib.regions.plot_nodes import plot_is_shown
+
+        ui.backButton.visible = plot_is_shown()
+
+    def segmentation(self) -> Any:
+        """The *Regions* segmentation, made where there is none."""
+        state = self.session.state
+        if state.regions is None:
+            from DynamicPETKineticsLib.regions.sphere import regions_segmentation
+
+            state.regions = regions_segmentation(self.session.sequence or self.session.result.sequence)
+        return state.regions
+
+    def _on_sphere(self, _checked: bool = False) -> None:
+        from DynamicPETKineticsLib.regions.sphere import add_sphere, crosshair_ras
+
+        add_sphere(self.segmentation(), crosshair_ras(), self.ui.sphereSpin.value)
+
+    def _on_segment_editor(self, _checked: bool = False) -> None:
+        segmentation = self.segmentation()
+        slicer.util.selectModule("SegmentEditor")
+        editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+        editor.setSegmentationNode(segmentation)
+        editor.setSourceVolumeNode(self.maps.node or self.session.state.anatomy)
+
+    def _on_curves(self, _checked: bool = False) -> None:
+        from DynamicPETKineticsLib.regions.plot_nodes import show_plot
+        from DynamicPETKineticsLib.regions.region_curves import region_tacs, tac_plot
+
+        try:
+            tacs = region_tacs(self.session.sequence, self.session.state.regions, self.session.result)
+        except PetKineticsError as error:
+            say(self.ui.regionNoteLabel, f"⚠ {error}")
+            return
+        show_plot(tac_plot(tacs))
+        self._update_buttons()
+
+    def _on_back(self, _checked: bool = False) -> None:
+        from DynamicPETKineticsLib.regions.plot_nodes import back_to_images
+
+        back_to_images()
+        self._update_buttons()
+
+    # -------------------------------------------------------------------------- following the strokes
+
+    def _observe(self) -> None:
+        state = self.session.state
+        segmentation = state.regions if state else None
+        if self._observed is not None:
+            node, tags = self._observed
+            if node is segmentation:
+                return
+            for tag in tags:
+                node.GetSegmentation().RemoveObserver(tag)
+            self._observed = None
+        if segmentation is not None:
+            watched, kinds = segmentation.GetSegmentation(), slicer.vtkSegmentation
+            events = (
+                kinds.SourceRepresentationModified,
+                kinds.SegmentAdded,
+                kinds.SegmentRemoved,
+                kinds.SegmentModified,
+            )
+            self._observed = (segmentation, [watched.AddObserver(event, self._on_changed) for event in events])
+
+    def _on_changed(self, _caller: Any = None, _event: Any = None) -> None:
+        if not self._waiting:
+            self._waiting = True
+            # Long enough that a row of strokes is measured once.
+            qt.QTimer.singleShot(200, self._after_change)
+
+    def _after_change(self) -> None:
+        self._waiting = False
+        if self.session.state is not None:
+            self.update()
+            self.session.regions_changed.emit()
+
+    def close(self) -> None:
+        """Let go of the observed segmentation."""
+        if self._observed is not None:
+            node, tags = self._observed
+            for tag in tags:
+                node.GetSegmentation().RemoveObserver(tag)
+            self._observed = None
+        self.rows = []
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def number(value: Any) -> str:
+    """A number for a cell: four digits, no exponent for what maps hold; "" for what is not known."""
+    if _missing(value):
+        return ""
+    if isinstance(value, int):
+        return str(value)
+    size = abs(float(value))
+    if size != 0 and (size < 1e-4 or size >= 1e5):
+        return f"{value:.3g}"
+    decimals = 1 if size >= 100 else 2 if size >= 1 else 4
+    return f"{value:.{decimals}f}"
