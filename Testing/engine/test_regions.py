@@ -139,6 +139,26 @@ def test_labels_on_the_pet_grid_already_are_not_resampled():
     np.testing.assert_array_equal(weights.volume() > 0, regions.labels == 1)
 
 
+@pytest.mark.parametrize("first", [(1, 2, 3), (-3, 2, -4), (4, -5, 7)])
+def test_a_part_of_the_pet_lattice_is_moved_not_resampled(first: tuple[int, int, int]) -> None:
+    turned = VolumeGeometry(GRID.shape, GRID.spacing_mm, GRID.origin_mm, rotation(20, 0))
+    origin = turned.affine_lps @ [*first[::-1], 1.0]
+    part = VolumeGeometry((6, 9, 10), GRID.spacing_mm, origin[:3].tolist(), turned.direction)
+    labels = np.random.default_rng(4).integers(0, 3, part.shape).astype(np.uint8)
+    expected = np.zeros(GRID.shape, np.uint8)
+    for zyx in np.ndindex(part.shape):
+        place = tuple(a + b for a, b in zip(zyx, first, strict=True))
+        if all(0 <= p < n for p, n in zip(place, GRID.shape, strict=True)):
+            expected[place] = labels[zyx]
+    regions = Regions(labels, {}, part)
+    np.testing.assert_array_equal(to_grid_nearest(regions, turned), expected)
+    for label in (1, 2):
+        np.testing.assert_array_equal(fractional_coverage(regions, turned, label).volume(), expected == label)
+    # half a voxel off, it is another lattice
+    off = VolumeGeometry(part.shape, part.spacing_mm, (origin[:3] + 0.5).tolist(), part.direction)
+    assert fractional_coverage(Regions(labels, {}, off), turned, 1).weight.min() < 0.9
+
+
 def test_nearest_labels_take_the_label_at_the_voxel_centre():
     fine = VolumeGeometry((16, 20, 24), (1.0, 1.25, 1.5), (-10.5, 19.375, 4.25))
     labels = np.zeros(fine.shape, dtype=np.int16)

@@ -14,6 +14,8 @@ from petkinetics.series import VolumeGeometry
 if TYPE_CHECKING:
     import SimpleITK
 
+#: two grids are parts of one lattice when their voxels lie on each other to this share of a voxel
+_SAME_LATTICE = 1e-3
 #: two grids are parallel when no axis of one leans by more than this (direction cosine) from an axis of the other
 _PARALLEL = 1e-4
 
@@ -50,10 +52,34 @@ def voxels_on_grid(regions: Regions, geometry: VolumeGeometry) -> dict[int, NDAr
 def _nearest(labels: IntArray, here: VolumeGeometry, there: VolumeGeometry) -> IntArray:
     if here.difference(there) is None:
         return labels
+    steps = _steps_between(here, there)
+    if steps is not None:
+        return _moved(labels, steps, there.shape)
     import SimpleITK as sitk
 
     nearest = sitk.sitkNearestNeighbor
     return sitk.GetArrayFromImage(sitk.Resample(_image(labels, here), *_reference(there), sitk.Transform(), nearest))
+
+
+def _steps_between(here: VolumeGeometry, there: VolumeGeometry) -> NDArray[np.intp] | None:
+    """Voxels (z, y, x) from the first of *there* to the first of *here*, where both are parts of one lattice."""
+    matrix = np.linalg.solve(there.affine_lps, here.affine_lps)[:3]
+    drift = np.abs(matrix[:, :3] - np.eye(3)) @ np.array(here.shape[::-1])
+    steps = np.round(matrix[:, 3])
+    if np.any(drift + np.abs(matrix[:, 3] - steps) > _SAME_LATTICE):
+        return None
+    return steps[::-1].astype(np.intp)
+
+
+def _moved(labels: IntArray, steps: NDArray[np.intp], shape: tuple[int, int, int]) -> IntArray:
+    """Labels on another part of their lattice; what lies beyond it is left out."""
+    out = np.zeros(shape, dtype=labels.dtype)
+    low, high = np.maximum(steps, 0), np.minimum(steps + labels.shape, shape)
+    if (low < high).all():
+        there = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        here = tuple(slice(a, b) for a, b in zip(low - steps, high - steps, strict=True))
+        out[there] = labels[here]
+    return out
 
 
 def fractional_coverage(regions: Regions, geometry: VolumeGeometry, label: int) -> RegionWeights:
@@ -69,6 +95,14 @@ def fractional_coverage(regions: Regions, geometry: VolumeGeometry, label: int) 
     index = regions.voxels(label)
     if regions.geometry.difference(geometry) is None:
         return RegionWeights(name, label, geometry, index, np.ones(index.size, dtype=np.float32))
+    steps = _steps_between(regions.geometry, geometry)
+    if steps is not None:
+        zyx = np.array(np.unravel_index(index, regions.labels.shape)) + steps[:, None]
+        within = np.all((zyx >= 0) & (zyx < np.array(geometry.shape)[:, None]), axis=0)
+        if not within.any():
+            raise _outside(regions, label)
+        flat = np.ravel_multi_index(tuple(zyx[:, within]), geometry.shape)
+        return RegionWeights(name, label, geometry, flat, np.ones(flat.size, dtype=np.float32))
     # from label-map indices (x, y, z) to PET indices
     matrix = np.linalg.solve(geometry.affine_lps, regions.geometry.affine_lps).astype(np.float64)
     low, high = _bounding_box(index, regions.labels.shape)
