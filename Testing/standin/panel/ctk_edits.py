@@ -18,7 +18,7 @@ class ctkPathLineEdit(
         showBrowseButton=(bool, True),
         showHistoryButton=(bool, True),
         minimumContentsLength=(int, 17),
-        nameFilters=(list, []),
+        nameFilters=(tuple, ()),
     )
 ):
     """A path, typed or chosen in a dialog."""

@@ -13,8 +13,8 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
     """The value as its type; TypeError for what a QVariant would not become."""
     if kind in _NUMBERS and isinstance(value, _NUMBERS):
         return kind(value)
-    if kind is list and isinstance(value, (list, tuple)):
-        return list(value)
+    if kind is tuple and isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
+        return tuple(value)
     if kind is str and isinstance(value, str):
         return value
     if kind is object:
@@ -25,7 +25,8 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
 def with_properties(base: type, **declared: tuple[Any, Any]) -> Any:
     """A subclass of a Qt class with further properties.
 
-    Each is ``name=(type, default)``, has a ``setName()``, and calls ``_updated(name)`` after a change.
+    Each is ``name=(type, default)``, has a ``setName()``, and calls ``_updated(name)`` after a change. A list of
+    texts is a tuple, as PythonQt returns it.
     """
     namespace: dict[str, Any] = {"__module__": __name__, "_updated": lambda *_: None}
     for name, (kind, default) in declared.items():
@@ -37,7 +38,7 @@ def with_properties(base: type, **declared: tuple[Any, Any]) -> Any:
             self.__dict__[f"_{name}"] = _checked(name, kind, value)
             self._updated(name)
 
-        qt_type = {list: "QStringList", object: "QVariant"}.get(kind, kind)
+        qt_type = {tuple: "QStringList", object: "QVariant"}.get(kind, kind)
         namespace[name] = QtCore.Property(qt_type, getter, setter)
         namespace[f"set{name[0].upper()}{name[1:]}"] = setter
     return type(base)(f"{base.__name__}WithProperties", (base,), namespace)

@@ -107,13 +107,13 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
         super().__init__(parent)
         self._checked: set[str] = set()
 
-    def checkedNodes(self) -> list[Any]:
+    def checkedNodes(self) -> tuple[Any, ...]:
         """Those that are ticked."""
-        return [self.nodeFromIndex(i) for i in range(self.nodeCount()) if self._ids[i] in self._checked]
+        return tuple(self.nodeFromIndex(i) for i in range(self.nodeCount()) if self._ids[i] in self._checked)
 
-    def uncheckedNodes(self) -> list[Any]:
+    def uncheckedNodes(self) -> tuple[Any, ...]:
         """The others."""
-        return [self.nodeFromIndex(i) for i in range(self.nodeCount()) if self._ids[i] not in self._checked]
+        return tuple(self.nodeFromIndex(i) for i in range(self.nodeCount()) if self._ids[i] not in self._checked)
 
     def allChecked(self) -> bool:
         """Every node?"""

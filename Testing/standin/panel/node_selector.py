@@ -16,10 +16,10 @@ _SCENE_EVENTS = ("NodeAddedEvent", "NodeRemovedEvent", "EndImportEvent", "EndClo
 class qMRMLNodeComboBox(
     with_properties(  # type: ignore[misc]
         QtWidgets.QWidget,
-        nodeTypes=(list, []),
+        nodeTypes=(tuple, ()),
         showHidden=(bool, False),
         showChildNodeTypes=(bool, True),
-        hideChildNodeTypes=(list, []),
+        hideChildNodeTypes=(tuple, ()),
         baseName=(str, ""),
         noneEnabled=(bool, False),
         addEnabled=(bool, True),

@@ -1,101 +1,16 @@
-"""qMRMLSegmentEditorWidget over Slicer's own segment editor logic; only mouse and views are missing.
-
-``paint_sphere`` is what a test does instead of a stroke of the brush.
-"""
+"""qMRMLSegmentEditorWidget over Slicer's own segment editor logic; only mouse, views and options are missing."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import vtk
 from PySide6 import QtCore, QtWidgets
 
 import slicer
 from standin.panel.declared import with_properties
 from standin.panel.mrml_widget import Observations, qMRMLWidget
+from standin.panel.segment_effect import EFFECTS, Effect
 from standin.panel.segment_widgets import qMRMLSegmentsTableView
-
-EFFECTS = (
-    "Paint",
-    "Draw",
-    "Erase",
-    "Level tracing",
-    "Grow from seeds",
-    "Fill between slices",
-    "Threshold",
-    "Margin",
-    "Hollow",
-    "Smoothing",
-    "Scissors",
-    "Islands",
-    "Logical operators",
-    "Mask volume",
-)
-#: what Slicer begins with
-_COMMON_DEFAULTS = {"BrushAbsoluteDiameter": "5", "BrushRelativeDiameter": "3", "BrushDiameterIsRelative": "1"}
-_BRUSH_DEFAULTS = {"BrushSphere": "0", "EraseAllSegments": "0", "ColorSmudge": "0", "BrushPixelMode": "0"}
-
-
-class Effect:
-    """qSlicerSegmentEditorAbstractEffect: a name, and parameters in the segment editor node."""
-
-    __slots__ = ("_node", "name")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._node: Any = None
-
-    def setParameterSetNode(self, node: Any) -> None:
-        """Where the parameters are; what was not set gets Slicer's default."""
-        self._node = node
-        defaults = dict(_COMMON_DEFAULTS)
-        if self.name in ("Paint", "Erase"):
-            defaults.update({f"{self.name}.{key}": value for key, value in _BRUSH_DEFAULTS.items()})
-        for key, value in defaults.items():
-            if node.GetAttribute(key) is None:
-                node.SetAttribute(key, value)
-
-    def parameterSetNode(self) -> Any:
-        """The segment editor node."""
-        return self._node
-
-    def setCommonParameter(self, name: str, value: Any) -> None:
-        """A parameter of all effects."""
-        if not isinstance(value, (str, int, float)):
-            raise TypeError(f"{name}: {value!r}")
-        text = str(int(value)) if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
-        if self._node.GetAttribute(name) == text:
-            return
-        disabled = self._node.GetDisableModifiedEvent()
-        self._node.SetDisableModifiedEvent(1)
-        self._node.SetAttribute(name, text)
-        self._node.SetDisableModifiedEvent(disabled)
-        self._node.InvokeCustomModifiedEvent(self._node.EffectParameterModified)
-
-    def setParameter(self, name: str, value: Any) -> None:
-        """A parameter of this effect."""
-        self.setCommonParameter(f"{self.name}.{name}", value)
-
-    def parameter(self, name: str) -> str:
-        """Of this effect, else of all.
-
-        Raises:
-            KeyError: there is none; Slicer would print so.
-        """
-        value = self._node.GetAttribute(f"{self.name}.{name}") or self._node.GetAttribute(name)
-        if value is None:
-            raise KeyError(f"{self.name} has no parameter {name}")
-        return str(value)
-
-    def integerParameter(self, name: str) -> int:
-        """As a number."""
-        return int(float(self.parameter(name)))
-
-    def doubleParameter(self, name: str) -> float:
-        """As a number."""
-        return float(self.parameter(name))
-
 
 _FLAGS = (
     "segmentationNodeSelectorVisible",
@@ -154,9 +69,9 @@ class qMRMLSegmentEditorWidget(
         self._grid = QtWidgets.QGridLayout(self._buttons)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._layout.addWidget(self._buttons)
-        self._options = QtWidgets.QGroupBox(self)
-        self._options.hide()
-        self._layout.addWidget(self._options)
+        self._brush = QtWidgets.QLabel(self)
+        self._brush.hide()
+        self._layout.addWidget(self._brush)
         self._list_effects()
 
     # ------------------------------------------------------------------------------------------- nodes
@@ -176,6 +91,7 @@ class qMRMLSegmentEditorWidget(
             for effect in self._effects.values():
                 effect.setParameterSetNode(node)
             self._observations.add(node, ("ModifiedEvent",), self._update)
+            self._observations.add(node, (node.EffectParameterModified,), self._show_brush)
             self._update()
 
     def _scene_changed(self) -> None:
@@ -276,16 +192,25 @@ class qMRMLSegmentEditorWidget(
         self._active = effect
         for button in self._buttons.findChildren(QtWidgets.QToolButton):
             button.setChecked(effect is not None and button.objectName == effect.name)
-        self._options.setVisible(effect is not None)
-        self._options.setTitle(effect.name if effect is not None else "")
+        self._show_brush()
+
+    def _show_brush(self, _caller: Any = None) -> None:
+        """In place of the effect's options: what is in hand."""
+        effect = self._active
+        self._brush.setVisible(effect is not None and effect.name in ("Paint", "Erase"))
+        if effect is not None and effect.name in ("Paint", "Erase"):
+            relative = effect.integerParameter("BrushDiameterIsRelative")
+            size = effect.doubleParameter("BrushRelativeDiameter" if relative else "BrushAbsoluteDiameter")
+            shape = "sphere" if effect.integerParameter("BrushSphere") else "disc"
+            self._brush.setText(f"{effect.name}: {shape} of {size:g} {'%' if relative else 'mm'}")
 
     def effectByName(self, name: str) -> Effect | None:
         """None when there is no such effect."""
         return self._effects.get(name)
 
-    def availableEffectNames(self) -> list[str]:
+    def availableEffectNames(self) -> tuple[str, ...]:
         """All, shown or not."""
-        return list(EFFECTS)
+        return EFFECTS
 
     def effectCount(self) -> int:
         """How many."""
@@ -298,9 +223,9 @@ class qMRMLSegmentEditorWidget(
         self._order = list(names)
         self._list_effects()
 
-    def effectNameOrder(self) -> list[str]:
+    def effectNameOrder(self) -> tuple[str, ...]:
         """See `setEffectNameOrder`."""
-        return list(self._order)
+        return tuple(self._order)
 
     def updateEffectList(self) -> None:
         """Draw the buttons anew."""
@@ -363,48 +288,3 @@ class qMRMLSegmentEditorWidget(
 def has_shortcuts(editor: qMRMLSegmentEditorWidget) -> bool:
     """Are the editor's keys installed?"""
     return bool(editor._shortcuts)
-
-
-def paint_sphere(editor: qMRMLSegmentEditorWidget, centre_ras: Any) -> None:
-    """One touch of the brush: paint or erase a sphere of the brush's size, with undo and masking as in Slicer.
-
-    Raises:
-        RuntimeError: neither Paint nor Erase is in hand, or the brush is not a sphere of so many millimetres.
-    """
-    effect, logic = editor.activeEffect(), editor._logic
-    if effect is None or effect.name not in ("Paint", "Erase"):
-        raise RuntimeError("neither Paint nor Erase is in hand")
-    if effect.integerParameter("BrushDiameterIsRelative") or not effect.integerParameter("BrushSphere"):
-        raise RuntimeError("the brush is flat, or its size follows the zoom")
-    for missing, what in ((editor.sourceVolumeNode(), "source volume"), (editor.currentSegmentID(), "segment")):
-        if not missing:
-            raise RuntimeError(f"no {what} is chosen")
-    logic.SaveStateForUndo()
-    logic.UpdateReferenceGeometryImage()
-    logic.ResetModifierLabelmapToDefault()
-    modifier = logic.GetModifierLabelmap()
-    _fill_sphere(modifier, editor.segmentationNode(), centre_ras, effect.doubleParameter("BrushAbsoluteDiameter") / 2)
-    logic.UpdateSelectedSegmentLabelmap()
-    logic.UpdateMaskLabelmap()
-    mode = logic.ModificationModeAdd if effect.name == "Paint" else logic.ModificationModeRemove
-    logic.ModifySegmentByLabelmap(
-        editor.segmentationNode(), editor.currentSegmentID(), modifier, mode, modifier.GetExtent(), True, False
-    )
-
-
-def _fill_sphere(image: Any, segmentation: Any, centre_ras: Any, radius_mm: float) -> None:
-    """Set voxels to 1 whose centres lie in the sphere."""
-    to_world = vtk.vtkGeneralTransform()
-    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(None, segmentation.GetParentTransformNode(), to_world)
-    centre = np.array(to_world.TransformPoint([float(value) for value in centre_ras]))
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    ijk_to_ras = slicer.util.arrayFromVTKMatrix(matrix)
-    extent = image.GetExtent()
-    i, j, k = np.meshgrid(*(np.arange(extent[2 * a], extent[2 * a + 1] + 1) for a in range(3)), indexing="ij")
-    places = np.stack([i, j, k], axis=-1) @ ijk_to_ras[:3, :3].T + ijk_to_ras[:3, 3]
-    inside = np.linalg.norm(places - centre, axis=-1) <= radius_mm
-    voxels = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
-    voxels[:] = inside.transpose(2, 1, 0).ravel()
-    image.GetPointData().GetScalars().Modified()
-    image.Modified()

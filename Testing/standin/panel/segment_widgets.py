@@ -101,14 +101,14 @@ class qMRMLSegmentsTableView(
         """The table itself."""
         return self._table
 
-    def selectedSegmentIDs(self) -> list[str]:
+    def selectedSegmentIDs(self) -> tuple[str, ...]:
         """In order of the rows."""
         rows = sorted({index.row() for index in self._table.selectedIndexes()})
-        return [self._ids[row] for row in rows if row < len(self._ids)]
+        return tuple(self._ids[row] for row in rows if row < len(self._ids))
 
     def setSelectedSegmentIDs(self, segment_ids: Any) -> None:
         """Select rows."""
-        if list(segment_ids) == self.selectedSegmentIDs():
+        if tuple(segment_ids) == self.selectedSegmentIDs():
             return
         self._table.clearSelection()
         for key in segment_ids:
@@ -215,9 +215,9 @@ class qMRMLSegmentSelectorWidget(
         if segment_id in self._ids:
             self._segments.setCurrentIndex(self._ids.index(segment_id))
 
-    def segmentIDs(self) -> list[str]:
+    def segmentIDs(self) -> tuple[str, ...]:
         """Of all segments."""
-        return [key for key in self._ids if key]
+        return tuple(key for key in self._ids if key)
 
     def _updated(self, name: str) -> None:
         if name == "segmentationNodeSelectorVisible":
