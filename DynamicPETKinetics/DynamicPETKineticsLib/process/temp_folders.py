@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import ResourceError
 from petkinetics.write.claims import ClaimedFolder, remove_abandoned
+
+_MOST_FREED_BYTES = 1 << 26
 
 
 class TempFolders:
@@ -51,6 +54,19 @@ class TempFolders:
         if claimed is not None:
             claimed.release()
 
+    def remove_steps(self, path: Path) -> Generator[float, None, None]:
+        """Remove a folder a little at a time, as work for :class:`~DynamicPETKineticsLib.process.steps.Steps`.
+
+        Half a gigabyte takes the file system a tenth of a second or more; large files are shortened first.
+        """
+        try:
+            for file in [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]:
+                yield from _shorten_steps(file)
+        except OSError:
+            pass
+        finally:
+            self.remove(path)
+
     def remove_all(self) -> None:
         """Remove every folder of this session."""
         for path in list(self._claimed):
@@ -61,3 +77,11 @@ class TempFolders:
         base = self._base()
         if base.is_dir():
             remove_abandoned(base)
+
+
+def _shorten_steps(file: Path) -> Generator[float, None, None]:
+    size = file.stat().st_size
+    while size > _MOST_FREED_BYTES:
+        size -= _MOST_FREED_BYTES
+        os.truncate(file, size)
+        yield 0.5

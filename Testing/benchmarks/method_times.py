@@ -1,0 +1,61 @@
+"""How long each method computes, for the table in DynamicPETKineticsLib/runs/methods.py.
+
+Prints, for every method, seconds per million voxels x frames: the slope between two sizes of the same phantom, so
+that start-up does not count. Beside it the piece of work that other machines are compared by (method_speed.py),
+measured in turn with the methods. The numbers are pasted by hand, with the date and the machine in the commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from make_series import make_series
+
+from DynamicPETKineticsLib.runs.method_speed import work
+from petkinetics.estimators import METHODS
+from petkinetics.job import EstimateJob
+
+
+def seconds(series: Path, method: str, output: Path) -> float:
+    """Of one estimate in this process."""
+    job = EstimateJob(
+        series=str(series), output=str(output), method=method, roi=str(series.parent / "aorta.nii"), compress=False
+    )
+    begin = time.perf_counter()
+    job.run()
+    return time.perf_counter() - begin
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--matrix", type=int, default=256)
+    parser.add_argument("--slices", type=int, nargs=2, default=(6, 18), help="the two sizes")
+    parser.add_argument("--only", nargs="*", default=list(METHODS))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="method-times-") as name:
+        folder = Path(name)
+        series = [make_series(folder / f"{slices}", arguments.matrix, slices) for slices in arguments.slices]
+        more = 28 * arguments.matrix**2 * (arguments.slices[1] - arguments.slices[0]) / 1e6
+        speeds = []
+        print("method                   s per million voxels x frames   small   large (s)")
+        for method in arguments.only:
+            taken: list[list[float]] = [[], []]
+            for run in range(arguments.runs):
+                speeds.append(min(work() for _ in range(3)))
+                for size in (0, 1):
+                    taken[size].append(seconds(series[size], method, folder / f"{method}-{run}-{size}"))
+            small, large = (statistics.median(times) for times in taken)
+            print(f"{method:24s} {(large - small) / more:29.4f} {small:9.2f} {large:9.2f}", flush=True)
+        print(f"REFERENCE_S = {statistics.median(speeds):.4f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
