@@ -55,7 +55,7 @@ def test_every_early_frame_goes_through_one_u_net_and_rates_stay_within_bounds(s
     found = network(torch.rand(2, 22, *shape) * 10)
     assert found.shape == (2, 5, *shape)
     for rate, upper in zip(found.unbind(1), UPPER_BOUNDS, strict=True):
-        assert float(rate.min()) >= 0 and float(rate.max()) <= upper
+        assert float(rate.detach().min()) >= 0 and float(rate.detach().max()) <= upper
     direct = DirectNetwork(COMPACT, 22, 6)
     late, ki = direct(torch.rand(1, 22, *shape))
     assert late.shape == (1, 6, *shape) and ki.shape == (1, *shape)
@@ -112,9 +112,9 @@ def test_frames_are_those_of_the_exact_model(blood: InputFunction, tissue: tuple
 def test_the_exponents_are_the_roots_of_their_equation() -> None:
     k2, k3, k4 = (torch.tensor(v, dtype=torch.float64) for v in (0.13, 0.062, 0.0068))
     alpha1, alpha2, root = exponents(k2, k3, k4)
-    # alpha^2 - (k2 + k3 + k4) alpha + k2 k4 = 0, by hand: 0.00454 and 0.19426
-    assert float(alpha1) == pytest.approx(0.0045545, abs=1e-6)
-    assert float(alpha2) == pytest.approx(0.1942455, abs=1e-6)
+    # alpha^2 - (k2 + k3 + k4) alpha + k2 k4 = 0, by hand: 0.0994 -+ 0.0948491
+    assert float(alpha1) == pytest.approx(0.0045509, abs=1e-6)
+    assert float(alpha2) == pytest.approx(0.1942491, abs=1e-6)
     assert float(root) == pytest.approx(float(alpha2 - alpha1), abs=1e-9)
 
 
@@ -206,15 +206,13 @@ def test_the_network_learns_one_crop_by_heart(blood: InputFunction) -> None:
     suv = 70.0 / 300.0
     everything = TwoTissueModel(blood, TIMING, DECAY)(truth) * suv
     frames, plot = linear(blood)
-    late_model, linear_model = (
-        TwoTissueModel(blood, TIMING.select(late_window), DECAY),
-        TwoTissueModel(blood, frames, DECAY),
-    )
+    late_model = TwoTissueModel(blood, TIMING.select(late_window), DECAY)
+    linear_model = TwoTissueModel(blood, frames, DECAY)
     true_ki = plot.fit(everything[:, TIMING.window(9.0)] / suv)[0]
     network = KineticNetwork(COMPACT, len(early))
-    optimiser = torch.optim.Adam(network.parameters(), lr=5e-3)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
     losses = []
-    for _ in range(120):
+    for _ in range(60):
         found = network(everything[:, early])
         late = late_model(found) * suv
         loss = paper_loss(late, everything[:, late_window], linear_model(found), true_ki, plot)

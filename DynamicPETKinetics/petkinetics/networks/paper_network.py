@@ -75,9 +75,9 @@ class DirectNetwork(nn.Module):
         self.features = FeatureExtractor(preset, frames, late_frames + 1)
 
     def forward(self, suv: Tensor) -> tuple[Tensor, Tensor]:
-        """SUV of the early frames -> SUV of the late frames, (batch, late, rows, columns), and Ki, (batch, rows, columns).
+        """SUV of the early frames -> SUV of the late frames and Ki.
 
-        Ki in units of 0.01 mL/min/mL, so that both outputs are of size one.
+        Shapes (batch, late, rows, columns) and (batch, rows, columns). Ki in units of 0.01 mL/min/mL, so that both outputs are of size one.
         """
         found = self.features(suv)
         return found[:, :-1], found[:, -1]
