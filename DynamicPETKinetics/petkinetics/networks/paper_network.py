@@ -77,7 +77,8 @@ class DirectNetwork(nn.Module):
     def forward(self, suv: Tensor) -> tuple[Tensor, Tensor]:
         """SUV of the early frames -> SUV of the late frames and Ki.
 
-        Shapes (batch, late, rows, columns) and (batch, rows, columns). Ki in units of 0.01 mL/min/mL, so that both outputs are of size one.
+        Shapes (batch, late, rows, columns) and (batch, rows, columns). Ki in units of 0.01 mL/min/mL, so that
+        both outputs are of size one.
         """
         found = self.features(suv)
         return found[:, :-1], found[:, -1]
