@@ -78,7 +78,7 @@ def _read_plain(path: Path) -> MapImage | None:
         to_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.vstack([srow.astype(np.float64), [0.0, 0.0, 0.0, 1.0]])
         geometry = geometry_from(to_lps, (int(dim[3]), int(dim[2]), int(dim[1])))
         image, voxels = empty_image(geometry)
-        target = memoryview(voxels.reshape(-1)).cast("B")
+        target = voxels.reshape(-1).view(np.uint8).data
         stream.seek(int(voxels_at))
         done = 0
         while done < len(target):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import slicer
 from DynamicPETKineticsLib.results.result_nodes import RECORD_FILE, ResultNodes
@@ -30,7 +31,7 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
         raise InputError(f"All maps of {result.name} were deleted from the scene.", "Run the estimate again.")
     to.mkdir(mode=0o700)
     for done, (name, node) in enumerate(maps.items(), start=1):
-        write_volume(to / f"{name}.nii", slicer.util.arrayFromVolume(node), geometry_of(node))
+        write_map(to / f"{name}.nii", node)
         yield done / (len(maps) + 1)
     for file, node in result.texts.items():
         if file != RECORD_FILE:
@@ -46,6 +47,11 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
     record["options"] = {**record.get("options", {}), "compress": False}
     write_record(to, record)
     return to
+
+
+def write_map(path: Path, node: Any) -> None:
+    """Write the voxels of a map node, without the transforms above it."""
+    write_volume(path, slicer.util.arrayFromVolume(node), geometry_of(node))
 
 
 def restore_folder(result: ResultNodes, to: Path) -> Path:
