@@ -109,7 +109,8 @@ class TwoTissue(CompartmentEstimator):
         def fit(values: Float32) -> Sequence[Float32]:
             scale = _scale(prepared, values)
             found = basis.fit(values, scale)
-            ki, blood = found.fixed
+            best, blood = found.fixed
+            ki = np.maximum(best + found.shift, 0)
             moving, theta = found.moving, found.theta
             total = ki + moving
             share = np.divide(ki, total, out=np.zeros_like(ki), where=total > 0)
