@@ -81,6 +81,7 @@ def test_steps_return_what_the_generator_returns():
     watched.loop.until(lambda: not watched.steps.running)
     assert (watched.done, watched.failed) == (["result"], [])
     assert watched.shares == sorted(watched.shares)
+    assert watched.shares[-1] == 1.0
     assert watched.loop.due == []
 
 

@@ -51,7 +51,7 @@ class Steps:
 
         :param done: called with what the generator returned.
         :param failed: called with what it raised.
-        :param progressed: called at most once a tick.
+        :param progressed: called at most once a tick, and with 1 before *done*.
         :raises RuntimeError: other work is still running.
         """
         if self.running:
@@ -81,6 +81,8 @@ class Steps:
                     break
         except StopIteration as stop:
             self._inside = False
+            if self._generator is generator:
+                self._progressed(1.0)
             self._end(generator, self._done, stop.value)
             return
         except Exception as error:
