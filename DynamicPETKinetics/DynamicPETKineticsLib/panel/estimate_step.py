@@ -95,7 +95,7 @@ class EstimateStep:
             return _("Fill in what step 1 asks for first.")
         if blood is None:
             return _("There is no blood curve yet: find or draw the aorta in step 2.")
-        if blood.function is None:
+        if blood.verdict.level == "bad":
             return _("The region of step 2 gives no input function: {why}").format(why=blood.verdict.sentence)
         return ""
 

@@ -32,6 +32,7 @@ class ExportBox:
         ui.exportProgressBar.hide()
         say(ui.exportStatusLabel, "")
         ui.locateButton.hide()
+        session.regions_changed.connect(self.update)
 
     @property
     def running(self) -> bool:

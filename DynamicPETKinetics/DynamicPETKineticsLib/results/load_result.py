@@ -25,6 +25,7 @@ from DynamicPETKineticsLib.results.result_nodes import (
     RESULT,
     SEQUENCE_ROLE,
     ResultNodes,
+    folder_of,
     new_id,
     remove_nodes,
 )
@@ -182,9 +183,10 @@ class _Loading:
     def undo(self) -> None:
         present = [node for node in (*self.maps, *self.files) if slicer.mrmlScene.IsNodePresent(node)]
         remove_nodes(present)
-        hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
-        if hierarchy is not None and hierarchy.GetItemAttribute(self.folder, RESULT) == self.id:
-            hierarchy.RemoveItem(self.folder, False, False)
+        # By its mark, not its number: the scene may have been closed meanwhile.
+        folder = folder_of(self.id)
+        if folder:
+            slicer.mrmlScene.GetSubjectHierarchyNode().RemoveItem(folder, False, False)
 
 
 def node_name(label: str, result_name: str) -> str:

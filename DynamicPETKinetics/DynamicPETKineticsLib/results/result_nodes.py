@@ -166,10 +166,7 @@ class ResultNodes:
     @property
     def folder_item(self) -> int:
         """Its folder in the subject hierarchy, 0 where somebody removed it."""
-        hierarchy, items = _hierarchy(), vtk.vtkIdList()
-        hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
-        found = (items.GetId(i) for i in range(items.GetNumberOfIds()))
-        return next((item for item in found if hierarchy.GetItemAttribute(item, RESULT) == self.id), 0)
+        return folder_of(self.id)
 
     @property
     def nodes(self) -> list[Any]:
@@ -203,6 +200,16 @@ def result_of(map_node: Any) -> ResultNodes | None:
         return None
     owned = (result for result in all_results() if map_node in result.maps.values())
     return next(owned, None)
+
+
+def folder_of(result_id: str) -> int:
+    """The subject hierarchy folder of a result, 0 where there is none."""
+    hierarchy, items = _hierarchy(), vtk.vtkIdList()
+    if hierarchy is None:
+        return 0
+    hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
+    found = (int(items.GetId(i)) for i in range(items.GetNumberOfIds()))
+    return next((item for item in found if hierarchy.GetItemAttribute(item, RESULT) == result_id), 0)
 
 
 def remove_nodes(nodes: Iterable[Any]) -> None:
