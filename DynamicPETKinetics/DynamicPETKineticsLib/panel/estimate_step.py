@@ -136,7 +136,7 @@ class EstimateStep:
         say(self.ui.runStatusLabel, "")
         self.ui.progressBar.show()
         self._on_progress(0.0, _("Starting"), None)
-        run.start(self.session.sequence, self._choices())
+        run.start(self.session.the_sequence, self._choices())
         self.update()
 
     def _choices(self) -> Any:

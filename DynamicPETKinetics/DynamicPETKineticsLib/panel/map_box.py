@@ -54,7 +54,7 @@ class MapBox:
         """What a reader of the map must know."""
         from DynamicPETKineticsLib.runs.methods import METHODS
 
-        result = self.session.result
+        result = self.session.the_result
         parts = []
         if result.ki_label != "Ki":
             parts.append(_("The input function is whole blood: {label}.").format(label=result.ki_label))

@@ -40,7 +40,8 @@ class RegionBox:
         self._observe()
         state, result, sequence = self.session.state, self.session.result, self.session.sequence
         segmentation = state.regions if state else None
-        self.rows, notes = [], []
+        self.rows = []
+        notes: list[str] = []
         if result is not None and segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments():
             try:
                 self.rows = region_rows(result, segmentation, result.sequence or sequence, warn=notes.append)
@@ -81,7 +82,7 @@ class RegionBox:
         if state.regions is None:
             from DynamicPETKineticsLib.regions.sphere import regions_segmentation
 
-            state.regions = regions_segmentation(self.session.sequence or self.session.result.sequence)
+            state.regions = regions_segmentation(self.session.sequence or self.session.the_result.sequence)
         return state.regions
 
     def _on_sphere(self, _checked: bool = False) -> None:
@@ -103,7 +104,7 @@ class RegionBox:
         notes: list[str] = []
         try:
             tacs = region_tacs(
-                self.session.sequence, self.session.state.regions, self.session.result, warn=notes.append
+                self.session.the_sequence, self.session.state.regions, self.session.result, warn=notes.append
             )
         except PetKineticsError as error:
             say(self.ui.regionNoteLabel, f"⚠ {error}")

@@ -8,7 +8,6 @@ from typing import Any
 
 import qt
 
-
 _ROW_HEIGHT = 22
 
 
