@@ -107,8 +107,7 @@ class InputStep:
         qt.QTimer.singleShot(0, self._draw)
 
     def _draw(self) -> None:
-        blood = self.session.blood
-        draw_blood_curve(self.ui.curveView, blood if blood is not None and blood.function is not None else None)
+        draw_blood_curve(self.ui.curveView, self.session.blood)
 
     # ---------------------------------------------------------------------------------- measuring
 
