@@ -17,6 +17,7 @@ import numpy as np
 import vtk
 
 import slicer
+from DynamicPETKineticsLib.translation import _
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 
@@ -79,11 +80,15 @@ class ResultNodes:
             record = json.loads(self.record_node.GetText() or "")
         except json.JSONDecodeError as error:
             raise InputError(
-                f"The text {self.record_node.GetName()} was changed and can't be read as a record ({error}).",
-                "Reopen the saved scene, or run the estimate again.",
+                _("The text {name} was changed and can't be read as a record ({reason}).").format(
+                    name=self.record_node.GetName(), reason=error
+                ),
+                _("Reopen the saved scene, or run the estimate again."),
             ) from error
         if not isinstance(record, dict) or not isinstance(record.get("maps"), dict):
-            raise InputError(f"The text {self.record_node.GetName()} does not hold the record of an estimate.")
+            raise InputError(
+                _("The text {name} does not hold the record of an estimate.").format(name=self.record_node.GetName())
+            )
         return record
 
     @property
@@ -137,7 +142,11 @@ class ResultNodes:
         texts = self.texts
         missing = [name for name in INPUT_FUNCTION_FILES if name not in texts]
         if missing:
-            raise InputError(f"The input function of {self.name} was deleted from the scene ({', '.join(missing)}).")
+            raise InputError(
+                _("The input function of {name} was deleted from the scene ({files}).").format(
+                    name=self.name, files=", ".join(missing)
+                )
+            )
         table, about = (texts[name].GetText() for name in INPUT_FUNCTION_FILES)
         try:
             header, *rows = (line.split("\t") for line in table.splitlines())
@@ -151,7 +160,9 @@ class ResultNodes:
                 source=sidecar["Source"],
             )
         except (ValueError, KeyError) as error:
-            raise InputError(f"The text of the input function of {self.name} was changed and can't be read.") from error
+            raise InputError(
+                _("The text of the input function of {name} was changed and can't be read.").format(name=self.name)
+            ) from error
 
     @property
     def sequence(self) -> DynamicSequence | None:
