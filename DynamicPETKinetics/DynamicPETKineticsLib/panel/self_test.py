@@ -90,6 +90,7 @@ class Workflow:
 
         state = self.panel.session.state
         centre = aorta_centre_ras(state.inputSegmentation, state.inputSegment)
+        assert centre is not None
         crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
         if crosshair is None:
             crosshair = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode")
