@@ -184,6 +184,17 @@ def test_a_load_that_is_given_up_leaves_nothing() -> None:
     assert slicer.mrmlScene.GetSubjectHierarchyNode().GetNumberOfItems() == items
 
 
+def test_a_scene_closed_while_a_result_loads_stays_empty() -> None:
+    steps = load_result_steps(study().patlak, sequence_in_scene(), "Patlak")
+    for _ in range(5):
+        next(steps)
+    slicer.mrmlScene.Clear(0)
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    steps.close()
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+    assert all_results() == []
+
+
 @pytest.mark.parametrize(
     ("missing", "message"),
     [

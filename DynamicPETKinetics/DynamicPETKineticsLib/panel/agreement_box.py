@@ -9,6 +9,7 @@ from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say, set_choices
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
+from petkinetics.maps import QUANTITIES
 
 
 class AgreementBox:
@@ -26,18 +27,22 @@ class AgreementBox:
 
     def update(self, results: list[Any]) -> None:
         """Offer the maps of the results, and compare the chosen two."""
-        from DynamicPETKineticsLib.results.legend import map_title
-
         entries = []
         self._nodes = {}
         for result in results:
-            for node in result.maps.values():
-                entries.append((f"{map_title(node)} · {result.name}", node.GetID()))
+            for name, node in result.maps.items():
+                symbol = QUANTITIES[name].symbol if name in QUANTITIES else name
+                entries.append((f"{symbol} · {result.name}", node.GetID()))
                 self._nodes[node.GetID()] = node
         first, second = choice(self.ui.mapACombo), choice(self.ui.mapBCombo)
+        if first not in self._nodes and self.session.result is not None:
+            shown = self.session.result.maps.get(choice(self.ui.mapCombo))
+            first = shown.GetID() if shown is not None else None
         set_choices(self.ui.mapACombo, entries, first)
-        fallback = self._same_quantity(choice(self.ui.mapACombo))
-        set_choices(self.ui.mapBCombo, entries, second if second in self._nodes else fallback)
+        first = choice(self.ui.mapACombo)
+        if second not in self._nodes or second == first:
+            second = self._same_quantity(first)
+        set_choices(self.ui.mapBCombo, entries, second)
         self._on_regions()
 
     def _same_quantity(self, node_id: Any) -> Any:
@@ -96,6 +101,7 @@ class AgreementBox:
                 [_("95 % limits of agreement"), f"{number(row['loa_lower'])} … {number(row['loa_upper'])}"],
                 [_("Proportional bias: slope (p)"), f"{number(row['slope'])} ({row['slope_p']:.2g})"],
             ]
+        self.ui.agreementTable.visible = bool(rows)
         fill_table(self.ui.agreementTable, [_("Bland–Altman"), _("Value")], rows)
 
     def _on_plot(self, _checked: bool = False) -> None:

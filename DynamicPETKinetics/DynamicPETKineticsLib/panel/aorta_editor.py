@@ -32,8 +32,8 @@ class AortaEditor:
         from DynamicPETKineticsLib.scene.series_display import show_average
         from DynamicPETKineticsLib.scene.window_average import average, early_window
 
-        sequence, state = self.session.sequence, self.session.state
-        early = average(sequence, *early_window(sequence.timing))
+        sequence, state = self.session.the_sequence, self.session.state
+        early = average(sequence, *early_window(self.session.the_timing))
         segmentation = state.inputSegmentation or input_segmentation(sequence)
         segment_id = state.inputSegment if state.inputSegmentation else ""
         if not segment_id or segmentation.GetSegmentation().GetSegment(segment_id) is None:

@@ -95,7 +95,7 @@ class EstimateStep:
             return _("Fill in what step 1 asks for first.")
         if blood is None:
             return _("There is no blood curve yet: find or draw the aorta in step 2.")
-        if blood.function is None:
+        if blood.verdict.level == "bad":
             return _("The region of step 2 gives no input function: {why}").format(why=blood.verdict.sentence)
         return ""
 
@@ -136,7 +136,7 @@ class EstimateStep:
         say(self.ui.runStatusLabel, "")
         self.ui.progressBar.show()
         self._on_progress(0.0, _("Starting"), None)
-        run.start(self.session.sequence, self._choices())
+        run.start(self.session.the_sequence, self._choices())
         self.update()
 
     def _choices(self) -> Any:

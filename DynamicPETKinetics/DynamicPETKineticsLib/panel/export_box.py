@@ -32,6 +32,7 @@ class ExportBox:
         ui.exportProgressBar.hide()
         say(ui.exportStatusLabel, "")
         ui.locateButton.hide()
+        session.regions_changed.connect(self.update)
 
     @property
     def running(self) -> bool:
@@ -56,7 +57,7 @@ class ExportBox:
         """Folder of the series' DICOM files; where it is not known, the reason is shown."""
         from DynamicPETKineticsLib.results.export_maps import source_folder
 
-        result = self.session.result
+        result = self.session.the_result
         try:
             folder = self._located.get(result.id) or source_folder(result, self.session.sequence)
         except PetKineticsError as error:
@@ -83,7 +84,7 @@ class ExportBox:
         run = ExportRun(self.session.services)
         self._start(run, _("Exporting"))
         formats = FORMATS[self.ui.exportFormatCombo.currentIndex]
-        run.start(self.session.result, to=to, formats=formats, series_dir=source)
+        run.start(self.session.the_result, to=to, formats=formats, series_dir=source)
         self.update()
 
     def _on_locate(self, _checked: bool = False) -> None:
@@ -93,11 +94,11 @@ class ExportBox:
         from DynamicPETKineticsLib.results.export_maps import require_series
 
         try:
-            require_series(self.session.result, folder)
+            require_series(self.session.the_result, folder, self.session.sequence)
         except PetKineticsError as error:
             say(self.ui.exportStatusLabel, f"⚠ {error}")
             return
-        self._located[self.session.result.id] = folder
+        self._located[self.session.the_result.id] = folder
         self.ui.locateButton.hide()
         say(self.ui.exportStatusLabel, _("The series was found. Press Export."))
 
@@ -112,7 +113,7 @@ class ExportBox:
         try:
             written = write_csv_tables(
                 folder,
-                self.session.result,
+                self.session.the_result,
                 rows=self.regions.rows,
                 comparison=self.agreement.comparison,
                 sequence=self.session.sequence,
@@ -133,7 +134,7 @@ class ExportBox:
         run = ReportRun(self.session.services)
         self._start(run, _("Writing the report"))
         run.start(
-            self.session.result,
+            self.session.the_result,
             to=path,
             segmentation=self.session.state.regions,
             sequence=self.session.sequence,

@@ -107,8 +107,7 @@ class InputStep:
         qt.QTimer.singleShot(0, self._draw)
 
     def _draw(self) -> None:
-        blood = self.session.blood
-        draw_blood_curve(self.ui.curveView, blood if blood is not None and blood.function is not None else None)
+        draw_blood_curve(self.ui.curveView, self.session.blood)
 
     # ---------------------------------------------------------------------------------- measuring
 
@@ -188,7 +187,7 @@ class InputStep:
         search.failed.connect(self._on_not_found)
         search.cancelled.connect(self._on_search_stopped)
         self._on_search_progress(0.0, _("Looking for the aorta"), None)
-        search.start(self.session.sequence)
+        search.start(self.session.the_sequence)
         self._update_buttons()
 
     def _on_search_progress(self, fraction: float, message: str, _remaining_s: float | None) -> None:
@@ -197,7 +196,7 @@ class InputStep:
     def _on_found(self, mask: Any, geometry: Any, sentence: str) -> None:
         from DynamicPETKineticsLib.regions.aorta_segment import add_aorta, input_segmentation
 
-        segmentation = input_segmentation(self.session.sequence)
+        segmentation = input_segmentation(self.session.the_sequence)
         self.take_segment(segmentation, add_aorta(segmentation, mask, geometry))
         say(self.ui.aortaStatusLabel, sentence)
         self._on_jump()
@@ -262,7 +261,7 @@ class InputStep:
         from DynamicPETKineticsLib.regions.blood_curve import save_curve
 
         path = ask_new_file(_("Save the blood curve"), "input_function.tsv", _("Table") + " (*.tsv)")
-        if path is None:
+        if path is None or self.session.blood is None:
             return
         try:
             save_curve(self.session.blood, path)

@@ -67,7 +67,7 @@ class Panel:
         session = self.session
         ready = {
             "inputStep": session.sequence is not None and not session.sequence.missing,
-            "estimateStep": session.blood is not None and session.blood.function is not None,
+            "estimateStep": session.blood is not None and session.blood.verdict.level != "bad",
             "reviewStep": session.result is not None,
         }
         for name, possible in ready.items():

@@ -13,6 +13,7 @@ from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
+from petkinetics.maps import QUANTITIES
 
 #: columns of ``roi.tsv`` that the panel shows; the table node has them all
 SHOWN = ("mean", "se", "sd", "peak", "volume_ml")
@@ -39,7 +40,8 @@ class RegionBox:
         self._observe()
         state, result, sequence = self.session.state, self.session.result, self.session.sequence
         segmentation = state.regions if state else None
-        self.rows, notes = [], []
+        self.rows = []
+        notes: list[str] = []
         if result is not None and segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments():
             try:
                 self.rows = region_rows(result, segmentation, result.sequence or sequence, warn=notes.append)
@@ -52,9 +54,10 @@ class RegionBox:
     def _fill(self) -> None:
         """The rows of the shown map."""
         shown = [row for row in self.rows if row["map"] == choice(self.ui.mapCombo)]
-        unit = str(shown[0]["unit"]) if shown else ""
-        mean = _("Mean ({unit})").format(unit=unit) if unit else _("Mean")
-        header = [_("Region"), mean, _("± SE"), _("SD"), _("Peak"), _("mL")]
+        first = _("Region")
+        if shown and shown[0]["unit"]:
+            first = f"{QUANTITIES[str(shown[0]['map'])].symbol} ({shown[0]['unit']})"
+        header = [first, _("Mean"), _("± SE"), _("SD"), _("Peak"), _("mL")]
         cells = [[str(row["roi"]), *(number(row.get(column)) for column in SHOWN)] for row in shown]
         fill_table(self.ui.regionTable, header, cells)
 
@@ -79,7 +82,7 @@ class RegionBox:
         if state.regions is None:
             from DynamicPETKineticsLib.regions.sphere import regions_segmentation
 
-            state.regions = regions_segmentation(self.session.sequence or self.session.result.sequence)
+            state.regions = regions_segmentation(self.session.sequence or self.session.the_result.sequence)
         return state.regions
 
     def _on_sphere(self, _checked: bool = False) -> None:
@@ -98,12 +101,16 @@ class RegionBox:
         from DynamicPETKineticsLib.regions.plot_nodes import show_plot
         from DynamicPETKineticsLib.regions.region_curves import region_tacs, tac_plot
 
+        notes: list[str] = []
         try:
-            tacs = region_tacs(self.session.sequence, self.session.state.regions, self.session.result)
+            tacs = region_tacs(
+                self.session.the_sequence, self.session.state.regions, self.session.result, warn=notes.append
+            )
         except PetKineticsError as error:
             say(self.ui.regionNoteLabel, f"⚠ {error}")
             return
         show_plot(tac_plot(tacs))
+        say(self.ui.regionNoteLabel, "\n".join(notes))
         self._update_buttons()
 
     def _on_back(self, _checked: bool = False) -> None:

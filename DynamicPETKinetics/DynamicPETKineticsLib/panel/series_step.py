@@ -115,12 +115,12 @@ class SeriesStep:
     def _on_early(self, _checked: bool = False) -> None:
         from DynamicPETKineticsLib.scene.window_average import early_window
 
-        self._show_average(*early_window(self.session.sequence.timing))
+        self._show_average(*early_window(self.session.the_timing))
 
     def _on_late(self, _checked: bool = False) -> None:
         from DynamicPETKineticsLib.scene.window_average import late_window
 
-        self._show_average(*late_window(self.session.sequence.timing))
+        self._show_average(*late_window(self.session.the_timing))
 
     def _on_other_toggled(self, checked: bool = False) -> None:
         self.ui.otherWindowBox.visible = checked
@@ -134,7 +134,7 @@ class SeriesStep:
         from DynamicPETKineticsLib.scene.window_average import average
 
         try:
-            volume = average(self.session.sequence, from_min, to_min, kind)
+            volume = average(self.session.the_sequence, from_min, to_min, kind)
         except PetKineticsError as error:
             say(self.ui.seriesWarningLabel, f"⚠ {error}")
             return
@@ -144,7 +144,7 @@ class SeriesStep:
         from DynamicPETKineticsLib.scene.join_sequences import join
 
         try:
-            joined = join([self.session.sequence.node, *self._joinable()])
+            joined = join([self.session.the_sequence.node, *self._joinable()])
         except PetKineticsError as error:
             say(self.ui.seriesWarningLabel, f"⚠ {error}")
             return

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from DynamicPETKineticsLib.results.result_nodes import ResultNodes
     from DynamicPETKineticsLib.runs.services import Services
     from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
+    from petkinetics.frames import FrameTiming
 
 
 class Session:
@@ -35,6 +36,37 @@ class Session:
         self.results_changed = Signal()
         self.map_changed = Signal()
         self.regions_changed = Signal()
+
+    @property
+    def the_sequence(self) -> DynamicSequence:
+        """The chosen series, for what can only be clicked when there is one.
+
+        :raises RuntimeError: there is none.
+        """
+        if self.sequence is None:
+            raise RuntimeError("no series is chosen")
+        return self.sequence
+
+    @property
+    def the_timing(self) -> FrameTiming:
+        """Its frame times, likewise.
+
+        :raises RuntimeError: there is no series, or its times are not known.
+        """
+        timing = self.the_sequence.timing
+        if timing is None:
+            raise RuntimeError("the frame times are not known")
+        return timing
+
+    @property
+    def the_result(self) -> ResultNodes:
+        """The chosen result, likewise.
+
+        :raises RuntimeError: there is none.
+        """
+        if self.result is None:
+            raise RuntimeError("no result is chosen")
+        return self.result
 
     def choose_sequence(self, node: Any) -> None:
         """Take another sequence node (or None) for the series."""

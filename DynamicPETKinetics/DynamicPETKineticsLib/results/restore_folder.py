@@ -10,6 +10,7 @@ import slicer
 from DynamicPETKineticsLib.results.result_nodes import RECORD_FILE, ResultNodes
 from DynamicPETKineticsLib.results.table_nodes import rows_of
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
+from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.write.nifti import write_volume
 from petkinetics.write.result_folder import write_record
@@ -28,7 +29,9 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
     maps, missing = result.maps, result.missing_maps
     record = dict(result.record)
     if not maps:
-        raise InputError(f"All maps of {result.name} were deleted from the scene.", "Run the estimate again.")
+        raise InputError(
+            _("All maps of {name} were deleted from the scene.").format(name=result.name), _("Run the estimate again.")
+        )
     to.mkdir(mode=0o700)
     for done, (name, node) in enumerate(maps.items(), start=1):
         write_map(to / f"{name}.nii", node)
@@ -42,7 +45,7 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
             write_table(to / file, rows)
     if missing:
         record["maps"] = {name: about for name, about in record["maps"].items() if name in maps}
-        said = f"Deleted from the scene before this folder was written: {', '.join(missing)}."
+        said = _("Deleted from the scene before this folder was written: {maps}.").format(maps=", ".join(missing))
         record["warnings"] = [*record.get("warnings", []), said]
     record["options"] = {**record.get("options", {}), "compress": False}
     write_record(to, record)
