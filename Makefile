@@ -40,7 +40,7 @@ bench: $(VENV)/.ready-to-test
 	$(BIN)/python Testing/benchmarks/two_tissue.py
 	$(BIN)/python Testing/benchmarks/race.py
 	$(BIN)/python Testing/benchmarks/paths.py
-	QT_QPA_PLATFORM=offscreen $(BIN)/python Testing/benchmarks/responsiveness.py
+	$(BIN)/python Testing/benchmarks/responsiveness.py
 
 figures: $(VENV)/.ready-to-run
 	$(BIN)/python Testing/figures.py

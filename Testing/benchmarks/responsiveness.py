@@ -22,7 +22,10 @@ def main() -> int:
     parser.add_argument("--method", default="patlak")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--no-bounds", action="store_true", help="only print")
+    parser.add_argument("--quick", action="store_true", help="an eighth of the voxels, once; only print")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.slices, arguments.runs, arguments.no_bounds = arguments.slices // 8, 1, True
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from standin.panel import start
 

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 #: seconds that :func:`best_work` took on the machine of the constants in :mod:`~DynamicPETKineticsLib.runs.methods`
-REFERENCE_S = 0.0025
+REFERENCE_S = 0.0024
 _REPEATS = 8
 
 
