@@ -42,8 +42,11 @@ bench: $(VENV)/.ready-to-test
 	$(BIN)/python Testing/benchmarks/paths.py
 	$(BIN)/python Testing/benchmarks/responsiveness.py
 
-figures: $(VENV)/.ready-to-run
+figures: $(VENV)/.ready-to-test
+	Testing/standin/system_libraries.sh
 	$(BIN)/python Testing/figures.py
+	$(BIN)/python Testing/icons.py
+	$(BIN)/python Testing/figures_slicer.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else \

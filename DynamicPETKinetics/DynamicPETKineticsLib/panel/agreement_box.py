@@ -94,7 +94,7 @@ class AgreementBox:
             unit = self.comparison.unit
             rows = [
                 [_("Voxels"), f"{row['n']}"],
-                [_("Independent voxels (about)"), number(row["n_effective"])],
+                [_("Independent voxels (about)"), f"{row['n_effective']:.0f}"],
                 [_("Bias ({unit})").format(unit=unit), number(row["bias"])],
                 [_("95 % interval of the bias"), f"{number(row['bias_ci_lower'])} … {number(row['bias_ci_upper'])}"],
                 [_("SD of the differences"), number(row["sd"])],

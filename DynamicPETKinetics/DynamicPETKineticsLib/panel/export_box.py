@@ -43,7 +43,7 @@ class ExportBox:
         """Enable what can be done, and say what is missing for the rest."""
         ui, result = self.ui, self.session.result
         no_result = "" if result is not None else _("There is no result yet: run an estimate in step 3.")
-        ui.exportButton.text = _("Cancel") if self.running else _("Export")
+        ui.exportButton.text = _("Cancel") if self.running else _("Export DICOM")
         allow(ui.exportButton, no_result, _("Write the maps of the result as DICOM, in the patient's study."))
         allow(
             ui.reportButton, no_result, _("Save a report with maps, curves, tables and all settings as one HTML file.")
@@ -100,7 +100,7 @@ class ExportBox:
             return
         self._located[self.session.the_result.id] = folder
         self.ui.locateButton.hide()
-        say(self.ui.exportStatusLabel, _("The series was found. Press Export."))
+        say(self.ui.exportStatusLabel, _("The series was found. Press Export DICOM."))
 
     # -------------------------------------------------------------------------------- tables, report
 

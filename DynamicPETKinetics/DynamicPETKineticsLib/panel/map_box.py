@@ -72,7 +72,7 @@ class MapBox:
         low, high = window_of(node)
         threshold = threshold_of(node)
         span = max(high - low, 1e-9)
-        decimals = int(np.clip(1 - np.floor(np.log10(span)), 0, 6))
+        decimals = int(np.clip(2 - np.ceil(np.log10(span)), 0, 6))
         with silently(ui.lowSpin, ui.highSpin, ui.thresholdSpin):
             for spin in (ui.lowSpin, ui.highSpin, ui.thresholdSpin):
                 spin.decimals = decimals

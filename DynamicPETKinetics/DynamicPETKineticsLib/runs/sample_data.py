@@ -51,7 +51,11 @@ def load_sample(_source: Any = None) -> list[Any]:
         program, arguments = worker_command(find_python(), job_file)
         # Its standard input stays open, and empty, for as long as it runs: the worker ends with it.
         with subprocess.Popen(
-            [program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [program, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         ) as worker:
             worker.wait()
         job_file.unlink(missing_ok=True)
