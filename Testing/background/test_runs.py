@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -152,6 +153,19 @@ def test_an_empty_segment_is_said(bench):
     assert bench.end() == "failed"
     assert "empty" in bench.told.failed[0][0]
     assert bench.launcher.last is None
+
+
+def test_neither_log_nor_temporary_folder_names_the_patient(bench, caplog):
+    sequence = scene_sequence(LONG)
+    sequence.node.SetName("Doe^John dynamic")
+    with caplog.at_level(logging.DEBUG):
+        bench.estimate(sequence)
+        bench.until("computing")
+        paths = [str(path) for path in (bench.folder / "temporary").rglob("*")]
+        job = next((bench.folder / "temporary").rglob("job.json")).read_text(encoding="utf-8")
+        assert bench.end() == "finished"
+    assert paths
+    assert "Doe" not in "".join(paths) + job + caplog.text + str(bench.told.logged)
 
 
 # ------------------------------------------------------------------------------------------- stopping
