@@ -7,6 +7,7 @@ from typing import Any
 
 from DynamicPETKineticsLib.panel.input_step import FROM_FILE
 from DynamicPETKineticsLib.panel.motion_watch import MotionWatch
+from DynamicPETKineticsLib.panel.package_offers import TorchOffer
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, minutes, say, set_choices, silently
 from DynamicPETKineticsLib.translation import _
@@ -22,6 +23,7 @@ class EstimateStep:
         self.ui, self.session = ui, session
         self._run: Any = None
         self._motion = MotionWatch(ui.motionLabel, session)
+        self._torch = TorchOffer(ui, self.update)
         ui.methodCombo.currentIndexChanged.connect(self._on_method)
         for spin in (ui.tStarSpin, ui.untilSpin, ui.glucoseSpin, ui.lumpedSpin):
             spin.valueChanged.connect(self._on_option)
@@ -59,6 +61,8 @@ class EstimateStep:
         if state is not None:
             self._show_options(state, method)
         reason = self._missing()
+        if self._torch.update(method):
+            reason = reason or _("This method needs PyTorch: install it, or choose another method.")
         if self.running:
             ui.runButton.text = _("Cancel")
             allow(ui.runButton, "", _("Stop the estimate; nothing half-done is left behind."))
@@ -83,7 +87,7 @@ class EstimateStep:
             ui.lumpedSpin.value = state.lumpedConstant
         ui.tStarSpin.enabled = method.uses_t_star and not state.tStarAuto
         ui.tStarAutoCheckBox.enabled = method.uses_t_star
-        ui.deviceCombo.enabled = method.learned
+        ui.deviceBox.visible = method.learned
         ui.lumpedSpin.enabled = state.glucose > 0
 
     def _missing(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from DynamicPETKineticsLib.panel.agreement_box import AgreementBox
 from DynamicPETKineticsLib.panel.dialogs import ask_folder, ask_new_file
+from DynamicPETKineticsLib.panel.package_offers import FiguresOffer
 from DynamicPETKineticsLib.panel.region_box import RegionBox
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, say
@@ -29,6 +30,7 @@ class ExportBox:
         ui.locateButton.clicked.connect(self._on_locate)
         ui.csvButton.clicked.connect(self._on_tables)
         ui.reportButton.clicked.connect(self._on_report)
+        self._figures = FiguresOffer(ui)
         ui.exportProgressBar.hide()
         say(ui.exportStatusLabel, "")
         ui.locateButton.hide()

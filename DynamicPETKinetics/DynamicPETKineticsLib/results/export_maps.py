@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 
 
+#: of a sequence: where its DICOM files lie; set for simulated patients only, whose folders name nobody
+SOURCE_FOLDER = "DynamicPET.SourceFolder"
+
+
 def source_folder(result: ResultNodes, sequence: DynamicSequence | None = None) -> Path:
     """The folder that holds the DICOM files of the series, as far as Slicer's database knows it.
 
@@ -27,6 +31,10 @@ def source_folder(result: ResultNodes, sequence: DynamicSequence | None = None) 
     :param sequence: asked where the result does not say which series it came from.
     :raises InputError: the reason why they cannot be found, for the panel to offer *Locate series folder…*.
     """
+    series = result.sequence or sequence
+    said = series.node.GetAttribute(SOURCE_FOLDER) if series is not None else None
+    if said and Path(said).is_dir():
+        return Path(said)
     uids = source_uids(result, sequence)
     if not uids:
         raise InputError(

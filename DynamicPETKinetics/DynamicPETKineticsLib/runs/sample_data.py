@@ -37,7 +37,8 @@ def load_sample(_source: Any = None) -> list[Any]:
     :raises ResourceError: the simulation failed.
     """
     from DynamicPETKineticsLib.process.launch import find_python, worker_command
-    from DynamicPETKineticsLib.runs.sample_run import sample_folder, sample_job, tell_database
+    from DynamicPETKineticsLib.results.export_maps import SOURCE_FOLDER
+    from DynamicPETKineticsLib.runs.sample_run import sample_folder, sample_job
     from DynamicPETKineticsLib.scene.load_sequence import add_sequence, show_in_browser
     from petkinetics.job import job_to_json
     from petkinetics.read.series import read_series
@@ -63,5 +64,5 @@ def load_sample(_source: Any = None) -> list[Any]:
         raise ResourceError(_("The patient could not be simulated."), _("Try the button in step 1; it says why."))
     node = add_sequence(read_series(dicom), _("Simulated FDG patient"))
     show_in_browser(node)
-    tell_database(dicom)
+    node.SetAttribute(SOURCE_FOLDER, str(dicom))
     return [node]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import petkinetics
 import slicer
+from DynamicPETKineticsLib.results.export_maps import SOURCE_FOLDER
 from DynamicPETKineticsLib.runs.background_run import BackgroundRun, scaled
 from DynamicPETKineticsLib.runs.side_thread import thread_steps
 from DynamicPETKineticsLib.translation import _
@@ -32,8 +33,8 @@ def sample_job(folder: Path) -> SimulateJob:
 class SampleRun(BackgroundRun):
     """Simulates a patient (or takes the one that is there) and loads the series; ``finished(sequence node)``.
 
-    The DICOM files stay, as those of a real scan would, since exported maps refer to them; where Slicer's DICOM
-    database is open it is told of them.
+    The DICOM files stay, as those of a real scan would, since exported maps refer to them; the series says where.
+    They are kept out of Slicer's DICOM database, which is for patients.
     """
 
     what: ClassVar[str] = "sample"
@@ -61,18 +62,5 @@ class SampleRun(BackgroundRun):
 
         series = yield from scaled(thread_steps(lambda: read_series(result / _DICOM)), 0.0, 0.3)
         node = yield from scaled(load_steps(series, _("Simulated FDG patient")), 0.3, 0.9)
-        yield 0.9
-        tell_database(result / _DICOM)
+        node.SetAttribute(SOURCE_FOLDER, str(result / _DICOM))
         return (node,)
-
-
-def tell_database(folder: Path) -> None:
-    """Let Slicer's DICOM database know of a folder, which keeps its files; nothing where none is open."""
-    database = getattr(slicer, "dicomDatabase", None)
-    if database is None or not database.isOpen:
-        return
-    known = database.seriesForFile(str(next(folder.rglob("*.dcm"), "")))
-    if not known:
-        from DICOMLib import DICOMUtils
-
-        DICOMUtils.importDicom(str(folder), copyFiles=False)
