@@ -148,8 +148,9 @@ class InputStep:
                 node.GetSegmentation().RemoveObserver(tag)
             self._observed = None
         if segmentation is not None:
-            watched = segmentation.GetSegmentation()
-            events = (slicer.vtkSegmentation.SourceRepresentationModified, slicer.vtkSegmentation.SegmentRemoved)
+            watched, kinds = segmentation.GetSegmentation(), slicer.vtkSegmentation
+            # Undo and redo tell of modified segments only.
+            events = (kinds.SourceRepresentationModified, kinds.SegmentModified, kinds.SegmentRemoved)
             tags = [watched.AddObserver(event, self._on_stroke) for event in events]
             self._observed = (segmentation, tags)
 
