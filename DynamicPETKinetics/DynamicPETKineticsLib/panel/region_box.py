@@ -31,7 +31,7 @@ class RegionBox:
         ui.segmentEditorButton.clicked.connect(self._on_segment_editor)
         ui.regionCurvesButton.clicked.connect(self._on_curves)
         ui.backButton.clicked.connect(self._on_back)
-        session.map_changed.connect(self._fill)
+        session.map_changed.connect(self._on_map_changed)
 
     def update(self) -> None:
         """Measure anew and show."""
@@ -48,6 +48,11 @@ class RegionBox:
             except PetKineticsError as error:
                 notes.append(f"⚠ {error}")
         say(self.ui.regionNoteLabel, "\n".join(notes))
+        self._fill()
+        self._update_buttons()
+
+    def _on_map_changed(self) -> None:
+        """Another map is shown, or a plot."""
         self._fill()
         self._update_buttons()
 
