@@ -121,12 +121,14 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
         self.panel = Panel(self.ui, self.logic.services())
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_scene_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_scene_end_close)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.panel.on_node_removed)
         slicer.app.aboutToQuit.connect(self._on_quit)
         self._use_state(self.logic.getParameterNode())
 
     def enter(self):
         """Called each time the module is opened."""
         self._use_state(self.logic.getParameterNode())
+        self.panel.enter()
 
     def exit(self):
         """Called each time another module is opened; runs go on."""

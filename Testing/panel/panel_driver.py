@@ -32,7 +32,7 @@ LONGEST_S = 180.0
 
 
 class Launched(QtProcess):
-    """A process behind a launcher that forwards no signals, as PythonSlicer is; *pid_file* tells the worker's number."""
+    """A process behind a launcher that forwards no signals; *pid_file* tells the worker's number."""
 
     pid_file = Path()
 

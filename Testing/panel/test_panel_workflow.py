@@ -113,7 +113,7 @@ def edited(loaded: PanelDriver) -> Edit:
     loaded.click("editAortaButton")
     editor = loaded.panel.input.editor._widget
     # a stroke beside the aorta: muscle and lung come in
-    paint_sphere(editor, centre + [25.0, 0.0, 0.0])
+    paint_sphere(editor, centre + np.array([25.0, 0.0, 0.0]))
     loaded.settle(0.05)
     stroked, verdict = loaded.session.blood, loaded.text("verdictLabel")
     loaded.click("undoButton")
@@ -412,7 +412,7 @@ def test_curves_of_the_regions_come_with_the_fit_and_back_to_images_restores_the
     assert not measured.visible("backButton")
 
 
-def test_bland_altman_is_a_table_and_a_plot_on_request(measured: PanelDriver, tmp_path: Path) -> None:
+def test_bland_altman_is_a_table_and_a_plot_on_request(measured: PanelDriver) -> None:
     from DynamicPETKineticsLib.regions.agreement import compare
 
     ui = measured.ui

@@ -166,6 +166,15 @@ class InputStep:
         if state is not None and state.inputSource == FROM_AORTA:
             self.measure()
 
+    def after_removal(self) -> None:
+        """Nodes were deleted: was the segmentation among them?"""
+        state = self.session.state
+        if state.inputSegment and state.inputSegmentation is None:
+            state.inputSegment = ""
+            self.editor.close()
+            self._observe()
+            self.measure()
+
     def take_segment(self, segmentation: Any, segment_id: str) -> None:
         """Use a segment as the aorta from now on."""
         state = self.session.state

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import qt
+
+import slicer
 from DynamicPETKineticsLib.panel.estimate_step import EstimateStep
 from DynamicPETKineticsLib.panel.input_step import InputStep
 from DynamicPETKineticsLib.panel.review_step import ReviewStep
@@ -30,6 +33,7 @@ class Panel:
         self._anatomy: Any = None
         self._regions: Any = None
         self._opened: set[str] = set()
+        self._waiting = False
         self.session.series_changed.connect(self._open_next)
         self.session.blood_changed.connect(self._open_next)
         self.session.results_changed.connect(self._open_next)
@@ -61,6 +65,31 @@ class Panel:
         if state.regions is not self._regions:
             self._regions = state.regions
             self.review.update()
+
+    def enter(self) -> None:
+        """The module is opened: what came into the scene since is offered; a single series is taken at once."""
+        from DynamicPETKineticsLib.scene.dynamic_sequence import dynamic_sequences
+
+        state = self.session.state
+        if state is None or state.sequence is not None:
+            return
+        complete = [sequence for sequence in dynamic_sequences() if not sequence.missing]
+        if len(complete) == 1:
+            state.sequence = complete[0].node
+        else:
+            self.series.update()
+
+    def on_node_removed(self, _caller: Any = None, _event: Any = None) -> None:
+        """A node went, perhaps one of many: look once, when all are gone."""
+        if self.session.state is not None and not slicer.mrmlScene.IsClosing() and not self._waiting:
+            self._waiting = True
+            qt.QTimer.singleShot(0, self._after_removal)
+
+    def _after_removal(self) -> None:
+        self._waiting = False
+        if self.session.state is not None:
+            self.input.after_removal()
+            self.review.after_removal()
 
     def _open_next(self) -> None:
         """Open each step when it becomes possible: once, so that what the user closed stays closed."""

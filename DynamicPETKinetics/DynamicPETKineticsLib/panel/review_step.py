@@ -17,6 +17,7 @@ class ReviewStep:
 
     def __init__(self, ui: Any, session: Session) -> None:
         self.ui, self.session = ui, session
+        self._shown: list[Any] = []
         self.map = MapBox(ui, session)
         self.regions = RegionBox(ui, session, self.map)
         self.agreement = AgreementBox(ui, session)
@@ -35,6 +36,7 @@ class ReviewStep:
         from DynamicPETKineticsLib.results.result_nodes import all_results
 
         results = all_results()
+        self._shown = _contents(results)
         newest = results[-1].id if results else None
         wanted = self.session.result.id if self.session.result is not None else newest
         set_choices(self.ui.resultCombo, [(result.name, result.id) for result in results], wanted)
@@ -44,6 +46,13 @@ class ReviewStep:
         self.regions.update()
         self.agreement.update(results)
         self.export.update()
+
+    def after_removal(self) -> None:
+        """Nodes were deleted: were results or maps among them?"""
+        from DynamicPETKineticsLib.results.result_nodes import all_results
+
+        if _contents(all_results()) != self._shown:
+            self.on_results()
 
     def _on_result(self, _index: Any = None) -> None:
         from DynamicPETKineticsLib.results.result_nodes import all_results
@@ -57,3 +66,8 @@ class ReviewStep:
         """The scene closes: stop what runs, let go of what was observed."""
         self.regions.close()
         self.export.close()
+
+
+def _contents(results: list[Any]) -> list[Any]:
+    """What there is to show: results and their maps."""
+    return [(result.id, list(result.maps)) for result in results]

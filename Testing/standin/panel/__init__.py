@@ -5,11 +5,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from typing import Any
 
 _application: Any = None
+
+
+def _keep_booleans() -> None:
+    """Before Python 3.12 True and False are counted; PySide gives one away with each emit(True).
+
+    At zero the interpreter aborts, so it is given a million more, which are never taken back.
+    """
+    if sys.version_info < (3, 12):
+        many = (True, False) * 1_000_000
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(many))
 
 
 def start() -> Any:
@@ -20,6 +31,7 @@ def start() -> Any:
         from standin.application import start as start_scene
 
         start_scene()
+        _keep_booleans()
         from PySide6 import QtWidgets
 
         _application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["slicer"])
