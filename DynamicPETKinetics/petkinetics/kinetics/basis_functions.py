@@ -19,18 +19,20 @@ Jeffreys' prior, the square root of the determinant of Fisher's information, whi
 per unit of log(theta), with E the response to theta, B the coefficient fitted at theta and A of either
 sign. A median is kept by every monotone change of parameter, Jeffreys' prior makes the quantiles of one
 parameter right in repeated noise to second order (Welch & Peers 1963), and so the median of Ki over
-noise stays where Ki is. Coefficients are then the non-negative ones at this theta. With little noise
+noise stays where theta is. Coefficients are then the non-negative ones at this theta. With little noise
 this is the best fit again, found between the nodes.
 
-What remains is the curvature of the model: to second order in the noise the median of the best fit's
-coefficient A lies off by
+A itself is not yet right in the median, since it is a curved function of theta. To second order in the
+noise its median lies off by
 
-    -(sigma^2 / B) g(theta),  g = 1/2 sum_m a_m [tr(H_m C) - (C e_A)' H_m (C e_A) / C_AA]
+    -1/2 B P_A(E'') (1 - r^2) Var(log theta),    E'' = d^2 E / d log(theta)^2
 
-with J the Jacobian at B = 1, C = (J'J)^-1, a = J C e_A, and H_m the second derivatives of frame m: the mean
-bias of nonlinear least squares (Box 1971, J R Stat Soc B 33:171) less what its skewness moves the median by.
-g is one number a node, and what it says is taken off, less and less where theta is known worse than the
-expansion holds.
+with P_A(E'') the integral's coefficient in the least-squares fit of E'' by integral, E, whole blood and E',
+r the correlation of A and log(theta), and Var the variance over noise. It is the bias of the mean (Box 1971)
+less a sixth of the third cumulant over the variance, by which mean and median differ (Cornish & Fisher 1938).
+This is given back (:attr:`BasisFit.lost`) as a mean over the posterior. Of a normal posterior of variance v
+under a prior of variance v0 the median moves from one noise to the next with v (1 - v / v0), so this is Var:
+where the frames tell nothing of theta, nothing is corrected.
 """
 
 from __future__ import annotations
@@ -59,8 +61,6 @@ _NARROW = 0.6
 _FINE, _SPAN = 20, 2
 #: B is not taken as smaller than this many standard deviations in the prior, which would vanish with it
 _LEAST_EXCHANGE = 0.01
-#: SD of log(theta) at which half of the correction for curvature is left: a series in it ends there
-_EXPANSION_ENDS = 0.5
 #: part of a basis function that other columns do not explain, below which float32 cannot tell it
 _LEAST_OWN_PART = 1e-4
 
@@ -96,8 +96,8 @@ class BasisFit:
     :param fixed: coefficients of the fixed columns, (columns, voxels).
     :param spread: standard deviation of the first fixed column's coefficient, (voxels,).
     :param energy: largest weighted sum of squares that any node explains, (voxels,).
-    :param shift: what the first fixed column's coefficient needs so that its median over noise stays at the
-        truth, (voxels,); 0 unless *signed*. The coefficients themselves are the best fit's.
+    :param lost: by how much noise moves the median of the first fixed column's coefficient down, (voxels,);
+        0 where that coefficient is 0, and where there are no fine functions or they are not *signed*.
     """
 
     theta: Float32
@@ -105,7 +105,7 @@ class BasisFit:
     fixed: Float32
     spread: Float32
     energy: Float32
-    shift: Float32
+    lost: Float32
 
 
 class BasisFunctions:
@@ -150,11 +150,14 @@ class BasisFunctions:
         tellable = full.norm > _LEAST_OWN_PART * np.linalg.norm(functions, axis=1)
         self._prior = np.where(tellable, np.linalg.norm(slope, axis=1) / full.norm, 0.0).astype(np.float32)[:, None]
         self._prior /= max(float(self._prior.max()), 1e-30)
+        self._curved = _curved(scaled, fine * root, self._step) if fine is not None and signed else None
+        index, prior = np.arange(theta.size), self._prior[:, 0] / self._prior.sum()
+        self._moments = np.stack([index**0, index, index**2]).astype(np.float32)
+        self._prior_variance = max(float(prior @ index**2 - (prior @ index) ** 2), 1e-30)
         self._variance = np.zeros(theta.size, dtype=np.float32)
         if self._columns:
             alone = np.linalg.inv(scaled.T @ scaled)[0, 0]
             self._variance = (alone + (full.taken[0] / full.norm) ** 2).astype(np.float32)
-        self._curvature = _curvature(scaled, functions, self._step) if signed else None
 
     def fit(self, frames: Float32, scale: Float32) -> BasisFit:
         """Fit voxels.
@@ -163,14 +166,14 @@ class BasisFunctions:
         :param scale: variance of each voxel times the frames' weights, (voxels,), above zero.
         """
         voxels = frames.shape[1]
-        theta, moving, spread, energy, shift = (np.empty(voxels, dtype=np.float32) for _ in range(5))
+        theta, moving, spread, energy, lost = (np.empty(voxels, dtype=np.float32) for _ in range(5))
         fixed = np.empty((self._columns, voxels), dtype=np.float32)
         for first in range(0, voxels, _CHUNK):
             part = slice(first, min(first + _CHUNK, voxels))
-            theta[part], moving[part], fixed[:, part], spread[part], energy[part], shift[part] = self._chunk(
+            theta[part], moving[part], fixed[:, part], spread[part], energy[part], lost[part] = self._chunk(
                 frames[:, part], scale[part]
             )
-        return BasisFit(theta, moving, fixed, spread, energy, shift)
+        return BasisFit(theta, moving, fixed, spread, energy, lost)
 
     def _chunk(self, frames: Float32, scale: Float32) -> tuple[Float32, ...]:
         nodes = self.theta.size
@@ -196,20 +199,18 @@ class BasisFunctions:
         assert explained is not None
         gain = self._gains(projections, bases, offsets)
         highest = gain.max(axis=0)
-        place, uptake_variance, narrow = self._theta(gain, highest, projections[0], bases[0], scale)
+        place, uptake_variance, narrow, lost = self._theta(gain, highest, projections[0], bases[0], scale)
         moving, fixed = self._coefficients(place, projections, bases, offsets)
         if narrow.size and self._fine is not None:
             self._sharpen(frames[:, narrow], narrow, place, moving, fixed)
+        if self._columns:
+            lost[fixed[0] <= 0] = 0
         lower = np.minimum(place.astype(np.intp), nodes - 2)
         share = place - lower
-        shift = np.zeros(place.shape, dtype=np.float32)
-        if self._curvature is not None:
-            bias, width = ((1 - share) * row[lower] + share * row[lower + 1] for row in self._curvature)
-            shift = _median_shift(bias, width, scale, moving)
         variance = (1 - share) * self._variance[lower] + share * self._variance[lower + 1]
         spread = np.sqrt(scale * variance + uptake_variance)
         theta = np.exp(np.float32(self._log0) + np.float32(self._step) * place)
-        return theta, moving, fixed, spread, explained + highest, shift
+        return theta, moving, fixed, spread, explained + highest, lost
 
     def _without(self, bases: list[Float32], offsets: list[Float32], signed: bool) -> Float32:
         """Energy beyond the fixed columns' of the best fit without any basis function, (voxels,): at most 0."""
@@ -240,10 +241,11 @@ class BasisFunctions:
 
     def _theta(
         self, gain: Float32, highest: Float32, projection: Float32, base: Float32, scale: Float32
-    ) -> tuple[Float32, Float32, NDArray[np.intp]]:
+    ) -> tuple[Float32, Float32, NDArray[np.intp], Float32]:
         """Posterior median of theta as a place on the grid, and the variance of the first coefficient over it.
 
-        Also which voxels' posteriors are narrow: they have the maximum by a parabola instead.
+        Also which voxels' posteriors are narrow (they have the maximum by a parabola instead), and what the
+        median of the first coefficient loses.
         """
         nodes, voxels = gain.shape
         index = np.arange(nodes, dtype=np.float32)
@@ -268,14 +270,26 @@ class BasisFunctions:
         narrow = np.flatnonzero(variance < _NARROW**2)
         if narrow.size:
             place[narrow] = _vertex(gain[:, narrow])
-        uptake_variance = np.zeros(voxels, dtype=np.float32)
+        uptake_variance, lost = (np.zeros(voxels, dtype=np.float32) for _ in range(2))
         if self._columns:
             uptake = np.maximum(base[0] - positive * (self._taken[0][0] / self._norm[0])[:, None], 0)
             posterior /= total
             mean = np.einsum("ij,ij->j", posterior, uptake)
             uptake -= mean
             uptake_variance = np.einsum("ij,ij,ij->j", posterior, uptake, uptake)
-        return np.clip(place, 0, nodes - 1).astype(np.float32), uptake_variance, narrow
+        if self._curved is not None:
+            bend, at_maximum = self._curved
+            # E of the posterior of B * bend * (node - centre)^2, by its three powers of the node
+            posterior *= positive
+            zeroth, first, second = np.einsum("kn,nv->kv", self._moments * (bend / self._norm[0]), posterior)
+            # of the posterior's variance, the part with which its median moves from one noise to the next
+            told = np.maximum(1 - variance / np.float32(self._prior_variance), 0)
+            lost = told * (second - 2 * centre * first + centre * centre * zeroth)
+            # A narrow posterior falls between the nodes; its variance is that of the best fit.
+            near = np.clip(np.round(place[narrow]), 0, nodes - 1).astype(np.intp)
+            exchange = np.maximum(positive[near, narrow], np.float32(_LEAST_EXCHANGE) * np.sqrt(scale[narrow]))
+            lost[narrow] = scale[narrow] * at_maximum[near] * self._norm[0][near] / exchange
+        return np.clip(place, 0, nodes - 1).astype(np.float32), uptake_variance, narrow, lost
 
     def _sharpen(
         self, frames: Float32, voxels: NDArray[np.intp], place: Float32, moving: Float32, fixed: Float32
@@ -351,39 +365,6 @@ class BasisFunctions:
         return moving, fixed
 
 
-def _curvature(fixed: Float64, functions: Float64, step: float) -> Float32:
-    """What the curvature of the model does at every node, for B = 1 and variance 1: (2, nodes).
-
-    :param fixed: weighted columns, the one in question first; *functions*: weighted, (nodes, frames).
-    :param step: of log(theta).
-    :returns: g of the module's docstring, and the standard deviation of log(theta).
-    """
-    first = np.gradient(functions, step, axis=0, edge_order=2)
-    second = np.gradient(first, step, axis=0, edge_order=2)
-    found = np.zeros((2, len(functions)))
-    moving, rate = fixed.shape[1], fixed.shape[1] + 1
-    for node, (here, once, twice) in enumerate(zip(functions, first, second, strict=True)):
-        jacobian = np.column_stack([fixed, here, once])
-        size = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
-        covariance = np.linalg.pinv((jacobian / size).T @ (jacobian / size), rcond=1e-14) / np.outer(size, size)
-        own = covariance[0]
-        trace = 2.0 * once * covariance[moving, rate] + twice * covariance[rate, rate]
-        along = (2.0 * once * own[moving] * own[rate] + twice * own[rate] ** 2) / own[0]
-        found[:, node] = 0.5 * (jacobian @ own) @ (trace - along), np.sqrt(covariance[rate, rate])
-    return found.astype(np.float32)
-
-
-def _median_shift(bias: Float32, width: Float32, scale: Float32, moving: Float32) -> Float32:
-    """What brings the median of the first coefficient back, (voxels,); 0 where there is no exchange.
-
-    :param bias: g, and *width*: the SD of log(theta), both for B = 1 and variance 1.
-    """
-    exchange = np.where(moving > 0, moving, np.inf).astype(np.float32)
-    relative = np.sqrt(scale) * width / exchange
-    kept = 1.0 / (1.0 + (relative / np.float32(_EXPANSION_ENDS)) ** 4)
-    return np.asarray(kept * bias * scale / exchange, dtype=np.float32)
-
-
 def _bounded_rows(subset: _Subset, signed: bool) -> list[int]:
     """Rows of a subset whose coefficients must not be negative."""
     return [row for row, column in enumerate(subset.columns) if not (signed and column == 0)]
@@ -442,6 +423,27 @@ def _subset(columns: tuple[int, ...], fixed: Float64, functions: Float64, root: 
         norm=norm,
         taken=inverse @ (functions @ q).T,
     )
+
+
+def _curved(fixed: Float64, fine: Float64, step: float) -> tuple[Float32, Float32]:
+    """What the curvature of the first coefficient in log(theta) takes from its median, for B = 1, at every node.
+
+    :param fixed: (frames, columns) and *fine*: (fine nodes, frames), both weighted.
+    :param step: of log(theta) between nodes.
+    :returns: for a variance of theta of one node squared, and for noise of variance 1: (nodes,) each.
+    """
+    slope = np.gradient(fine, step / _FINE, axis=0, edge_order=2)
+    bend = np.gradient(slope, step / _FINE, axis=0, edge_order=2)[::_FINE]
+    nodes = len(bend)
+    jacobian = np.empty((nodes, fixed.shape[0], fixed.shape[1] + 2))
+    jacobian[:, :, :-2], jacobian[:, :, -2], jacobian[:, :, -1] = fixed, fine[::_FINE], slope[::_FINE]
+    length = np.maximum(np.linalg.norm(jacobian, axis=1), 1e-300)
+    solution = np.linalg.pinv(jacobian / length[:, None, :]) / length[:, :, None]
+    covariance = solution @ solution.transpose(0, 2, 1)
+    own, rate, both = covariance[:, 0, 0], covariance[:, -1, -1], covariance[:, 0, -1]
+    taken = 0.5 * np.einsum("nf,nf->n", solution[:, 0], bend)
+    alone = 1.0 - both**2 / np.maximum(own * rate, 1e-300)
+    return (taken * alone * step**2).astype(np.float32), (taken * alone * rate).astype(np.float32)
 
 
 def _orthonormal(columns: Float64) -> Float64:
