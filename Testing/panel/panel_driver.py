@@ -159,6 +159,11 @@ class PanelDriver:
         combo.setCurrentIndex(found[0])
         process_events()
 
+    def unfold(self, name: str) -> None:
+        """Open a section."""
+        getattr(self.ui, name).collapsed = False
+        process_events()
+
     def load_patient(self) -> None:
         """Step 1: the simulated patient, at the press of its button."""
         self.click("sampleButton")

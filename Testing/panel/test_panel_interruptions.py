@@ -12,22 +12,14 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from panel_driver import Launched, PanelDriver
+from panel_scenes import ready
 
 import slicer
-from background.run_cases import drawn_aorta, scene_sequence
+from background.run_cases import scene_sequence
 from background.worker_cases import alive, gone_within
 from DynamicPETKineticsLib.results.result_nodes import all_results
 
 LONG = (64, 128, 128)
-
-
-def ready(driver: PanelDriver, shape: tuple[int, int, int] = (6, 24, 24)) -> Any:
-    """A series is chosen and its aorta drawn; only *Run* is missing."""
-    sequence = scene_sequence(shape)
-    driver.take(sequence)
-    blood = drawn_aorta(sequence)
-    driver.panel.input.take_segment(blood.segmentation, blood.segment_id)
-    return sequence
 
 
 def nothing_is_left(driver: PanelDriver) -> None:

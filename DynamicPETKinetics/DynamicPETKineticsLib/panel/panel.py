@@ -56,12 +56,14 @@ class Panel:
         current = self.session.sequence.node if self.session.sequence else None
         if first or state.sequence is not current:
             self.session.choose_sequence(state.sequence)
-            self.series.show()
+            self.series.show(propose=True)
             if self.session.result is None:
                 self.review.update()
         if state.anatomy is not self._anatomy:
             self._anatomy = state.anatomy
-            self.review.map.show() if self.session.result else self.series.show()
+            if state.anatomy is None or self.session.result is None:
+                self.series.show()
+            self.review.map.show()
         if state.regions is not self._regions:
             self._regions = state.regions
             self.review.update()

@@ -34,15 +34,18 @@ class SeriesStep:
         ui.otherWindowBox.hide()
         session.series_changed.connect(self.update)
 
-    def show(self) -> None:
-        """Lay the series into the slice views: once, when it was chosen."""
+    def show(self, propose: bool = False) -> None:
+        """Lay the series into the slice views.
+
+        :param propose: choose the anatomy, too, where none is chosen: once, when the series was.
+        """
         sequence, state = self.session.sequence, self.session.state
         if sequence is None or state is None:
             return
         from DynamicPETKineticsLib.scene.anatomy import ct_of_same_patient_space
         from DynamicPETKineticsLib.scene.series_display import show_series
 
-        if state.anatomy is None:
+        if propose and state.anatomy is None:
             state.anatomy = ct_of_same_patient_space(sequence)
         try:
             show_series(sequence, state.anatomy)
@@ -138,6 +141,7 @@ class SeriesStep:
         except PetKineticsError as error:
             say(self.ui.seriesWarningLabel, f"⚠ {error}")
             return
+        say(self.ui.seriesWarningLabel, self._warning())
         show_average(volume, self.session.state.anatomy)
 
     def _on_join(self, _checked: bool = False) -> None:
