@@ -103,8 +103,8 @@ def test_modules_in_the_working_folder_are_not_taken(tmp_path, series, installed
 
 
 def test_the_command_names_nothing_but_engine_and_job(tmp_path):
-    program, arguments = launch.worker_command("/opt/PythonSlicer", tmp_path / "job.json")
-    assert program == "/opt/PythonSlicer"
+    program, arguments = launch.worker_command("/programs/PythonSlicer", tmp_path / "job.json")
+    assert program == "/programs/PythonSlicer"
     assert arguments[0] == "-c"
     assert arguments[2:] == [str(ROOT / "DynamicPETKinetics"), str(tmp_path / "job.json")]
     assert '"' not in launch.BOOT
