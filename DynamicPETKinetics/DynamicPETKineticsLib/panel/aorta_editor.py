@@ -84,12 +84,13 @@ class AortaEditor:
         return self._widget
 
     def _use_sphere_brush(self, widget: Any) -> None:
-        # Slicer's default is a flat brush that changes its size with the zoom.
-        effect = widget.activeEffect()
-        if effect is not None:
-            effect.setParameter("BrushSphere", 1)
-            effect.setCommonParameter("BrushDiameterIsRelative", 0)
-            effect.setCommonParameter("BrushAbsoluteDiameter", BRUSH_MM)
+        # Slicer's default is a flat brush that changes its size with the zoom. The eraser has a shape of its own.
+        for name in ("Paint", "Erase"):
+            effect = widget.effectByName(name)
+            if effect is not None:
+                effect.setParameter("BrushSphere", 1)
+                effect.setCommonParameter("BrushDiameterIsRelative", 0)
+                effect.setCommonParameter("BrushAbsoluteDiameter", BRUSH_MM)
 
     def forget(self) -> None:
         """The scene closes: the editor's node goes with it."""

@@ -23,6 +23,8 @@ class EstimateStep:
         self.ui, self.session = ui, session
         self._run: Any = None
         self._motion = MotionWatch(ui.motionLabel, session)
+        options = (ui.tStarSpin, ui.tStarAutoCheckBox, ui.lumpedSpin)
+        self._tips = {option.objectName: str(option.toolTip) for option in options}
         self._torch = TorchOffer(ui, self.update)
         ui.methodCombo.currentIndexChanged.connect(self._on_method)
         for spin in (ui.tStarSpin, ui.untilSpin, ui.glucoseSpin, ui.lumpedSpin):
@@ -85,10 +87,15 @@ class EstimateStep:
             ui.deviceCombo.setCurrentIndex(DEVICES.index(state.device))
             ui.glucoseSpin.value = state.glucose
             ui.lumpedSpin.value = state.lumpedConstant
-        ui.tStarSpin.enabled = method.uses_t_star and not state.tStarAuto
-        ui.tStarAutoCheckBox.enabled = method.uses_t_star
+        no_t_star = "" if method.uses_t_star else _("This method fits the whole scan: it has no t*.")
+        chosen = _("The start is chosen from the curves.") if state.tStarAuto else ""
+        self._allow(ui.tStarSpin, no_t_star or chosen)
+        self._allow(ui.tStarAutoCheckBox, no_t_star)
+        self._allow(ui.lumpedSpin, "" if state.glucose > 0 else _("Only used when the glucose is given."))
         ui.deviceBox.visible = method.learned
-        ui.lumpedSpin.enabled = state.glucose > 0
+
+    def _allow(self, option: Any, reason: str) -> None:
+        allow(option, reason, self._tips[option.objectName])
 
     def _missing(self) -> str:
         """Why nothing can be estimated yet; "" when it can."""

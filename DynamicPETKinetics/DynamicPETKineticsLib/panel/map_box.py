@@ -16,6 +16,8 @@ class MapBox:
 
     def __init__(self, ui: Any, session: Session) -> None:
         self.ui, self.session = ui, session
+        looks = (ui.lowSpin, ui.highSpin, ui.thresholdSpin, ui.opacitySlider, ui.legendCheckBox, ui.colourCombo)
+        self._looks = [(widget, str(widget.toolTip)) for widget in looks]
         ui.mapCombo.currentIndexChanged.connect(self._on_map)
         ui.colourCombo.currentIndexChanged.connect(self._on_colour)
         ui.lowSpin.valueChanged.connect(self._on_look)
@@ -43,8 +45,8 @@ class MapBox:
         node = self.node
         set_choices(ui.colourCombo, [(title, title) for title in COLOURS], colour_of(node) if node else None)
         reason = "" if node is not None else _("There is no result yet: run an estimate in step 3.")
-        for widget in (ui.lowSpin, ui.highSpin, ui.thresholdSpin, ui.opacitySlider, ui.legendCheckBox, ui.colourCombo):
-            widget.enabled = not reason
+        for widget, tip in self._looks:
+            allow(widget, reason, tip)
         allow(ui.autoRangeButton, reason, _("Fit the colours to the map (its percentiles)."))
         say(ui.mapNoteLabel, reason or self._note())
         if node is not None:

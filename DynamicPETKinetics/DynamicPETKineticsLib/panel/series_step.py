@@ -25,6 +25,7 @@ class SeriesStep:
         self.ui, self.session = ui, session
         self._frames = FrameTable(ui.frameTable, ui.frameTableNote, session)
         self._missing = MissingForm(ui.missingBox, session)
+        self._suv_tip = str(ui.windowSuvCheckBox.toolTip)
         ui.openDicomButton.clicked.connect(self._on_open_dicom)
         ui.earlyButton.clicked.connect(self._on_early)
         ui.lateButton.clicked.connect(self._on_late)
@@ -95,7 +96,9 @@ class SeriesStep:
         joinable = self._joinable()
         ui.joinButton.visible = bool(joinable)
         wanting = {missing.key for missing in sequence.wanting} if sequence else set()
-        ui.windowSuvCheckBox.enabled = not wanting & {"weight_kg", "injected_activity_mbq"}
+        needed = wanting & {"weight_kg", "injected_activity_mbq"}
+        no_suv = _("SUV needs the injected activity and the patient's weight.") if needed else ""
+        allow(ui.windowSuvCheckBox, no_suv, self._suv_tip)
 
     def _tips(self) -> dict[str, str]:
         return {
