@@ -138,8 +138,10 @@ class PanelDriver:
 
     def require_no_errors(self) -> None:
         """For what happens in fixtures that outlive a test: there were no errors in callbacks, nor in VTK."""
-        assert slot_errors().take() == []
-        assert vtk_errors().take() == []
+        errors = slot_errors().take()
+        assert errors == [], errors
+        errors = vtk_errors().take()
+        assert errors == [], errors
 
     # ------------------------------------------------------------------------------------------ actions
 

@@ -75,7 +75,7 @@ class InputStep:
         ui.curveFileBox.visible = source == FROM_FILE
         if state and state.inputFile:
             ui.curveFileLabel.text = Path(state.inputFile).name
-        self._draw()
+        self.draw()
         verdict = blood.verdict if blood is not None else None
         say(ui.verdictLabel, f"{_MARKS[verdict.level]} {verdict.sentence}" if verdict else "")
         self._update_buttons()
@@ -104,9 +104,10 @@ class InputStep:
         allow(ui.saveCurveButton, reason, _("Save the blood curve as TSV (s, kBq/mL)."))
 
     def _on_step_toggled(self, _collapsed: bool = False) -> None:
-        qt.QTimer.singleShot(0, self._draw)
+        qt.QTimer.singleShot(0, self.draw)
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw the curve in the width and the colours that the panel has now."""
         draw_blood_curve(self.ui.curveView, self.session.blood)
 
     # ---------------------------------------------------------------------------------- measuring

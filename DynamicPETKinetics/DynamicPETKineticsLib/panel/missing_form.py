@@ -42,7 +42,9 @@ class MissingForm:
             line.placeholderText = missing.example
             line.toolTip = missing.question
             line.editingFinished.connect(self._taker(missing, label, line))
-            self.box.layout().addRow(label, line)
+            # Below each other: side by side questions and answers would need more than 400 pixels.
+            self.box.layout().addRow(label)
+            self.box.layout().addRow(line)
             self._rows.append((label, line))
 
     def _taker(self, missing: Missing, label: Any, line: Any) -> Any:

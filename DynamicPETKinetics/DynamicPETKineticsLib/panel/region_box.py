@@ -63,7 +63,7 @@ class RegionBox:
         if shown and shown[0]["unit"]:
             first = f"{QUANTITIES[str(shown[0]['map'])].symbol} ({shown[0]['unit']})"
         header = [first, _("Mean"), _("± SE"), _("SD"), _("Peak"), _("mL")]
-        cells = [[str(row["roi"]), *(number(row.get(column)) for column in SHOWN)] for row in shown]
+        cells = [[str(row["roi"]), *(_cell(row, column) for column in SHOWN)] for row in shown]
         fill_table(self.ui.regionTable, header, cells)
 
     def _update_buttons(self) -> None:
@@ -170,6 +170,11 @@ class RegionBox:
 
 def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _cell(row: dict[str, Any], column: str) -> str:
+    value = row.get(column)
+    return f"{value:.2f}" if column == "volume_ml" and not _missing(value) else number(value)
 
 
 def number(value: Any) -> str:
