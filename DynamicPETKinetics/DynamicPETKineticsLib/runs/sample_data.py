@@ -9,7 +9,8 @@ from typing import Any
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import ResourceError
 
-SAMPLE_NAME = "SimulatedDynamicFDG"
+#: on the button of the Sample Data module
+SAMPLE_NAME = "Simulated dynamic FDG PET"
 
 
 def register() -> None:
@@ -22,7 +23,9 @@ def register() -> None:
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="DynamicPETKinetics",
         sampleName=SAMPLE_NAME,
-        sampleDescription=_("Dynamic FDG PET of a simulated patient, made on this computer in some seconds"),
+        # Slicer counts addresses and files: a sample without any has to say so.
+        uris=[],
+        fileNames=[],
         thumbnailFileName=str(icon) if icon.is_file() else None,
         customDownloader=load_sample,
     )
