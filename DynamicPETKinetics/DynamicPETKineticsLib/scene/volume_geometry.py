@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from petkinetics.errors import InputError
 from petkinetics.series import VolumeGeometry
 
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+#: and back
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def geometry_of(volume: Any) -> VolumeGeometry:
@@ -24,7 +25,7 @@ def geometry_of(volume: Any) -> VolumeGeometry:
         raise InputError(f"The volume '{volume.GetName()}' has no voxels.")
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
-    return geometry_from(_RAS_TO_LPS @ _array(matrix), image.GetDimensions()[::-1])
+    return geometry_from(RAS_TO_LPS @ _array(matrix), image.GetDimensions()[::-1])
 
 
 def geometry_from(ijk_to_lps: NDArray[np.float64], shape: tuple[int, ...]) -> VolumeGeometry:
@@ -42,7 +43,7 @@ def geometry_from(ijk_to_lps: NDArray[np.float64], shape: tuple[int, ...]) -> Vo
 def ijk_to_ras(geometry: VolumeGeometry) -> Any:
     """The grid's matrix as volume nodes want it (vtkMatrix4x4)."""
     matrix = vtk.vtkMatrix4x4()
-    values = _RAS_TO_LPS @ geometry.affine_lps
+    values = RAS_TO_LPS @ geometry.affine_lps
     for row in range(4):
         for column in range(4):
             matrix.SetElement(row, column, float(values[row, column]))
