@@ -8,6 +8,7 @@ import numpy as np
 import vtk
 from numpy.typing import NDArray
 
+from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.series import VolumeGeometry
 
@@ -22,7 +23,7 @@ def geometry_of(volume: Any) -> VolumeGeometry:
     """
     image = volume.GetImageData()
     if image is None or min(image.GetDimensions()) < 1:
-        raise InputError(f"The volume '{volume.GetName()}' has no voxels.")
+        raise InputError(_("The volume '{name}' has no voxels.").format(name=volume.GetName()))
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     return geometry_from(RAS_TO_LPS @ _array(matrix), image.GetDimensions()[::-1])
@@ -36,7 +37,7 @@ def geometry_from(ijk_to_lps: NDArray[np.float64], shape: tuple[int, ...]) -> Vo
     """
     spacing = np.linalg.norm(ijk_to_lps[:3, :3], axis=0)
     if not np.all(np.isfinite(ijk_to_lps)) or spacing.min() <= 0:
-        raise InputError("The volume has an axis without a length; where its voxels lie is not known.")
+        raise InputError(_("The volume has an axis without a length; where its voxels lie is not known."))
     return VolumeGeometry(shape, spacing.tolist(), ijk_to_lps[:3, 3].tolist(), ijk_to_lps[:3, :3] / spacing)
 
 
