@@ -71,8 +71,8 @@ class DICOMDynamicPETPluginClass(DICOMPlugin):
         loadables = []
         for files in fileLists:
             for series in self._by_series(files):
-                if self._may_be_dynamic(series):
-                    loadables.append(self._loadable(series))
+                if self._may_be_dynamic(series) and (loadable := self._loadable(series)) is not None:
+                    loadables.append(loadable)
         return loadables
 
     def examine(self, _fileLists: Sequence[Sequence[str]]) -> list[Any]:
@@ -104,6 +104,7 @@ class DICOMDynamicPETPluginClass(DICOMPlugin):
         return False
 
     def _loadable(self, files: Sequence[str]) -> Any:
+        """What the DICOM browser lists; None for a static series, which is no business of ours."""
         from petkinetics.errors import PetKineticsError
 
         loadable = DICOMLoadable()
@@ -111,6 +112,8 @@ class DICOMDynamicPETPluginClass(DICOMPlugin):
         try:
             series = self._read(files)
         except PetKineticsError as error:
+            if self._is_static(files):
+                return None
             loadable.name = _("Dynamic PET that cannot be used as it is")
             loadable.tooltip = loadable.warning = str(error)
             loadable.confidence = REFUSED_CONFIDENCE
@@ -126,6 +129,16 @@ class DICOMDynamicPETPluginClass(DICOMPlugin):
         loadable.confidence = CONFIDENCE
         loadable.selected = True
         return loadable
+
+    def _is_static(self, files: Iterable[str]) -> bool:
+        """Whether each place was imaged once: of images within one file the database does not tell."""
+        from petkinetics.errors import PetKineticsError
+        from petkinetics.read.dicom import read_dicom
+
+        try:
+            return not read_dicom([Path(file) for file in files], require_dynamic=False).dynamic
+        except PetKineticsError:
+            return False
 
     def _read(self, files: Iterable[str]) -> Any:
         """The engine's series; its voxels are read when it is loaded.
