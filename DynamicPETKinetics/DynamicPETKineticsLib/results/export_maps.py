@@ -47,8 +47,9 @@ def source_folder(result: ResultNodes, sequence: DynamicSequence | None = None) 
             _("Slicer's DICOM database is not open, so the files of the series cannot be looked up."),
             _("Open the DICOM module once, or locate the folder of the series."),
         )
-    files = [Path(file) for uid in uids for file in database.filesForSeries(uid)]
-    if not all(database.filesForSeries(uid) for uid in uids):
+    of_series = [database.filesForSeries(uid) for uid in uids]
+    files = [Path(file) for some in of_series for file in some]
+    if not all(of_series):
         raise InputError(
             _("The DICOM files of the series are not in Slicer's database."),
             _("Locate the folder of the series, or import it in the DICOM module."),
@@ -59,7 +60,13 @@ def source_folder(result: ResultNodes, sequence: DynamicSequence | None = None) 
             _("The DICOM files of the series are no longer at {folder}.").format(folder=gone.parent),
             _("Locate the folder to which they were moved, or import the series again."),
         )
-    return Path(os.path.commonpath([str(file.parent) for file in files]))
+    try:
+        return Path(os.path.commonpath([str(file.parent) for file in files]))
+    except ValueError as error:
+        raise InputError(
+            _("The DICOM files of the series lie on several drives."),
+            _("Copy them into one folder, and locate that."),
+        ) from error
 
 
 def source_uids(result: ResultNodes, sequence: DynamicSequence | None = None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,11 +85,13 @@ def deliver(report: Path, to: Path) -> Path:
 
     :raises InputError: it cannot be written there.
     """
+    partial = to.with_name(f".{to.name}.part")
     try:
-        partial = to.with_name(f".{to.name}.part")
         shutil.move(report, partial)
         partial.replace(to)
     except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise InputError(
             _("The report cannot be written to {path} ({reason}).").format(path=to, reason=error.strerror or error),
             _("Choose another folder."),
