@@ -121,6 +121,7 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
         self.panel = Panel(self.ui, self.logic.services())
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_scene_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_scene_end_close)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._on_scene_end_import)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.panel.on_node_removed)
         slicer.app.aboutToQuit.connect(self._on_quit)
         self._use_state(self.logic.getParameterNode())
@@ -160,6 +161,12 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
     def _on_scene_end_close(self, _caller=None, _event=None):
         if self.parent.isEntered:
             self._use_state(self.logic.getParameterNode())
+
+    def _on_scene_end_import(self, _caller=None, _event=None):
+        # While a scene is read its parameter node refers to nodes that are not there yet.
+        if self._state is not None:
+            self._use_state(self.logic.getParameterNode())
+            self.panel.update_from_state(imported=True)
 
     def _on_quit(self):
         self.panel.close()

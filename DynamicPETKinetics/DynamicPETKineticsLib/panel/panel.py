@@ -48,10 +48,16 @@ class Panel:
         self.session.state = state
         self.update_from_state(first=True)
 
-    def update_from_state(self, _caller: Any = None, _event: Any = None, first: bool = False) -> None:
-        """The parameter node changed, by a selector or by a script."""
+    def update_from_state(
+        self, _caller: Any = None, _event: Any = None, first: bool = False, imported: bool = False
+    ) -> None:
+        """The parameter node changed, by a selector, by a script, or with a scene that was read.
+
+        :param first: it is new to the panel.
+        :param imported: a scene was read, with or without a series and results.
+        """
         state = self.session.state
-        if state is None:
+        if state is None or slicer.mrmlScene.IsImporting():
             return
         current = self.session.sequence.node if self.session.sequence else None
         if first or state.sequence is not current:
@@ -64,7 +70,7 @@ class Panel:
             if state.anatomy is None or self.session.result is None:
                 self.series.show()
             self.review.map.show()
-        if state.regions is not self._regions:
+        if state.regions is not self._regions or imported:
             self._regions = state.regions
             self.review.update()
 
