@@ -50,6 +50,8 @@ class PanelDriver:
     def __init__(self, temporary: Path, module_file: Path = MODULE) -> None:
         temporary.mkdir(parents=True, exist_ok=True)
         self.temporary = temporary
+        # The layout outlives a scene.
+        slicer.app.layoutManager().layout = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
         self._patches = ExitStack()
         self._patches.enter_context(patch.object(slicer.app, "temporaryPath", str(temporary)))
         self._patches.enter_context(patch.object(Launched, "pid_file", temporary.with_name(temporary.name + ".pid")))

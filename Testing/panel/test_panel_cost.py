@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from panel_driver import PanelDriver
 
 ROOT = Path(__file__).parents[2]
@@ -38,29 +40,44 @@ print(json.dumps([took, busy, loaded, started, opened]))
 """
 
 
-def loading(open_panel: bool = False) -> tuple[float, float, set[str], set[str], set[str]]:
-    """Seconds by the clock and of the processor, and packages after loading, after start-up, after opening."""
+@dataclass(frozen=True)
+class Loading:
+    """Seconds by the clock and of the processor; packages that came with loading, start-up and opening."""
+
+    took_s: float
+    busy_s: float
+    loaded: set[str]
+    started: set[str]
+    opened: set[str]
+
+
+def loading(open_panel: bool) -> Loading:
+    """Load the module in a process of its own."""
     code = _IMPORT.format(
         testing=str(ROOT / "Testing"), modules=str(ROOT / "DynamicPETKinetics"), open_panel=open_panel
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
-    took, busy, loaded, started, opened = json.loads(run.stdout.splitlines()[-1])
-    return took, busy, set(loaded), set(started), set(opened)
+    took, busy, *packages = json.loads(run.stdout.splitlines()[-1])
+    return Loading(took, busy, *map(set, packages))
 
 
-def test_slicer_starts_without_waiting_for_the_module() -> None:
-    runs = [loading() for _ in range(2)]
-    assert min(run[0] for run in runs) <= BUSY * IMPORT_S
-    assert min(run[1] for run in runs) <= IMPORT_S
-    _took, _busy, loaded, started, _opened = runs[0]
-    assert loaded & (NEVER | LATER) == set()
-    assert "DynamicPETKineticsLib" not in loaded, "the panel's files are for when it is opened"
-    assert started & (NEVER | LATER) == set()
+@pytest.fixture(scope="module")
+def first() -> Loading:
+    return loading(open_panel=True)
 
 
-def test_opening_the_panel_loads_nothing_heavy() -> None:
-    opened = loading(open_panel=True)[4]
-    assert opened & NEVER == set()
+def test_slicer_starts_without_waiting_for_the_module(first: Loading) -> None:
+    # a busy machine only ever makes it longer: where it took long, look again
+    runs = [first] if first.took_s <= IMPORT_S else [first, loading(open_panel=False)]
+    assert min(run.took_s for run in runs) <= BUSY * IMPORT_S
+    assert min(run.busy_s for run in runs) <= IMPORT_S
+
+
+def test_nothing_heavy_is_loaded_with_the_module_or_the_panel(first: Loading) -> None:
+    assert first.loaded & (NEVER | LATER) == set()
+    assert "DynamicPETKineticsLib" not in first.loaded, "the panel's files are for when it is opened"
+    assert first.started & (NEVER | LATER) == set()
+    assert first.opened & NEVER == set()
 
 
 def test_the_panel_is_there_within_a_second(driver: PanelDriver) -> None:

@@ -452,16 +452,24 @@ def _identity(patient: Path) -> tuple[str, str]:
     return str(header.PatientName), str(header.PatientID)
 
 
-def test_dicom_into_a_folder_is_the_map_in_the_patients_study(
-    measured: PanelDriver, patient: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def exported(measured: PanelDriver, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The DICOM files of a result, in both formats."""
+    folder = tmp_path_factory.mktemp("dicom")
     measured.choose("exportTargetCombo", measured.ui.exportTargetCombo.itemText(0))
-    measured.choose("exportFormatCombo", measured.ui.exportFormatCombo.itemText(0))
-    said = measured.export("exportButton", tmp_path)
+    measured.choose("exportFormatCombo", measured.ui.exportFormatCombo.itemText(2))
+    said = measured.export("exportButton", folder)
     assert said.startswith("✓"), said
-    files = sorted(tmp_path.glob("*.dcm"))
+    files = sorted(folder.glob("*.dcm"))
     assert f"{len(files)} DICOM files" in said
-    read = {file.stem: pydicom.dcmread(file) for file in files}
+    measured.require_no_errors()
+    return [pydicom.dcmread(file) for file in files]
+
+
+def test_dicom_into_a_folder_is_the_map_in_the_patients_study(
+    measured: PanelDriver, exported: list[Any], patient: Path
+) -> None:
+    read = {Path(one.filename).stem: one for one in exported}
     source = pydicom.dcmread(next((patient / "dicom").rglob("*.dcm")), stop_before_pixels=True)
     ki = read["ki"]
     assert ki.SOPClassUID.name == "Parametric Map Storage"
@@ -490,11 +498,8 @@ def _ijk_to_ras(node: Any) -> Any:
     return matrix
 
 
-def test_the_pet_image_reads_back_as_ki(measured: PanelDriver, tmp_path: Path) -> None:
-    measured.choose("exportFormatCombo", measured.ui.exportFormatCombo.itemText(1))
-    said = measured.export("exportButton", tmp_path)
-    assert said.startswith("✓"), said
-    slices = [pydicom.dcmread(file) for file in tmp_path.glob("*.dcm")]
+def test_the_pet_image_reads_back_as_ki(measured: PanelDriver, exported: list[Any]) -> None:
+    slices = [one for one in exported if one.SOPClassUID.name == "Positron Emission Tomography Image Storage"]
     ki = [one for one in slices if one.get("Units") == "MLMINML" and "SD" not in one.SeriesDescription]
     by_place = sorted(ki, key=lambda one: float(one.ImagePositionPatient[2]))
     ours = slicer.util.arrayFromVolume(measured.result.maps["ki"])
