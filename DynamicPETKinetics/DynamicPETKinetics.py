@@ -32,7 +32,8 @@ class DynamicPETKinetics(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("Dynamic PET Kinetics")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Nuclear Medicine")]
-        parent.dependencies = ["Sequences", "Segmentations", "SegmentEditor", "SubjectHierarchy", "Volumes", "Colors"]
+        parent.dependencies = ["Colors", "Plots", "SegmentEditor", "Segmentations", "Sequences", "SubjectHierarchy"]
+        parent.dependencies += ["Tables", "Texts", "Volumes"]
         parent.contributors = ["The DynamicPETKinetics developers"]
         about = _(
             "Shows how fast tissue traps FDG: maps of the Patlak slope Ki and intercept V0 from a dynamic PET series "
@@ -44,6 +45,7 @@ class DynamicPETKinetics(ScriptedLoadableModule):
             "The methods follow published work; the documentation names the sources of every equation."
         )
         slicer.app.startupCompleted.connect(register_sample_data)
+        slicer.app.startupCompleted.connect(remove_leftovers)
 
 
 def register_sample_data():
@@ -51,6 +53,13 @@ def register_sample_data():
     from DynamicPETKineticsLib.runs.sample_data import register
 
     register()
+
+
+def remove_leftovers():
+    """Remove what a session that crashed has left in the temporary folder: it holds a patient's images."""
+    from DynamicPETKineticsLib.panel.qt_services import temp_folders
+
+    temp_folders().remove_stale()
 
 
 @parameterNodeWrapper
@@ -71,6 +80,7 @@ class DynamicPETKineticsParameterNode:
     glucose, lumpedConstant - for MRglc; glucose 0 leaves it out (mmol/L).
     map - name of the shown map ("ki").
     opacity - of the map, per cent.
+    legend - show its colours with values and unit.
     regions - segmentation that is measured.
     """
 
@@ -138,8 +148,9 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
     def cleanup(self):
         """Called before the widget is destroyed or reloaded."""
         slicer.app.aboutToQuit.disconnect(self._on_quit)
-        self._use_state(None)
-        self.logic.shutdown()
+        if self.panel is not None:
+            self._use_state(None)
+            self.logic.shutdown()
         self.removeObservers()
 
     def _use_state(self, state):

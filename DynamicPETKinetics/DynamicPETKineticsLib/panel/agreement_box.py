@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from DynamicPETKineticsLib.panel.measuring import Measuring
 from DynamicPETKineticsLib.panel.region_box import number
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say, set_choices
+from DynamicPETKineticsLib.process.faults import in_words, log_fault
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
 from petkinetics.maps import QUANTITIES
@@ -19,6 +21,8 @@ class AgreementBox:
         self.ui, self.session = ui, session
         self.comparison: Any = None
         self._nodes: dict[str, Any] = {}
+        self._measuring = Measuring(session)
+        self._plot_follows = False
         for combo in (ui.mapACombo, ui.mapBCombo, ui.agreementRegionCombo):
             combo.currentIndexChanged.connect(self._on_choice)
         ui.agreementBox.toggled.connect(self._on_choice)
@@ -70,6 +74,7 @@ class AgreementBox:
     def _compare(self) -> None:
         """Statistics of the chosen maps and region, while the box is open."""
         ui, self.comparison = self.ui, None
+        self._measuring.cancel()
         node_a, node_b = self._nodes.get(choice(ui.mapACombo)), self._nodes.get(choice(ui.mapBCombo))
         region, reason = choice(ui.agreementRegionCombo), ""
         if len(self._nodes) < 2 or node_a is node_b:
@@ -77,15 +82,34 @@ class AgreementBox:
         elif region is None:
             reason = _("A region is needed: add a sphere or draw one.")
         elif not ui.agreementBox.collapsed:
-            from DynamicPETKineticsLib.regions.agreement import compare
+            from DynamicPETKineticsLib.regions.agreement import comparison_of
 
             try:
-                self.comparison = compare(node_a, node_b, self.session.state.regions, [region])
+                work = comparison_of(node_a, node_b, self.session.state.regions, [region])
+                self._measuring.run(work, self._on_compared, self._on_not_compared)
             except PetKineticsError as error:
                 reason = str(error)
+        self._show(reason)
+
+    def _on_compared(self, comparison: Any) -> None:
+        self.comparison = comparison
+        self._show("")
+        if self._plot_follows:
+            self._plot()
+
+    def _on_not_compared(self, error: Exception) -> None:
+        if not isinstance(error, PetKineticsError):
+            log_fault("Maps were not compared", error)
+        self._plot_follows = False
+        self._show(in_words(error)[0])
+
+    def _show(self, reason: str) -> None:
+        """:param reason: why there is nothing to compare; "" where there is."""
+        ui = self.ui
         allow(ui.agreementPlotButton, reason, _("Show the Bland–Altman plot: difference over mean of the two maps."))
         say(ui.agreementNoteLabel, reason)
-        self._fill()
+        if not self._measuring.running:
+            self._fill()
 
     def _fill(self) -> None:
         rows = []
@@ -105,10 +129,23 @@ class AgreementBox:
         fill_table(self.ui.agreementTable, [_("Bland–Altman"), _("Value")], rows)
 
     def _on_plot(self, _checked: bool = False) -> None:
+        if self.comparison is not None:
+            self._plot()
+        else:
+            self._plot_follows = True
+            self._compare()
+
+    def _plot(self) -> None:
         from DynamicPETKineticsLib.regions.agreement import agreement_plot
         from DynamicPETKineticsLib.regions.plot_nodes import show_plot
 
-        self._compare()
-        if self.comparison is not None:
-            show_plot(agreement_plot(self.comparison))
-            self.session.map_changed.emit()
+        self._plot_follows = False
+        show_plot(agreement_plot(self.comparison))
+        self.session.map_changed.emit()
+
+    def close(self) -> None:
+        """The scene closes: let go of its nodes."""
+        self._measuring.cancel()
+        self._plot_follows = False
+        self.comparison = None
+        self._nodes = {}

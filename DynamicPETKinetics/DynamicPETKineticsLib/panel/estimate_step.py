@@ -165,8 +165,8 @@ class EstimateStep:
         return EstimateChoices(
             method=state.method,
             input=blood,
-            t_star="auto" if state.tStarAuto else state.tStar or None,
-            until_min=state.until or None,
+            t_star="auto" if state.tStarAuto else self.ui.tStarSpin.value or None,
+            until_min=self.ui.untilSpin.value or None,
             mask=state.mask,
             device=state.device,
             plasma_ratio=state.plasmaRatio if state.plasmaKind == "ratio" else None,
@@ -213,6 +213,7 @@ class EstimateStep:
     def close(self) -> None:
         """The scene closes or Slicer quits: stop what runs."""
         self._motion.close()
+        say(self.ui.runStatusLabel, "")
         if self.running:
             self._run.cancel()
 

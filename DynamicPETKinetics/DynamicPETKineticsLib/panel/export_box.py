@@ -34,7 +34,7 @@ class ExportBox:
         ui.exportProgressBar.hide()
         say(ui.exportStatusLabel, "")
         ui.locateButton.hide()
-        session.regions_changed.connect(self.update)
+        session.measured.connect(self.update)
 
     @property
     def running(self) -> bool:
@@ -47,11 +47,15 @@ class ExportBox:
         no_result = "" if result is not None else _("There is no result yet: run an estimate in step 3.")
         ui.exportButton.text = _("Cancel") if self.running else _("Export DICOM")
         allow(ui.exportButton, no_result, _("Write the maps of the result as DICOM, in the patient's study."))
-        allow(
-            ui.reportButton, no_result, _("Save a report with maps, curves, tables and all settings as one HTML file.")
-        )
+        busy = _("Wait until what runs here is done, or cancel it.") if self.running else ""
+        tip = _("Save a report with maps, curves, tables and all settings as one HTML file.")
+        allow(ui.reportButton, no_result or busy, tip)
         no_rows = "" if self.regions.rows else _("There is no region table yet: add a region.")
-        allow(ui.csvButton, no_result or no_rows, _("Save region table, curves and Bland–Altman statistics as CSV."))
+        allow(
+            ui.csvButton,
+            no_result or busy or no_rows,
+            _("Save region table, curves and Bland–Altman statistics as CSV."),
+        )
 
     # ---------------------------------------------------------------------------------------- DICOM
 

@@ -32,6 +32,11 @@ class InputStep:
         self._search: Any = None
         self._observed: tuple[Any, list[int]] | None = None
         self._waiting = False
+        # Timers of a widget end with it.
+        self._fit_timer, self._draw_timer = qt.QTimer(ui.curveView), qt.QTimer(ui.curveView)
+        for timer, slot in ((self._fit_timer, self._fit), (self._draw_timer, self.draw)):
+            timer.setSingleShot(True)
+            timer.timeout.connect(slot)
         ui.inputSourceCombo.currentIndexChanged.connect(self._on_source)
         ui.findAortaButton.clicked.connect(self._on_find)
         ui.editAortaButton.toggled.connect(self._on_edit)
@@ -55,6 +60,7 @@ class InputStep:
             self._search.cancel()
         if self.session.sequence is None:
             self.editor.close()
+            say(self.ui.aortaStatusLabel, "")
         self._observe()
         self.measure()
 
@@ -105,6 +111,11 @@ class InputStep:
 
     def _on_step_toggled(self, _collapsed: bool = False) -> None:
         qt.QTimer.singleShot(0, self.draw)
+
+    def _fit(self) -> None:
+        """The editor was opened or closed, and the layout knows how wide it is: so is the panel, and the curve."""
+        self.editor.fit_panel()
+        self._draw_timer.start(100)
 
     def draw(self) -> None:
         """Draw the curve in the width and the colours that the panel has now."""
@@ -198,7 +209,7 @@ class InputStep:
         search.failed.connect(self._on_not_found)
         search.cancelled.connect(self._on_search_stopped)
         self._on_search_progress(0.0, _("Looking for the aorta"), None)
-        search.start(self.session.the_sequence)
+        search.start(self.session.the_sequence, self.session.state.until or None)
         self._update_buttons()
 
     def _on_search_progress(self, fraction: float, message: str, _remaining_s: float | None) -> None:
@@ -229,6 +240,7 @@ class InputStep:
             self.take_segment(segmentation, segment_id)
         else:
             self.editor.close()
+        self._fit_timer.start(0)
 
     def _on_done(self, _checked: bool = False) -> None:
         self.ui.editAortaButton.checked = False

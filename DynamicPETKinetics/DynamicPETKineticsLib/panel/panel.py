@@ -13,6 +13,8 @@ from DynamicPETKineticsLib.panel.review_step import ReviewStep
 from DynamicPETKineticsLib.panel.sample_button import SampleButton
 from DynamicPETKineticsLib.panel.series_step import SeriesStep
 from DynamicPETKineticsLib.panel.session import Session
+from DynamicPETKineticsLib.panel.widgets import say
+from DynamicPETKineticsLib.translation import _
 
 
 class Panel:
@@ -34,6 +36,8 @@ class Panel:
         self._regions: Any = None
         self._opened: set[str] = set()
         self._waiting = False
+        # Sequences of transforms or segmentations are no series.
+        ui.sequenceSelector.addAttribute("vtkMRMLSequenceNode", "DataNodeClassName", "vtkMRMLScalarVolumeNode")
         self.session.series_changed.connect(self._open_next)
         self.session.blood_changed.connect(self._open_next)
         self.session.results_changed.connect(self._open_next)
@@ -44,6 +48,7 @@ class Panel:
             self.close()
             self.session.forget()
             self._opened.clear()
+            self._anatomy = self._regions = None
             return
         self.session.state = state
         self.update_from_state(first=True)
@@ -63,13 +68,19 @@ class Panel:
         if first or state.sequence is not current:
             self.session.choose_sequence(state.sequence)
             self.series.show(propose=True)
-            if self.session.result is None:
-                self.review.update()
+            self.review.update()
+            # A scene that was saved with a map over the images shows it again.
+            if self.session.result is not None and (first or imported):
+                self.review.map.show()
         if state.anatomy is not self._anatomy:
             self._anatomy = state.anatomy
             if state.anatomy is None or self.session.result is None:
                 self.series.show()
             self.review.map.show()
+        if state.regions is not None and state.regions is state.inputSegmentation:
+            state.regions = None
+            say(self.ui.regionNoteLabel, _("The aorta's segmentation is for the blood curve. Choose another one."))
+            return
         if state.regions is not self._regions or imported:
             self._regions = state.regions
             self.review.update()

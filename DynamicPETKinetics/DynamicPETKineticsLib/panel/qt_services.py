@@ -11,8 +11,13 @@ from DynamicPETKineticsLib.process.temp_folders import TempFolders
 from DynamicPETKineticsLib.runs.services import Services
 
 
+def temp_folders() -> TempFolders:
+    """Folders below the application's temporary folder."""
+    return TempFolders(lambda: Path(slicer.app.temporaryPath))
+
+
 def qt_services() -> Services:
     """New services; what a session that crashed has left in the temporary folder is removed."""
-    folders = TempFolders(lambda: Path(slicer.app.temporaryPath))
+    folders = temp_folders()
     folders.remove_stale()
     return Services(QtTicker, QtProcess, folders)

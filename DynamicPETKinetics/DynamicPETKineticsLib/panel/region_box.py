@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 
 import slicer
 from DynamicPETKineticsLib.panel.map_box import MapBox
+from DynamicPETKineticsLib.panel.measuring import Measuring
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say
+from DynamicPETKineticsLib.process.faults import in_words, log_fault
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
 from petkinetics.maps import QUANTITIES
 
-#: columns of ``roi.tsv`` that the panel shows; the table node has them all
+if TYPE_CHECKING:
+    from DynamicPETKineticsLib.results.result_nodes import ResultNodes
+
+#: the table that is kept with a result
+ROI_TABLE = "roi.tsv"
+#: its columns that the panel shows
 SHOWN = ("mean", "se", "sd", "peak", "volume_ml")
 
 
@@ -27,6 +34,7 @@ class RegionBox:
         self.rows: list[dict[str, Any]] = []
         self._observed: tuple[Any, list[int]] | None = None
         self._waiting = False
+        self._measuring = Measuring(session)
         ui.sphereButton.clicked.connect(self._on_sphere)
         ui.segmentEditorButton.clicked.connect(self._on_segment_editor)
         ui.regionCurvesButton.clicked.connect(self._on_curves)
@@ -34,22 +42,46 @@ class RegionBox:
         session.map_changed.connect(self._on_map_changed)
 
     def update(self) -> None:
-        """Measure anew and show."""
-        from DynamicPETKineticsLib.regions.region_table import region_rows
+        """Measure anew; the table follows when the numbers are there."""
+        from DynamicPETKineticsLib.regions.region_table import measurement
 
         self._observe()
+        self._measuring.cancel()
         state, result, sequence = self.session.state, self.session.result, self.session.sequence
         segmentation = state.regions if state else None
         self.rows = []
         notes: list[str] = []
-        if result is not None and segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments():
-            try:
-                self.rows = region_rows(result, segmentation, result.sequence or sequence, warn=notes.append)
-            except PetKineticsError as error:
-                notes.append(f"⚠ {error}")
+        try:
+            if result is not None and segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments():
+                work = measurement(result, segmentation, result.sequence or sequence, warn=notes.append)
+                self._measuring.run(
+                    work,
+                    lambda rows: self._on_measured(result, rows, notes),
+                    lambda error: self._on_not_measured(error, notes),
+                )
+        except PetKineticsError as error:
+            notes.append(f"⚠ {error}")
+        if not self._measuring.running:
+            self._show_rows(notes)
+        self._update_buttons()
+
+    def _on_measured(self, result: ResultNodes, rows: list[dict[str, Any]], notes: list[str]) -> None:
+        from DynamicPETKineticsLib.regions.region_table import fill_table as fill_node
+
+        self.rows = rows
+        # Saved with the scene: a region's standard error cannot be had again without the series.
+        result.keep_table(ROI_TABLE, lambda node: fill_node(rows, node))
+        self._show_rows(notes)
+
+    def _on_not_measured(self, error: Exception, notes: list[str]) -> None:
+        if not isinstance(error, PetKineticsError):
+            log_fault("Regions were not measured", error)
+        self._show_rows([*notes, f"⚠ {in_words(error)[0]}"])
+
+    def _show_rows(self, notes: list[str]) -> None:
         say(self.ui.regionNoteLabel, "\n".join(notes))
         self._fill()
-        self._update_buttons()
+        self.session.measured.emit()
 
     def _on_map_changed(self) -> None:
         """Another map is shown, or a plot."""
@@ -165,6 +197,7 @@ class RegionBox:
             for tag in tags:
                 node.GetSegmentation().RemoveObserver(tag)
             self._observed = None
+        self._measuring.cancel()
         self.rows = []
 
 

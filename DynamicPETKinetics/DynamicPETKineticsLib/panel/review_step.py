@@ -27,25 +27,33 @@ class ReviewStep:
         session.series_changed.connect(self.update)
 
     def on_results(self) -> None:
-        """A result came or went: show the newest."""
-        self.update()
+        """A result came or went: show the newest, and then measure in it."""
+        self._choose()
+        self.map.update()
         self.map.show()
+        self.update()
 
     def update(self) -> None:
         """Bring every widget of the step up to date."""
+        results = self._choose()
+        self.map.update()
+        self.regions.update()
+        self.agreement.update(results)
+        self.export.update()
+
+    def _choose(self) -> list[Any]:
+        """Offer the results of the scene and keep to the chosen one, else take the newest."""
         from DynamicPETKineticsLib.results.result_nodes import all_results
 
-        results = all_results()
+        # While the scene closes its nodes are still there.
+        results = all_results() if self.session.state is not None else []
         self._shown = _contents(results)
         newest = results[-1].id if results else None
         wanted = self.session.result.id if self.session.result is not None else newest
         set_choices(self.ui.resultCombo, [(result.name, result.id) for result in results], wanted)
         chosen = choice(self.ui.resultCombo)
         self.session.result = next((result for result in results if result.id == chosen), None)
-        self.map.update()
-        self.regions.update()
-        self.agreement.update(results)
-        self.export.update()
+        return results
 
     def after_removal(self) -> None:
         """Nodes were deleted: were results or maps among them?"""
@@ -65,6 +73,7 @@ class ReviewStep:
     def close(self) -> None:
         """The scene closes: stop what runs, let go of what was observed."""
         self.regions.close()
+        self.agreement.close()
         self.export.close()
 
 

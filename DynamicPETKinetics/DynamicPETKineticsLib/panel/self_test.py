@@ -106,9 +106,9 @@ class Workflow:
         from DynamicPETKineticsLib.regions.plot_nodes import plot_is_shown
 
         self.ui.agreementBox.collapsed = False
-        slicer.app.processEvents()
-        comparison = self.panel.review.agreement.comparison
-        self.test.assertGreater(comparison.agreements[0].absolute.n, 2)
+        box = self.panel.review.agreement
+        self.wait(lambda: box.comparison is not None, "comparing the maps")
+        self.test.assertGreater(box.comparison.agreements[0].absolute.n, 2)
         self.ui.agreementPlotButton.click()
         slicer.app.processEvents()
         self.shown("6 Bland-Altman")

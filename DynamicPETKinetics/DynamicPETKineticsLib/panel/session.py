@@ -19,7 +19,8 @@ class Session:
 
     Signals: ``series_changed()`` when another series was chosen or its times or values were edited,
     ``blood_changed()`` when the blood curve was measured anew, ``results_changed()`` when a result came or
-    went, ``map_changed()`` when another map of it is shown, ``regions_changed()`` after a stroke in the regions.
+    went, ``map_changed()`` when another map of it is shown, ``regions_changed()`` after a stroke in the regions,
+    ``measured()`` when the region table is there.
 
     :param services: what runs need: ticks, processes, temporary folders.
     """
@@ -36,6 +37,7 @@ class Session:
         self.results_changed = Signal()
         self.map_changed = Signal()
         self.regions_changed = Signal()
+        self.measured = Signal()
 
     @property
     def the_sequence(self) -> DynamicSequence:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +183,22 @@ class ResultNodes:
     def nodes(self) -> list[Any]:
         """All its nodes, the record last."""
         return [*_referenced(self.record_node, MAP_ROLE), *_referenced(self.record_node, FILE_ROLE), self.record_node]
+
+    def keep_table(self, file: str, fill: Callable[[Any], Any]) -> Any:
+        """Keep a table with the result, under the name of a file of its folder; saved with the scene.
+
+        :param fill: called with the table node of last time, or None; returns the table node.
+        """
+        known = self.tables.get(file)
+        node = fill(known)
+        if known is None:
+            node.SetAttribute(FILE, file)
+            node.SetAttribute(RESULT, self.id)
+            self.record_node.AddNodeReferenceID(FILE_ROLE, node.GetID())
+            item, folder = _hierarchy().GetItemByDataNode(node), self.folder_item
+            if item and folder:
+                _hierarchy().SetItemParent(item, folder)
+        return node
 
     def remove(self) -> None:
         """Delete the result from the scene."""
