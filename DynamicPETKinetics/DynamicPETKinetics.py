@@ -32,8 +32,11 @@ class DynamicPETKinetics(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("Dynamic PET Kinetics")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Nuclear Medicine")]
-        parent.dependencies = ["Colors", "Plots", "SegmentEditor", "Segmentations", "Sequences", "SubjectHierarchy"]
-        parent.dependencies += ["Tables", "Texts", "Volumes"]
+        # PythonQt gives lists back as tuples: nothing can be added to them.
+        parent.dependencies = [
+            *("Colors", "Plots", "SegmentEditor", "Segmentations", "Sequences"),
+            *("SubjectHierarchy", "Tables", "Texts", "Volumes"),
+        ]
         parent.contributors = ["The DynamicPETKinetics developers"]
         about = _(
             "Shows how fast tissue traps FDG: maps of the Patlak slope Ki and intercept V0 from a dynamic PET series "
