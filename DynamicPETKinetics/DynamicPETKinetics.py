@@ -156,9 +156,9 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
             self.logic.shutdown()
         self.removeObservers()
 
-    def _use_state(self, state):
+    def _use_state(self, state, imported=False):
         old = self._state
-        if state is not None and old is not None and state.parameterNode is old.parameterNode:
+        if not imported and state is not None and old is not None and state.parameterNode is old.parameterNode:
             return
         if old is not None:
             old.disconnectGui(self._bound)
@@ -177,9 +177,10 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
             self._use_state(self.logic.getParameterNode())
 
     def _on_scene_end_import(self, _caller=None, _event=None):
-        # While a scene is read its parameter node refers to nodes that are not there yet.
+        # While a scene is read its parameter node refers to nodes that are not there yet, and the wrapper keeps
+        # what it found until the node is modified: another wrapper reads anew.
         if self._state is not None:
-            self._use_state(self.logic.getParameterNode())
+            self._use_state(self.logic.getParameterNode(), imported=True)
             self.panel.update_from_state(imported=True)
 
     def _on_quit(self):

@@ -110,7 +110,7 @@ class InputStep:
         allow(ui.saveCurveButton, reason, _("Save the blood curve as TSV (s, kBq/mL)."))
 
     def _on_step_toggled(self, _collapsed: bool = False) -> None:
-        qt.QTimer.singleShot(0, self.draw)
+        self._draw_timer.start(0)
 
     def _fit(self) -> None:
         """The editor was opened or closed, and the layout knows how wide it is: so is the panel, and the curve."""
