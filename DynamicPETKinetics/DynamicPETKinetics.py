@@ -167,7 +167,7 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
         if state is not None:
             self._bound = state.connectGui(self.ui)
             self.addObserver(state.parameterNode, vtk.vtkCommand.ModifiedEvent, self.panel.update_from_state)
-        self.panel.use(state)
+        self.panel.use(state, imported)
 
     def _on_scene_start_close(self, _caller=None, _event=None):
         self._use_state(None)
@@ -181,7 +181,6 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
         # what it found until the node is modified: another wrapper reads anew.
         if self._state is not None:
             self._use_state(self.logic.getParameterNode(), imported=True)
-            self.panel.update_from_state(imported=True)
 
     def _on_quit(self):
         self.panel.close()

@@ -42,8 +42,11 @@ class Panel:
         self.session.blood_changed.connect(self._open_next)
         self.session.results_changed.connect(self._open_next)
 
-    def use(self, state: Any) -> None:
-        """Work on a parameter node (or on none, while the scene closes)."""
+    def use(self, state: Any, imported: bool = False) -> None:
+        """Work on a parameter node (or on none, while the scene closes).
+
+        :param imported: it was read with a scene.
+        """
         if state is None:
             self.close()
             self.session.forget()
@@ -51,7 +54,7 @@ class Panel:
             self._anatomy = self._regions = None
             return
         self.session.state = state
-        self.update_from_state(first=True)
+        self.update_from_state(first=True, imported=imported)
 
     def update_from_state(
         self, _caller: Any = None, _event: Any = None, first: bool = False, imported: bool = False
@@ -64,13 +67,19 @@ class Panel:
         state = self.session.state
         if state is None or slicer.mrmlScene.IsImporting():
             return
+        from DynamicPETKineticsLib.results.map_display import map_is_shown
+
         current = self.session.sequence.node if self.session.sequence else None
         if first or state.sequence is not current:
             self.session.choose_sequence(state.sequence)
-            self.series.show(propose=True)
+            # A scene that was saved with a map over the images brings them, and where the slices were.
+            brought = imported and map_is_shown()
+            if brought:
+                self._anatomy = state.anatomy
+            else:
+                self.series.show(propose=True)
             self.review.update()
-            # A scene that was saved with a map over the images shows it again.
-            if self.session.result is not None and (first or imported):
+            if self.session.result is not None and (first or imported) and not brought:
                 self.review.map.show()
         if state.anatomy is not self._anatomy:
             self._anatomy = state.anatomy

@@ -16,6 +16,7 @@ __all__ = [
     "default_colour",
     "default_threshold",
     "legend_title",
+    "map_is_shown",
     "map_title",
     "show_map",
     "threshold_of",
@@ -91,6 +92,13 @@ def show_map(
         layers["background"] = _average_image()
     slicer.util.setSliceViewerLayers(**layers)
     show_legend(node, legend)
+
+
+def map_is_shown() -> bool:
+    """Whether a map of ours lies over the images in a slice view."""
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    over = (slicer.mrmlScene.GetNodeByID(view.GetForegroundVolumeID() or "") for view in composites)
+    return any(volume is not None and volume.GetAttribute(MAP) for volume in over)
 
 
 def set_threshold(node: Any, threshold: float | None) -> None:
