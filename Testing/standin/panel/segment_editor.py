@@ -86,7 +86,7 @@ class qMRMLSegmentEditorWidget(
         if node is self._node:
             return
         if node is None and self._views_observed:
-            raise RuntimeError("without its node Slicer's editor crashes when the layout changes: let the views go first")
+            raise RuntimeError("without its node Slicer's editor crashes when the layout changes: let go of the views")
         self._observations.clear()
         self._node = node
         self._logic.SetSegmentEditorNode(node)
@@ -282,12 +282,6 @@ class qMRMLSegmentEditorWidget(
     def uninstallKeyboardShortcuts(self) -> None:
         """The keys do what they did before."""
         self._shortcuts = False
-
-    def setupViewObservations(self) -> None:
-        """There are no views."""
-
-    def removeViewObservations(self) -> None:
-        """There are no views."""
 
     def _updated(self, name: str) -> None:
         if name == "maximumNumberOfUndoStates":
