@@ -21,7 +21,7 @@ class AgreementBox:
         self.ui, self.session = ui, session
         self.comparison: Any = None
         self._nodes: dict[str, Any] = {}
-        self._measuring = Measuring(session)
+        self._measuring = Measuring(session.turns)
         self._plot_follows = False
         for combo in (ui.mapACombo, ui.mapBCombo, ui.agreementRegionCombo):
             combo.currentIndexChanged.connect(self._on_choice)

@@ -34,7 +34,7 @@ class RegionBox:
         self.rows: list[dict[str, Any]] = []
         self._observed: tuple[Any, list[int]] | None = None
         self._waiting = False
-        self._measuring = Measuring(session)
+        self._measuring = Measuring(session.turns)
         ui.sphereButton.clicked.connect(self._on_sphere)
         ui.segmentEditorButton.clicked.connect(self._on_segment_editor)
         ui.regionCurvesButton.clicked.connect(self._on_curves)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from DynamicPETKineticsLib.panel.measuring import Turns
 from DynamicPETKineticsLib.process.signal import Signal
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Session:
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self.turns = Turns(services.ticker)
         #: the parameter node's wrapper; None while the scene is closing
         self.state: Any = None
         self.sequence: DynamicSequence | None = None
