@@ -145,3 +145,17 @@ def test_slicer_itself_is_never_started_as_python(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
     with pytest.raises(InputError, match="PythonSlicer"):
         launch.find_python()
+
+
+def test_the_gui_s_own_process_takes_the_engine_beside_the_module(tmp_path):
+    """A decoy that comes earlier on the path, as a copy installed into Slicer's Python would."""
+    decoy = tmp_path / "petkinetics"
+    decoy.mkdir()
+    (decoy / "__init__.py").write_text('raise ImportError("the wrong engine")\n')
+    modules = Path(__file__).parents[2] / "DynamicPETKinetics"
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.path.append({str(modules)!r}); "
+        "import DynamicPETKineticsLib; import petkinetics.job; print(petkinetics.__file__)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert Path(run.stdout.strip()) == modules / "petkinetics" / "__init__.py"

@@ -109,8 +109,14 @@ class PanelDriver:
         return str(label.text) if self.visible(name) else ""
 
     def visible(self, name: str) -> bool:
-        """Whether nothing but a folded section or another window could hide it."""
+        """Whether it can be seen; a step that is folded is opened to look."""
         widget = getattr(self.ui, name)
+        step = widget
+        while step is not None and step.objectName not in STEPS:
+            step = step.parentWidget()
+        if step is not None and step.collapsed:
+            step.collapsed = False
+            process_events()
         while widget is not None and widget.objectName not in STEPS:
             if widget.isHidden():
                 return False

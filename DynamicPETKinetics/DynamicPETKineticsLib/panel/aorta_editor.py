@@ -101,6 +101,9 @@ class AortaEditor:
                 # Slicer before 5.13 lacks some of them.
                 if hasattr(widget, name):
                     setattr(widget, name, False)
+            for buttons in slicer.util.findChildren(widget, name="UndoRedoGroupBox"):
+                # The panel has its own, beside Done.
+                buttons.hide()
             node = slicer.mrmlScene.GetSingletonNode(_EDITOR_TAG, "vtkMRMLSegmentEditorNode")
             if node is None:
                 node = slicer.vtkMRMLSegmentEditorNode()

@@ -16,6 +16,13 @@ from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import say
 from DynamicPETKineticsLib.translation import _
 
+#: steps in order, each with those that are done with when it opens
+DONE_WITH: dict[str, tuple[str, ...]] = {
+    "inputStep": (),
+    "estimateStep": ("seriesStep",),
+    "reviewStep": ("seriesStep", "inputStep"),
+}
+
 
 class Panel:
     """Wires the steps to the parameter node.
@@ -50,7 +57,7 @@ class Panel:
         if state is None:
             self.close()
             self.session.forget()
-            self._opened.clear()
+            self._begin_again()
             self._anatomy = self._regions = None
             return
         self.session.state = state
@@ -122,7 +129,10 @@ class Panel:
             self.review.after_removal()
 
     def _open_next(self) -> None:
-        """Open each step when it becomes possible: once, so that what the user closed stays closed."""
+        """Open each step when it becomes possible, and fold those that are done with, so that it is in sight.
+
+        Once for each: what the user opens or closes afterwards stays as it is.
+        """
         session = self.session
         ready = {
             "inputStep": session.sequence is not None and not session.sequence.missing,
@@ -132,7 +142,26 @@ class Panel:
         for name, possible in ready.items():
             if possible and name not in self._opened:
                 self._opened.add(name)
+                for earlier in DONE_WITH[name]:
+                    getattr(self.ui, earlier).collapsed = True
                 getattr(self.ui, name).collapsed = False
+                # Its place is known when the layout has settled.
+                qt.QTimer.singleShot(0, self._show_newest)
+
+    def _begin_again(self) -> None:
+        """The steps as for an empty scene."""
+        self._opened.clear()
+        self.ui.seriesStep.collapsed = False
+        for name in DONE_WITH:
+            getattr(self.ui, name).collapsed = True
+        self.ui.stepsScrollArea.verticalScrollBar().value = 0
+
+    def _show_newest(self) -> None:
+        """Scroll to the step that was opened last."""
+        newest = next((name for name in reversed(DONE_WITH) if name in self._opened), None)
+        if newest is not None:
+            bar = self.ui.stepsScrollArea.verticalScrollBar()
+            bar.value = min(getattr(self.ui, newest).y, bar.maximum)
 
     def leave(self) -> None:
         """Another module is opened: no brush may stay active. Runs go on."""
