@@ -1,7 +1,8 @@
-# make demo   the whole way once, on a simulated patient; results in demo/
-# make test   style, types and all tests
-# make bench  speed, memory and accuracy, beside the programs people use (needs 3 GB of disk)
-# make figures  the pictures of the documentation
+# make demo         the whole way once, on a simulated patient; results in demo/
+# make test         style, types and all tests, those of the Slicer module included
+# make test-slicer SLICER=path/to/Slicer   the module's self-test and screenshots in a real Slicer
+# make bench        speed, memory and accuracy, beside the programs people use (needs 3 GB of disk)
+# make figures      the pictures of the documentation
 # Each sets up its own environment in .venv the first time; nothing else on the machine is touched.
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test bench figures
+.PHONY: help demo test test-slicer bench figures
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -19,20 +20,33 @@ help:
 demo: $(VENV)/.ready-to-run
 	$(BIN)/python Testing/demo.py
 
+# Each layer in processes of its own: the engine without Slicer, then Slicer's scene, the background process, the panel.
+LAYERS := engine slicer background panel
+
 test: $(VENV)/.ready-to-test
+	Testing/standin/system_libraries.sh
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n $(JOBS)
+	@for layer in $(LAYERS); do echo "== Testing/$$layer"; \
+	  $(BIN)/python -m pytest -n $(JOBS) --dist loadfile Testing/$$layer || exit 1; done
+
+test-slicer:
+	@test -n "$(SLICER)" || { echo "Name a Slicer: make test-slicer SLICER=path/to/Slicer"; exit 1; }
+	$(PYTHON) Testing/real_slicer/run.py "$(SLICER)"
 
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python Testing/benchmarks/run.py
 	$(BIN)/python Testing/benchmarks/two_tissue.py
 	$(BIN)/python Testing/benchmarks/race.py
 	$(BIN)/python Testing/benchmarks/paths.py
+	$(BIN)/python Testing/benchmarks/responsiveness.py
 
-figures: $(VENV)/.ready-to-run
+figures: $(VENV)/.ready-to-test
+	Testing/standin/system_libraries.sh
 	$(BIN)/python Testing/figures.py
+	$(BIN)/python Testing/icons.py
+	$(BIN)/python Testing/figures_slicer.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else \

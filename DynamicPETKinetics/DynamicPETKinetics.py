@@ -32,7 +32,11 @@ class DynamicPETKinetics(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("Dynamic PET Kinetics")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Nuclear Medicine")]
-        parent.dependencies = ["Sequences", "Segmentations", "SegmentEditor", "SubjectHierarchy", "Volumes", "Colors"]
+        # PythonQt gives lists back as tuples: nothing can be added to them.
+        parent.dependencies = [
+            *("Colors", "Plots", "SegmentEditor", "Segmentations", "Sequences"),
+            *("SubjectHierarchy", "Tables", "Texts", "Volumes"),
+        ]
         parent.contributors = ["The DynamicPETKinetics developers"]
         about = _(
             "Shows how fast tissue traps FDG: maps of the Patlak slope Ki and intercept V0 from a dynamic PET series "
@@ -44,6 +48,7 @@ class DynamicPETKinetics(ScriptedLoadableModule):
             "The methods follow published work; the documentation names the sources of every equation."
         )
         slicer.app.startupCompleted.connect(register_sample_data)
+        slicer.app.startupCompleted.connect(remove_leftovers)
 
 
 def register_sample_data():
@@ -51,6 +56,13 @@ def register_sample_data():
     from DynamicPETKineticsLib.runs.sample_data import register
 
     register()
+
+
+def remove_leftovers():
+    """Remove what a session that crashed has left in the temporary folder: it holds a patient's images."""
+    from DynamicPETKineticsLib.panel.qt_services import temp_folders
+
+    temp_folders().remove_stale()
 
 
 @parameterNodeWrapper
@@ -71,6 +83,7 @@ class DynamicPETKineticsParameterNode:
     glucose, lumpedConstant - for MRglc; glucose 0 leaves it out (mmol/L).
     map - name of the shown map ("ki").
     opacity - of the map, per cent.
+    legend - show its colours with values and unit.
     regions - segmentation that is measured.
     """
 
@@ -121,12 +134,15 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
         self.panel = Panel(self.ui, self.logic.services())
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_scene_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_scene_end_close)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._on_scene_end_import)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.panel.on_node_removed)
         slicer.app.aboutToQuit.connect(self._on_quit)
         self._use_state(self.logic.getParameterNode())
 
     def enter(self):
         """Called each time the module is opened."""
         self._use_state(self.logic.getParameterNode())
+        self.panel.enter()
 
     def exit(self):
         """Called each time another module is opened; runs go on."""
@@ -135,13 +151,14 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
     def cleanup(self):
         """Called before the widget is destroyed or reloaded."""
         slicer.app.aboutToQuit.disconnect(self._on_quit)
-        self._use_state(None)
-        self.logic.shutdown()
+        if self.panel is not None:
+            self._use_state(None)
+            self.logic.shutdown()
         self.removeObservers()
 
-    def _use_state(self, state):
+    def _use_state(self, state, imported=False):
         old = self._state
-        if state is not None and old is not None and state.parameterNode is old.parameterNode:
+        if not imported and state is not None and old is not None and state.parameterNode is old.parameterNode:
             return
         if old is not None:
             old.disconnectGui(self._bound)
@@ -150,7 +167,7 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
         if state is not None:
             self._bound = state.connectGui(self.ui)
             self.addObserver(state.parameterNode, vtk.vtkCommand.ModifiedEvent, self.panel.update_from_state)
-        self.panel.use(state)
+        self.panel.use(state, imported)
 
     def _on_scene_start_close(self, _caller=None, _event=None):
         self._use_state(None)
@@ -158,6 +175,12 @@ class DynamicPETKineticsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
     def _on_scene_end_close(self, _caller=None, _event=None):
         if self.parent.isEntered:
             self._use_state(self.logic.getParameterNode())
+
+    def _on_scene_end_import(self, _caller=None, _event=None):
+        # While a scene is read its parameter node refers to nodes that are not there yet, and the wrapper keeps
+        # what it found until the node is modified: another wrapper reads anew.
+        if self._state is not None:
+            self._use_state(self.logic.getParameterNode(), imported=True)
 
     def _on_quit(self):
         self.panel.close()

@@ -23,13 +23,6 @@ def listed_files(module: Path) -> list[str]:
     return names
 
 
-def tree_files(module: Path) -> list[str]:
-    """What the lists should name: every file of the module's folder that belongs to the program."""
-    files = [path.relative_to(module) for path in module.rglob("*") if path.is_file()]
-    kept = [file for file in files if "__pycache__" not in file.parts and file.name != "CMakeLists.txt"]
-    return sorted(file.as_posix() for file in kept)
-
-
 def lay_out(to: Path, module: str = "DynamicPETKinetics") -> Path:
     """Copy a module to *to* as the build does.
 
@@ -37,7 +30,7 @@ def lay_out(to: Path, module: str = "DynamicPETKinetics") -> Path:
     :raises FileNotFoundError: the lists name a file that is not there.
     """
     source = ROOT / module
-    for name in listed_files(source) if (source / "CMakeLists.txt").exists() else tree_files(source):
+    for name in listed_files(source):
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, to / name)
     return to

@@ -17,16 +17,17 @@ from DynamicPETKineticsLib.runs.estimate_choices import CurveInput, EstimateChoi
 from DynamicPETKineticsLib.runs.services import Services
 from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 from DynamicPETKineticsLib.scene.load_sequence import add_sequence, show_in_browser
+from petkinetics.frames import FrameTiming
 from petkinetics.series import DynamicSeries, VolumeGeometry
 
 
 class WithAorta:
     """NoisyVoxels with a vessel along the slices in which blood goes by."""
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        self._tissue = NoisyVoxels(shape)
+    def __init__(self, shape: tuple[int, int, int], timing: FrameTiming = FRAMES) -> None:
+        self._tissue = NoisyVoxels(shape, timing)
         self.shape = self._tissue.shape
-        minutes = (FRAMES.start_s + FRAMES.end_s) / 120.0
+        minutes = (timing.start_s + timing.end_s) / 120.0
         self._blood = 60.0 * np.exp(-(((minutes - 0.7) / 0.3) ** 2)) + 8.0 * np.exp(-0.01 * minutes) * (minutes > 0.3)
 
     def mask(self) -> Any:
@@ -46,10 +47,11 @@ class WithAorta:
         return slab
 
 
-def scene_sequence(shape: tuple[int, int, int] = (6, 24, 24)) -> DynamicSequence:
+def scene_sequence(shape: tuple[int, int, int] = (6, 24, 24), timing: FrameTiming = FRAMES) -> DynamicSequence:
     """The series as our DICOM plugin would leave it, shown in a browser."""
     geometry = VolumeGeometry(shape, (4.0, 4.0, 4.0), (-40.0, -40.0, -20.0))
-    series = DynamicSeries(FRAMES, geometry, FDG, WithAorta(shape), injected_activity_mbq=300.0, weight_kg=70.0)
+    voxels = WithAorta(shape, timing)
+    series = DynamicSeries(timing, geometry, FDG, voxels, injected_activity_mbq=300.0, weight_kg=70.0)
     node = add_sequence(series, "FDG dynamic")
     show_in_browser(node)
     return DynamicSequence(node)

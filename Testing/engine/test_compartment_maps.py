@@ -24,7 +24,7 @@ from scipy.optimize import nnls
 from petkinetics.errors import InputError
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.estimator import Problem, estimate_in_memory
-from petkinetics.kinetics.basis_functions import compartment_basis
+from petkinetics.kinetics.basis_functions import BasisFit, compartment_basis
 from petkinetics.kinetics.compartments import net_influx, two_tissue_frames
 from petkinetics.kinetics.convolution import frame_mean_convolved
 
@@ -214,3 +214,39 @@ def test_coefficients_are_the_non_negative_least_squares_at_their_theta(trapping
         np.testing.assert_allclose(design @ got, design @ expected, atol=2e-3 * np.abs(values * root).max())
         assert (got >= 0).all()
     assert held > 10  # the case is in the sample
+
+
+def opposite_pairs(name: str, count: int, dose: float) -> tuple[BasisFit, float]:
+    """Fit of voxels in pairs of opposite noise, in which its first order cancels; and the true Ki."""
+    rng = np.random.default_rng(31)
+    curve, deviation = curves()[name], standard_deviation(curves()[name], dose)
+    noise = deviation * rng.standard_normal((count, curve.size))
+    weights = 1.0 / standard_deviation(curves()["muscle"]) ** 2
+    frames = np.concatenate([curve + noise, curve - noise]).T
+    scale = np.full(2 * count, np.mean(weights * deviation**2), dtype=np.float32)
+    fit = compartment_basis(blood(), TIMING, weights).fit(np.ascontiguousarray(frames, dtype=np.float32), scale)
+    return fit, true_ki(name)
+
+
+@pytest.mark.parametrize("name", ["grey matter", "bowel", "marrow", "white matter"])
+def test_what_noise_takes_from_the_median_is_known_from_the_models_curvature(name: str) -> None:
+    fit, ki = opposite_pairs(name, 12000, dose=4.0)
+    taken = 1.0 - float(np.median(fit.fixed[0])) / ki
+    assert taken > 0.0008
+    assert float(np.median(fit.lost)) / ki == pytest.approx(taken, rel=0.35)
+
+
+@pytest.mark.parametrize("name", TISSUES)
+def test_giving_back_what_noise_takes_brings_the_median_nearer(name: str) -> None:
+    fit, ki = opposite_pairs(name, 6000, dose=1.0)
+    plain, found = (abs(float(np.median(values)) / ki - 1.0) for values in (fit.fixed[0], fit.fixed[0] + fit.lost))
+    assert found < 0.8 * plain
+
+
+def test_without_noise_nothing_is_given_back() -> None:
+    p = physiological(2000)
+    frames = two_tissue_frames(blood(), TIMING, p["k1"], p["k2"], p["k3"], 0.0, p["fv"])
+    basis = compartment_basis(blood(), TIMING, np.ones(len(TIMING)))
+    fit = basis.fit(np.ascontiguousarray(frames.T, dtype=np.float32), np.full(len(frames), 1e-8, dtype=np.float32))
+    true = net_influx(p["k1"], p["k2"], p["k3"], p["fv"])
+    assert np.abs(fit.lost / true).max() < 0.001

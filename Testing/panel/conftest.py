@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,3 +69,23 @@ def main_window(panel_app: Any) -> Iterator[Any]:  # noqa: ARG001 (the applicati
 
     with main_window() as window:
         yield window
+
+
+@pytest.fixture(scope="session")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The simulated patient of the sample button: its folder, with DICOM series, truth and lesions."""
+    from panel_driver import simulated_patient
+
+    base = tmp_path_factory.getbasetemp()
+    # Processes that share a run share the patient.
+    return simulated_patient((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sample-data")
+
+
+@pytest.fixture
+def driver(panel_app: Any, tmp_path: Path) -> Iterator[Any]:  # noqa: ARG001 (the panel is closed before the windows)
+    """The panel over an empty scene."""
+    from panel_driver import PanelDriver
+
+    person = PanelDriver(tmp_path / "temporary")
+    yield person
+    person.close()

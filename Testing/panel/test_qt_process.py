@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import qt
 
+import slicer
 from background.bench import LAUNCHER
 from background.worker_cases import LONG, Told, alive, estimate, gone_within, save_series
 from DynamicPETKineticsLib.panel import qt_process, qt_ticker
@@ -230,6 +231,21 @@ def test_quitting_waits_for_a_tidy_end(tmp_path, worker, long_series):
     assert not list(tmp_path.glob(".petkinetics-*"))
     process_events()
     assert told.ends == []
+
+
+def test_a_session_begins_with_what_a_crashed_one_left_removed(tmp_path, monkeypatch):
+    from DynamicPETKineticsLib.panel.qt_services import qt_services
+
+    monkeypatch.setattr(slicer.app, "temporaryPath", str(tmp_path))
+    # As a crash leaves it: the claim is there, and nobody locks it.
+    (tmp_path / ".petkinetics-old.claim").touch()
+    (tmp_path / ".petkinetics-old" / "estimate").mkdir(parents=True)
+    services = qt_services()
+    assert list(tmp_path.iterdir()) == []
+    folder = services.temp_folders.make("estimate")
+    assert tmp_path in folder.parents
+    services.shutdown()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_adapters_are_what_the_protocols_say():

@@ -32,12 +32,12 @@ def measure(series: DynamicSeries) -> tuple[list[FrameShift], float]:
     """The shifts, and the median step's seconds."""
     steps, seconds = motion_steps(DynamicSequence(add_sequence(series, "FDG"))), []
     while True:
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             next(steps)
         except StopIteration as done:
             return done.value, float(np.median(seconds)) if seconds else 0.0
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
 
 
 def moved(series: DynamicSeries, from_frame: int, mm: tuple[float, float, float], until: int = 99) -> DynamicSeries:

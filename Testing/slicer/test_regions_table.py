@@ -186,9 +186,9 @@ def test_twenty_regions_and_three_maps_of_a_clinical_scan_take_a_second() -> Non
             else:
                 add_segment(node, ball(clinical, place, 10.0), clinical)
         region_rows(result, node, None)
-        began = time.perf_counter()
+        began = time.process_time()
         assert len(region_rows(result, node, None)) == 60
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         print(f"20 regions, 3 maps at 256x256x71, {'finer' if drawn_finer else 'same'} grid: {seconds:.2f} s")
         assert seconds < 2.0
 

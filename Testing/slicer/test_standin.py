@@ -78,6 +78,9 @@ def test_sequence_file_keeps_index_and_attributes(tmp_path: Path) -> None:
     browser.SetSelectedItemNumber(2)
     slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
     assert slicer.util.arrayFromVolume(proxy).max() == 2.5
+    assert slicer.modules.sequences.showSequenceBrowser(browser)
+    with pytest.raises(TypeError):
+        slicer.modules.sequences.showSequenceBrowser(read)
 
 
 def test_segment_becomes_the_same_mask_again(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class Application:
     def __init__(self) -> None:
         from standin.io_manager import CoreIOManager
         from standin.layout import LayoutManager
-        from standin.modules import LoadableModule, ModuleManager, register
+        from standin.modules import LoadableModule, ModuleManager, SequencesModule, register
         from standin.scene import Scene
 
         self._folder = tempfile.TemporaryDirectory(prefix="slicer-standin-")
@@ -71,7 +71,8 @@ class Application:
         self._io_manager = CoreIOManager(self._scene)
         self._module_manager = ModuleManager(sys.modules["slicer.modules"], sys.modules["slicer.moduleNames"])
         for name, logic in self._scene.logics.items():
-            register(self._module_manager, LoadableModule(name, logic))
+            kind = SequencesModule if name == "Sequences" else LoadableModule
+            register(self._module_manager, kind(name, logic))
 
     def mrmlScene(self) -> Any:
         """The one scene."""
@@ -135,6 +136,16 @@ class Application:
     def resumeRender(self) -> None:
         """Undo pauseRender."""
         self.applicationLogic().ResumeRender()
+
+    def setOverrideCursor(self, cursor: Any) -> None:
+        """Shown where a test has started Qt."""
+        if "PySide6.QtWidgets" in sys.modules:
+            sys.modules["PySide6.QtWidgets"].QApplication.setOverrideCursor(cursor)
+
+    def restoreOverrideCursor(self) -> None:
+        """Undo setOverrideCursor."""
+        if "PySide6.QtWidgets" in sys.modules:
+            sys.modules["PySide6.QtWidgets"].QApplication.restoreOverrideCursor()
 
     def processEvents(self) -> None:
         """Qt's events where a test has started Qt."""

@@ -25,6 +25,24 @@ class LoadableModule:
         """No C++ widget exists here."""
 
 
+class SequencesModule(LoadableModule):
+    """The sequences module, whose toolbar would show a browser."""
+
+    autoShowToolBar = True
+    toolBarVisible = False
+
+    @staticmethod
+    def showSequenceBrowser(browser: Any) -> bool:
+        """Nothing to see here.
+
+        Raises:
+            TypeError: not a sequence browser node.
+        """
+        if not browser.IsA("vtkMRMLSequenceBrowserNode"):
+            raise TypeError(f"not a sequence browser: {browser.GetClassName()}")
+        return True
+
+
 class FactoryManager:
     """Names of what is loaded."""
 

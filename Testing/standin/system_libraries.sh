@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The system libraries that drawing and the panel need: says nothing when all are there, installs what is
+# The system libraries, and a font, that drawing and the panel need: says nothing when all are there, installs what is
 # missing where it may (root on Debian or Ubuntu), else prints the command and fails.
 set -euo pipefail
 
@@ -25,6 +25,8 @@ missing_packages() {
     for library in "${!package_of[@]}"; do
         [[ "$known" == *"$library "* ]] || echo "${package_of[$library]}"
     done
+    # Qt draws no letters without a font.
+    [ -n "$(find "${FONTS:-/usr/share/fonts}" -name '*.ttf' -print -quit 2>/dev/null)" ] || echo fonts-dejavu-core
 }
 
 mapfile -t missing < <(missing_packages)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from DynamicPETKineticsLib.panel.measuring import Measuring
 from DynamicPETKineticsLib.panel.region_box import number
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say, set_choices
+from DynamicPETKineticsLib.process.faults import in_words, log_fault
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
+from petkinetics.maps import QUANTITIES
 
 
 class AgreementBox:
@@ -18,6 +21,8 @@ class AgreementBox:
         self.ui, self.session = ui, session
         self.comparison: Any = None
         self._nodes: dict[str, Any] = {}
+        self._measuring = Measuring(session.turns)
+        self._plot_follows = False
         for combo in (ui.mapACombo, ui.mapBCombo, ui.agreementRegionCombo):
             combo.currentIndexChanged.connect(self._on_choice)
         ui.agreementBox.toggled.connect(self._on_choice)
@@ -26,18 +31,22 @@ class AgreementBox:
 
     def update(self, results: list[Any]) -> None:
         """Offer the maps of the results, and compare the chosen two."""
-        from DynamicPETKineticsLib.results.legend import map_title
-
         entries = []
         self._nodes = {}
         for result in results:
-            for node in result.maps.values():
-                entries.append((f"{map_title(node)} · {result.name}", node.GetID()))
+            for name, node in result.maps.items():
+                symbol = QUANTITIES[name].symbol if name in QUANTITIES else name
+                entries.append((f"{symbol} · {result.name}", node.GetID()))
                 self._nodes[node.GetID()] = node
         first, second = choice(self.ui.mapACombo), choice(self.ui.mapBCombo)
+        if first not in self._nodes and self.session.result is not None:
+            shown = self.session.result.maps.get(choice(self.ui.mapCombo))
+            first = shown.GetID() if shown is not None else None
         set_choices(self.ui.mapACombo, entries, first)
-        fallback = self._same_quantity(choice(self.ui.mapACombo))
-        set_choices(self.ui.mapBCombo, entries, second if second in self._nodes else fallback)
+        first = choice(self.ui.mapACombo)
+        if second not in self._nodes or second == first:
+            second = self._same_quantity(first)
+        set_choices(self.ui.mapBCombo, entries, second)
         self._on_regions()
 
     def _same_quantity(self, node_id: Any) -> Any:
@@ -65,6 +74,7 @@ class AgreementBox:
     def _compare(self) -> None:
         """Statistics of the chosen maps and region, while the box is open."""
         ui, self.comparison = self.ui, None
+        self._measuring.cancel()
         node_a, node_b = self._nodes.get(choice(ui.mapACombo)), self._nodes.get(choice(ui.mapBCombo))
         region, reason = choice(ui.agreementRegionCombo), ""
         if len(self._nodes) < 2 or node_a is node_b:
@@ -72,15 +82,34 @@ class AgreementBox:
         elif region is None:
             reason = _("A region is needed: add a sphere or draw one.")
         elif not ui.agreementBox.collapsed:
-            from DynamicPETKineticsLib.regions.agreement import compare
+            from DynamicPETKineticsLib.regions.agreement import comparison_of
 
             try:
-                self.comparison = compare(node_a, node_b, self.session.state.regions, [region])
+                work = comparison_of(node_a, node_b, self.session.state.regions, [region])
+                self._measuring.run(work, self._on_compared, self._on_not_compared)
             except PetKineticsError as error:
                 reason = str(error)
+        self._show(reason)
+
+    def _on_compared(self, comparison: Any) -> None:
+        self.comparison = comparison
+        self._show("")
+        if self._plot_follows:
+            self._plot()
+
+    def _on_not_compared(self, error: Exception) -> None:
+        if not isinstance(error, PetKineticsError):
+            log_fault("Maps were not compared", error)
+        self._plot_follows = False
+        self._show(in_words(error)[0])
+
+    def _show(self, reason: str) -> None:
+        """:param reason: why there is nothing to compare; "" where there is."""
+        ui = self.ui
         allow(ui.agreementPlotButton, reason, _("Show the Bland–Altman plot: difference over mean of the two maps."))
         say(ui.agreementNoteLabel, reason)
-        self._fill()
+        if not self._measuring.running:
+            self._fill()
 
     def _fill(self) -> None:
         rows = []
@@ -89,20 +118,34 @@ class AgreementBox:
             unit = self.comparison.unit
             rows = [
                 [_("Voxels"), f"{row['n']}"],
-                [_("Independent voxels (about)"), number(row["n_effective"])],
+                [_("Independent voxels (about)"), f"{row['n_effective']:.0f}"],
                 [_("Bias ({unit})").format(unit=unit), number(row["bias"])],
                 [_("95 % interval of the bias"), f"{number(row['bias_ci_lower'])} … {number(row['bias_ci_upper'])}"],
                 [_("SD of the differences"), number(row["sd"])],
                 [_("95 % limits of agreement"), f"{number(row['loa_lower'])} … {number(row['loa_upper'])}"],
                 [_("Proportional bias: slope (p)"), f"{number(row['slope'])} ({row['slope_p']:.2g})"],
             ]
+        self.ui.agreementTable.visible = bool(rows)
         fill_table(self.ui.agreementTable, [_("Bland–Altman"), _("Value")], rows)
 
     def _on_plot(self, _checked: bool = False) -> None:
+        if self.comparison is not None:
+            self._plot()
+        else:
+            self._plot_follows = True
+            self._compare()
+
+    def _plot(self) -> None:
         from DynamicPETKineticsLib.regions.agreement import agreement_plot
         from DynamicPETKineticsLib.regions.plot_nodes import show_plot
 
-        self._compare()
-        if self.comparison is not None:
-            show_plot(agreement_plot(self.comparison))
-            self.session.map_changed.emit()
+        self._plot_follows = False
+        show_plot(agreement_plot(self.comparison))
+        self.session.map_changed.emit()
+
+    def close(self) -> None:
+        """The scene closes: let go of its nodes."""
+        self._measuring.cancel()
+        self._plot_follows = False
+        self.comparison = None
+        self._nodes = {}

@@ -16,6 +16,7 @@ from DynamicPETKineticsLib.translation import _
 
 if TYPE_CHECKING:
     from DynamicPETKineticsLib.regions.blood_curve import BloodMeasurement
+    from petkinetics.curves import InputFunction, TimeActivityCurve
 
 _HEIGHT = 150
 #: Okabe and Ito's vermilion: legible on light and dark grounds, and to colour-blind eyes
@@ -34,24 +35,22 @@ def draw_blood_curve(label: Any, measurement: BloodMeasurement | None) -> None:
     try:
         painter.setRenderHint(qt.QPainter.Antialiasing, True)
         ink = palette.color(qt.QPalette.Text)
-        if measurement is None:
+        if measurement is None or measurement.function is None:
             faint = qt.QColor(ink)
             faint.setAlpha(130)
             painter.setPen(faint)
             rectangle = qt.QRect(0, 0, width, _HEIGHT)
             painter.drawText(rectangle, int(qt.Qt.AlignCenter), _("The blood curve appears here"))
         else:
-            _draw(painter, width, ink, measurement)
+            _draw(painter, width, ink, measurement.function, measurement.frames)
     finally:
         painter.end()
     label.setPixmap(picture)
 
 
-def _draw(painter: Any, width: int, ink: Any, measurement: BloodMeasurement) -> None:
-    time = np.asarray(measurement.function.time_s) / 60.0
-    blood = np.asarray(measurement.function.whole_blood_kbq_per_ml)
+def _draw(painter: Any, width: int, ink: Any, curve: InputFunction, frames: TimeActivityCurve | None) -> None:
+    time, blood = curve.time_s / 60.0, curve.whole_blood_kbq_per_ml
     last, highest = float(time[-1]), float(max(blood.max(), 1e-6))
-    frames = measurement.frames
     if frames is not None:
         highest = max(highest, float(np.max(frames.mean_kbq_per_ml)))
     x_step, y_step = nice_step(last, 6), nice_step(highest, 3)
@@ -77,15 +76,15 @@ def _draw(painter: Any, width: int, ink: Any, measurement: BloodMeasurement) -> 
         painter.drawText(box, int(qt.Qt.AlignCenter), f"{value:g}")
     painter.drawText(qt.QRect(_LEFT, _HEIGHT - 15, width - _LEFT - _RIGHT, 15), int(qt.Qt.AlignCenter), "min")
     painter.drawText(4, 11, "kBq/mL")
-    curve = qt.QColor(*_COLOUR)
-    pen = qt.QPen(curve)
+    colour = qt.QColor(*_COLOUR)
+    pen = qt.QPen(colour)
     pen.setWidth(2)
     painter.setPen(pen)
     places = [(x_of(float(t)), y_of(float(v))) for t, v in zip(time, blood, strict=True) if t >= 0]
     for (x0, y0), (x1, y1) in pairwise(places):
         painter.drawLine(x0, y0, x1, y1)
     if frames is not None:
-        painter.setBrush(qt.QBrush(curve))
+        painter.setBrush(qt.QBrush(colour))
         for t, v in zip(frames.timing.mid_s / 60.0, frames.mean_kbq_per_ml, strict=True):
             painter.drawEllipse(x_of(float(t)) - 3, y_of(max(float(v), 0.0)) - 3, 6, 6)
 

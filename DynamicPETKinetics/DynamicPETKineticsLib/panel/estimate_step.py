@@ -7,6 +7,7 @@ from typing import Any
 
 from DynamicPETKineticsLib.panel.input_step import FROM_FILE
 from DynamicPETKineticsLib.panel.motion_watch import MotionWatch
+from DynamicPETKineticsLib.panel.package_offers import TorchOffer
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, minutes, say, set_choices, silently
 from DynamicPETKineticsLib.translation import _
@@ -22,6 +23,9 @@ class EstimateStep:
         self.ui, self.session = ui, session
         self._run: Any = None
         self._motion = MotionWatch(ui.motionLabel, session)
+        options = (ui.tStarSpin, ui.tStarAutoCheckBox, ui.lumpedSpin)
+        self._tips = {option.objectName: str(option.toolTip) for option in options}
+        self._torch = TorchOffer(ui, self.update)
         ui.methodCombo.currentIndexChanged.connect(self._on_method)
         for spin in (ui.tStarSpin, ui.untilSpin, ui.glucoseSpin, ui.lumpedSpin):
             spin.valueChanged.connect(self._on_option)
@@ -59,6 +63,8 @@ class EstimateStep:
         if state is not None:
             self._show_options(state, method)
         reason = self._missing()
+        if self._torch.update(method):
+            reason = reason or _("This method needs PyTorch: install it, or choose another method.")
         if self.running:
             ui.runButton.text = _("Cancel")
             allow(ui.runButton, "", _("Stop the estimate; nothing half-done is left behind."))
@@ -81,10 +87,15 @@ class EstimateStep:
             ui.deviceCombo.setCurrentIndex(DEVICES.index(state.device))
             ui.glucoseSpin.value = state.glucose
             ui.lumpedSpin.value = state.lumpedConstant
-        ui.tStarSpin.enabled = method.uses_t_star and not state.tStarAuto
-        ui.tStarAutoCheckBox.enabled = method.uses_t_star
-        ui.deviceCombo.enabled = method.learned
-        ui.lumpedSpin.enabled = state.glucose > 0
+        no_t_star = "" if method.uses_t_star else _("This method fits the whole scan: it has no t*.")
+        chosen = _("The start is chosen from the curves.") if state.tStarAuto else ""
+        self._allow(ui.tStarSpin, no_t_star or chosen)
+        self._allow(ui.tStarAutoCheckBox, no_t_star)
+        self._allow(ui.lumpedSpin, "" if state.glucose > 0 else _("Only used when the glucose is given."))
+        ui.deviceBox.visible = method.learned
+
+    def _allow(self, option: Any, reason: str) -> None:
+        allow(option, reason, self._tips[option.objectName])
 
     def _missing(self) -> str:
         """Why nothing can be estimated yet; "" when it can."""
@@ -95,7 +106,7 @@ class EstimateStep:
             return _("Fill in what step 1 asks for first.")
         if blood is None:
             return _("There is no blood curve yet: find or draw the aorta in step 2.")
-        if blood.function is None:
+        if blood.verdict.level == "bad":
             return _("The region of step 2 gives no input function: {why}").format(why=blood.verdict.sentence)
         return ""
 
@@ -136,7 +147,7 @@ class EstimateStep:
         say(self.ui.runStatusLabel, "")
         self.ui.progressBar.show()
         self._on_progress(0.0, _("Starting"), None)
-        run.start(self.session.sequence, self._choices())
+        run.start(self.session.the_sequence, self._choices())
         self.update()
 
     def _choices(self) -> Any:
@@ -154,8 +165,8 @@ class EstimateStep:
         return EstimateChoices(
             method=state.method,
             input=blood,
-            t_star="auto" if state.tStarAuto else state.tStar or None,
-            until_min=state.until or None,
+            t_star="auto" if state.tStarAuto else self.ui.tStarSpin.value or None,
+            until_min=self.ui.untilSpin.value or None,
             mask=state.mask,
             device=state.device,
             plasma_ratio=state.plasmaRatio if state.plasmaKind == "ratio" else None,
@@ -202,6 +213,7 @@ class EstimateStep:
     def close(self) -> None:
         """The scene closes or Slicer quits: stop what runs."""
         self._motion.close()
+        say(self.ui.runStatusLabel, "")
         if self.running:
             self._run.cancel()
 

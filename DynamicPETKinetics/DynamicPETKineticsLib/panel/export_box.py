@@ -7,6 +7,7 @@ from typing import Any
 
 from DynamicPETKineticsLib.panel.agreement_box import AgreementBox
 from DynamicPETKineticsLib.panel.dialogs import ask_folder, ask_new_file
+from DynamicPETKineticsLib.panel.package_offers import FiguresOffer
 from DynamicPETKineticsLib.panel.region_box import RegionBox
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, say
@@ -29,9 +30,11 @@ class ExportBox:
         ui.locateButton.clicked.connect(self._on_locate)
         ui.csvButton.clicked.connect(self._on_tables)
         ui.reportButton.clicked.connect(self._on_report)
+        self._figures = FiguresOffer(ui)
         ui.exportProgressBar.hide()
         say(ui.exportStatusLabel, "")
         ui.locateButton.hide()
+        session.measured.connect(self.update)
 
     @property
     def running(self) -> bool:
@@ -42,13 +45,17 @@ class ExportBox:
         """Enable what can be done, and say what is missing for the rest."""
         ui, result = self.ui, self.session.result
         no_result = "" if result is not None else _("There is no result yet: run an estimate in step 3.")
-        ui.exportButton.text = _("Cancel") if self.running else _("Export")
+        ui.exportButton.text = _("Cancel") if self.running else _("Export DICOM")
         allow(ui.exportButton, no_result, _("Write the maps of the result as DICOM, in the patient's study."))
-        allow(
-            ui.reportButton, no_result, _("Save a report with maps, curves, tables and all settings as one HTML file.")
-        )
+        busy = _("Wait until what runs here is done, or cancel it.") if self.running else ""
+        tip = _("Save a report with maps, curves, tables and all settings as one HTML file.")
+        allow(ui.reportButton, no_result or busy, tip)
         no_rows = "" if self.regions.rows else _("There is no region table yet: add a region.")
-        allow(ui.csvButton, no_result or no_rows, _("Save region table, curves and Bland–Altman statistics as CSV."))
+        allow(
+            ui.csvButton,
+            no_result or busy or no_rows,
+            _("Save region table, curves and Bland–Altman statistics as CSV."),
+        )
 
     # ---------------------------------------------------------------------------------------- DICOM
 
@@ -56,7 +63,7 @@ class ExportBox:
         """Folder of the series' DICOM files; where it is not known, the reason is shown."""
         from DynamicPETKineticsLib.results.export_maps import source_folder
 
-        result = self.session.result
+        result = self.session.the_result
         try:
             folder = self._located.get(result.id) or source_folder(result, self.session.sequence)
         except PetKineticsError as error:
@@ -83,7 +90,7 @@ class ExportBox:
         run = ExportRun(self.session.services)
         self._start(run, _("Exporting"))
         formats = FORMATS[self.ui.exportFormatCombo.currentIndex]
-        run.start(self.session.result, to=to, formats=formats, series_dir=source)
+        run.start(self.session.the_result, to=to, formats=formats, series_dir=source)
         self.update()
 
     def _on_locate(self, _checked: bool = False) -> None:
@@ -93,13 +100,13 @@ class ExportBox:
         from DynamicPETKineticsLib.results.export_maps import require_series
 
         try:
-            require_series(self.session.result, folder)
+            require_series(self.session.the_result, folder, self.session.sequence)
         except PetKineticsError as error:
             say(self.ui.exportStatusLabel, f"⚠ {error}")
             return
-        self._located[self.session.result.id] = folder
+        self._located[self.session.the_result.id] = folder
         self.ui.locateButton.hide()
-        say(self.ui.exportStatusLabel, _("The series was found. Press Export."))
+        say(self.ui.exportStatusLabel, _("The series was found. Press Export DICOM."))
 
     # -------------------------------------------------------------------------------- tables, report
 
@@ -112,7 +119,7 @@ class ExportBox:
         try:
             written = write_csv_tables(
                 folder,
-                self.session.result,
+                self.session.the_result,
                 rows=self.regions.rows,
                 comparison=self.agreement.comparison,
                 sequence=self.session.sequence,
@@ -133,7 +140,7 @@ class ExportBox:
         run = ReportRun(self.session.services)
         self._start(run, _("Writing the report"))
         run.start(
-            self.session.result,
+            self.session.the_result,
             to=path,
             segmentation=self.session.state.regions,
             sequence=self.session.sequence,

@@ -32,6 +32,11 @@ class InputStep:
         self._search: Any = None
         self._observed: tuple[Any, list[int]] | None = None
         self._waiting = False
+        # Timers of a widget end with it.
+        self._fit_timer, self._draw_timer = qt.QTimer(ui.curveView), qt.QTimer(ui.curveView)
+        for timer, slot in ((self._fit_timer, self._fit), (self._draw_timer, self.draw)):
+            timer.setSingleShot(True)
+            timer.timeout.connect(slot)
         ui.inputSourceCombo.currentIndexChanged.connect(self._on_source)
         ui.findAortaButton.clicked.connect(self._on_find)
         ui.editAortaButton.toggled.connect(self._on_edit)
@@ -55,6 +60,7 @@ class InputStep:
             self._search.cancel()
         if self.session.sequence is None:
             self.editor.close()
+            say(self.ui.aortaStatusLabel, "")
         self._observe()
         self.measure()
 
@@ -75,7 +81,7 @@ class InputStep:
         ui.curveFileBox.visible = source == FROM_FILE
         if state and state.inputFile:
             ui.curveFileLabel.text = Path(state.inputFile).name
-        self._draw()
+        self.draw()
         verdict = blood.verdict if blood is not None else None
         say(ui.verdictLabel, f"{_MARKS[verdict.level]} {verdict.sentence}" if verdict else "")
         self._update_buttons()
@@ -104,11 +110,16 @@ class InputStep:
         allow(ui.saveCurveButton, reason, _("Save the blood curve as TSV (s, kBq/mL)."))
 
     def _on_step_toggled(self, _collapsed: bool = False) -> None:
-        qt.QTimer.singleShot(0, self._draw)
+        self._draw_timer.start(0)
 
-    def _draw(self) -> None:
-        blood = self.session.blood
-        draw_blood_curve(self.ui.curveView, blood if blood is not None and blood.function is not None else None)
+    def _fit(self) -> None:
+        """The editor was opened or closed, and the layout knows how wide it is: so is the panel, and the curve."""
+        self.editor.fit_panel()
+        self._draw_timer.start(100)
+
+    def draw(self) -> None:
+        """Draw the curve in the width and the colours that the panel has now."""
+        draw_blood_curve(self.ui.curveView, self.session.blood)
 
     # ---------------------------------------------------------------------------------- measuring
 
@@ -149,8 +160,9 @@ class InputStep:
                 node.GetSegmentation().RemoveObserver(tag)
             self._observed = None
         if segmentation is not None:
-            watched = segmentation.GetSegmentation()
-            events = (slicer.vtkSegmentation.SourceRepresentationModified, slicer.vtkSegmentation.SegmentRemoved)
+            watched, kinds = segmentation.GetSegmentation(), slicer.vtkSegmentation
+            # Undo and redo tell of modified segments only.
+            events = (kinds.SourceRepresentationModified, kinds.SegmentModified, kinds.SegmentRemoved)
             tags = [watched.AddObserver(event, self._on_stroke) for event in events]
             self._observed = (segmentation, tags)
 
@@ -164,6 +176,15 @@ class InputStep:
         self._waiting = False
         state = self.session.state
         if state is not None and state.inputSource == FROM_AORTA:
+            self.measure()
+
+    def after_removal(self) -> None:
+        """Nodes were deleted: was the segmentation among them?"""
+        state = self.session.state
+        if state.inputSegment and state.inputSegmentation is None:
+            state.inputSegment = ""
+            self.editor.close()
+            self._observe()
             self.measure()
 
     def take_segment(self, segmentation: Any, segment_id: str) -> None:
@@ -188,7 +209,7 @@ class InputStep:
         search.failed.connect(self._on_not_found)
         search.cancelled.connect(self._on_search_stopped)
         self._on_search_progress(0.0, _("Looking for the aorta"), None)
-        search.start(self.session.sequence)
+        search.start(self.session.the_sequence, self.session.state.until or None)
         self._update_buttons()
 
     def _on_search_progress(self, fraction: float, message: str, _remaining_s: float | None) -> None:
@@ -197,7 +218,7 @@ class InputStep:
     def _on_found(self, mask: Any, geometry: Any, sentence: str) -> None:
         from DynamicPETKineticsLib.regions.aorta_segment import add_aorta, input_segmentation
 
-        segmentation = input_segmentation(self.session.sequence)
+        segmentation = input_segmentation(self.session.the_sequence)
         self.take_segment(segmentation, add_aorta(segmentation, mask, geometry))
         say(self.ui.aortaStatusLabel, sentence)
         self._on_jump()
@@ -219,6 +240,7 @@ class InputStep:
             self.take_segment(segmentation, segment_id)
         else:
             self.editor.close()
+        self._fit_timer.start(0)
 
     def _on_done(self, _checked: bool = False) -> None:
         self.ui.editAortaButton.checked = False
@@ -262,7 +284,7 @@ class InputStep:
         from DynamicPETKineticsLib.regions.blood_curve import save_curve
 
         path = ask_new_file(_("Save the blood curve"), "input_function.tsv", _("Table") + " (*.tsv)")
-        if path is None:
+        if path is None or self.session.blood is None:
             return
         try:
             save_curve(self.session.blood, path)

@@ -16,6 +16,8 @@ class MapBox:
 
     def __init__(self, ui: Any, session: Session) -> None:
         self.ui, self.session = ui, session
+        looks = (ui.lowSpin, ui.highSpin, ui.thresholdSpin, ui.opacitySlider, ui.legendCheckBox, ui.colourCombo)
+        self._looks = [(widget, str(widget.toolTip)) for widget in looks]
         ui.mapCombo.currentIndexChanged.connect(self._on_map)
         ui.colourCombo.currentIndexChanged.connect(self._on_colour)
         ui.lowSpin.valueChanged.connect(self._on_look)
@@ -43,8 +45,8 @@ class MapBox:
         node = self.node
         set_choices(ui.colourCombo, [(title, title) for title in COLOURS], colour_of(node) if node else None)
         reason = "" if node is not None else _("There is no result yet: run an estimate in step 3.")
-        for widget in (ui.lowSpin, ui.highSpin, ui.thresholdSpin, ui.opacitySlider, ui.legendCheckBox, ui.colourCombo):
-            widget.enabled = not reason
+        for widget, tip in self._looks:
+            allow(widget, reason, tip)
         allow(ui.autoRangeButton, reason, _("Fit the colours to the map (its percentiles)."))
         say(ui.mapNoteLabel, reason or self._note())
         if node is not None:
@@ -54,7 +56,7 @@ class MapBox:
         """What a reader of the map must know."""
         from DynamicPETKineticsLib.runs.methods import METHODS
 
-        result = self.session.result
+        result = self.session.the_result
         parts = []
         if result.ki_label != "Ki":
             parts.append(_("The input function is whole blood: {label}.").format(label=result.ki_label))
@@ -72,7 +74,7 @@ class MapBox:
         low, high = window_of(node)
         threshold = threshold_of(node)
         span = max(high - low, 1e-9)
-        decimals = int(np.clip(2 - np.floor(np.log10(span)), 0, 6))
+        decimals = int(np.clip(2 - np.ceil(np.log10(span)), 0, 6))
         with silently(ui.lowSpin, ui.highSpin, ui.thresholdSpin):
             for spin in (ui.lowSpin, ui.highSpin, ui.thresholdSpin):
                 spin.decimals = decimals

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 
 from DynamicPETKineticsLib.panel.session import Session
 from petkinetics.errors import InputError
+
+if TYPE_CHECKING:
+    from DynamicPETKineticsLib.scene.sequence_questions import Missing
 
 
 class MissingForm:
@@ -38,22 +41,24 @@ class MissingForm:
             line.objectName = "missing_" + missing.key
             line.placeholderText = missing.example
             line.toolTip = missing.question
-            line.editingFinished.connect(self._taker(missing.key, line))
-            self.box.layout().addRow(label, line)
+            line.editingFinished.connect(self._taker(missing, label, line))
+            # Below each other: side by side questions and answers would need more than 400 pixels.
+            self.box.layout().addRow(label)
+            self.box.layout().addRow(line)
             self._rows.append((label, line))
 
-    def _taker(self, key: str, line: Any) -> Any:
+    def _taker(self, missing: Missing, label: Any, line: Any) -> Any:
         def take() -> None:
             typed = line.text.strip()
             if not typed or self.session.sequence is None:
                 return
             try:
-                self.session.sequence.set_value(key, typed)
+                self.session.sequence.set_value(missing.key, typed)
             except InputError as error:
-                line.toolTip = str(error)
+                label.text = f"{missing.question}\n⚠ {error}"
                 line.text = ""
-                line.placeholderText = error.message
                 return
+            label.text = missing.question
             # The form is rebuilt: not from inside the line's own signal.
             qt.QTimer.singleShot(0, self.session.series_changed.emit)
 

@@ -32,7 +32,7 @@ class MotionWatch:
         from DynamicPETKineticsLib.scene.motion import motion_steps
 
         self._steps = Steps(self.session.services.ticker())
-        self._steps.run(motion_steps(sequence), self._on_measured, self._on_failed, lambda _fraction: None)
+        self._steps.run(motion_steps(self.session.the_sequence), self._on_measured, self._on_failed)
 
     def _on_measured(self, shifts: Any) -> None:
         from DynamicPETKineticsLib.scene.motion import sentence

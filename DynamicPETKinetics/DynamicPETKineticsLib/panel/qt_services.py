@@ -1,4 +1,4 @@
-"""Services on Qt, for Slicer and for the stand-in."""
+"""Qt's ticks and processes, and Slicer's folder for temporary files, as the services of runs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from DynamicPETKineticsLib.process.temp_folders import TempFolders
 from DynamicPETKineticsLib.runs.services import Services
 
 
+def temp_folders() -> TempFolders:
+    """Folders below the application's temporary folder."""
+    return TempFolders(lambda: Path(slicer.app.temporaryPath))
+
+
 def qt_services() -> Services:
-    """New services of this session; what a session that crashed left in the temporary folder is removed."""
-    temp_folders = TempFolders(lambda: Path(slicer.app.temporaryPath))
-    temp_folders.remove_stale()
-    return Services(QtTicker, QtProcess, temp_folders)
+    """New services; what a session that crashed has left in the temporary folder is removed."""
+    folders = temp_folders()
+    folders.remove_stale()
+    return Services(QtTicker, QtProcess, folders)

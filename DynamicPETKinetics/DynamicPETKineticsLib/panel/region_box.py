@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 
 import slicer
 from DynamicPETKineticsLib.panel.map_box import MapBox
+from DynamicPETKineticsLib.panel.measuring import Measuring
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say
+from DynamicPETKineticsLib.process.faults import in_words, log_fault
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
+from petkinetics.maps import QUANTITIES
 
-#: columns of ``roi.tsv`` that the panel shows; the table node has them all
+if TYPE_CHECKING:
+    from DynamicPETKineticsLib.results.result_nodes import ResultNodes
+
+#: the table that is kept with a result
+ROI_TABLE = "roi.tsv"
+#: its columns that the panel shows
 SHOWN = ("mean", "se", "sd", "peak", "volume_ml")
 
 
@@ -26,36 +34,68 @@ class RegionBox:
         self.rows: list[dict[str, Any]] = []
         self._observed: tuple[Any, list[int]] | None = None
         self._waiting = False
+        self._measuring = Measuring(session.turns)
         ui.sphereButton.clicked.connect(self._on_sphere)
         ui.segmentEditorButton.clicked.connect(self._on_segment_editor)
         ui.regionCurvesButton.clicked.connect(self._on_curves)
         ui.backButton.clicked.connect(self._on_back)
-        session.map_changed.connect(self._fill)
+        session.map_changed.connect(self._on_map_changed)
 
     def update(self) -> None:
-        """Measure anew and show."""
-        from DynamicPETKineticsLib.regions.region_table import region_rows
+        """Measure anew; the table follows when the numbers are there."""
+        from DynamicPETKineticsLib.regions.region_table import measurement
 
         self._observe()
+        self._measuring.cancel()
         state, result, sequence = self.session.state, self.session.result, self.session.sequence
         segmentation = state.regions if state else None
-        self.rows, notes = [], []
-        if result is not None and segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments():
-            try:
-                self.rows = region_rows(result, segmentation, result.sequence or sequence, warn=notes.append)
-            except PetKineticsError as error:
-                notes.append(f"⚠ {error}")
+        self.rows = []
+        notes: list[str] = []
+        try:
+            if result is not None and segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments():
+                work = measurement(result, segmentation, result.sequence or sequence, warn=notes.append)
+                self._measuring.run(
+                    work,
+                    lambda rows: self._on_measured(result, rows, notes),
+                    lambda error: self._on_not_measured(error, notes),
+                )
+        except PetKineticsError as error:
+            notes.append(f"⚠ {error}")
+        if not self._measuring.running:
+            self._show_rows(notes)
+        self._update_buttons()
+
+    def _on_measured(self, result: ResultNodes, rows: list[dict[str, Any]], notes: list[str]) -> None:
+        from DynamicPETKineticsLib.regions.region_table import fill_table as fill_node
+
+        self.rows = rows
+        # Saved with the scene: a region's standard error cannot be had again without the series.
+        result.keep_table(ROI_TABLE, lambda node: fill_node(rows, node))
+        self._show_rows(notes)
+
+    def _on_not_measured(self, error: Exception, notes: list[str]) -> None:
+        if not isinstance(error, PetKineticsError):
+            log_fault("Regions were not measured", error)
+        self._show_rows([*notes, f"⚠ {in_words(error)[0]}"])
+
+    def _show_rows(self, notes: list[str]) -> None:
         say(self.ui.regionNoteLabel, "\n".join(notes))
+        self._fill()
+        self.session.measured.emit()
+
+    def _on_map_changed(self) -> None:
+        """Another map is shown, or a plot."""
         self._fill()
         self._update_buttons()
 
     def _fill(self) -> None:
         """The rows of the shown map."""
         shown = [row for row in self.rows if row["map"] == choice(self.ui.mapCombo)]
-        unit = str(shown[0]["unit"]) if shown else ""
-        mean = _("Mean ({unit})").format(unit=unit) if unit else _("Mean")
-        header = [_("Region"), mean, _("± SE"), _("SD"), _("Peak"), _("mL")]
-        cells = [[str(row["roi"]), *(number(row.get(column)) for column in SHOWN)] for row in shown]
+        first = _("Region")
+        if shown and shown[0]["unit"]:
+            first = f"{QUANTITIES[str(shown[0]['map'])].symbol} ({shown[0]['unit']})"
+        header = [first, _("Mean"), _("± SE"), _("SD"), _("Peak"), _("mL")]
+        cells = [[str(row["roi"]), *(_cell(row, column) for column in SHOWN)] for row in shown]
         fill_table(self.ui.regionTable, header, cells)
 
     def _update_buttons(self) -> None:
@@ -79,7 +119,7 @@ class RegionBox:
         if state.regions is None:
             from DynamicPETKineticsLib.regions.sphere import regions_segmentation
 
-            state.regions = regions_segmentation(self.session.sequence or self.session.result.sequence)
+            state.regions = regions_segmentation(self.session.sequence or self.session.the_result.sequence)
         return state.regions
 
     def _on_sphere(self, _checked: bool = False) -> None:
@@ -98,12 +138,16 @@ class RegionBox:
         from DynamicPETKineticsLib.regions.plot_nodes import show_plot
         from DynamicPETKineticsLib.regions.region_curves import region_tacs, tac_plot
 
+        notes: list[str] = []
         try:
-            tacs = region_tacs(self.session.sequence, self.session.state.regions, self.session.result)
+            tacs = region_tacs(
+                self.session.the_sequence, self.session.state.regions, self.session.result, warn=notes.append
+            )
         except PetKineticsError as error:
             say(self.ui.regionNoteLabel, f"⚠ {error}")
             return
         show_plot(tac_plot(tacs))
+        say(self.ui.regionNoteLabel, "\n".join(notes))
         self._update_buttons()
 
     def _on_back(self, _checked: bool = False) -> None:
@@ -153,11 +197,17 @@ class RegionBox:
             for tag in tags:
                 node.GetSegmentation().RemoveObserver(tag)
             self._observed = None
+        self._measuring.cancel()
         self.rows = []
 
 
 def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _cell(row: dict[str, Any], column: str) -> str:
+    value = row.get(column)
+    return f"{value:.2f}" if column == "volume_ml" and not _missing(value) else number(value)
 
 
 def number(value: Any) -> str:

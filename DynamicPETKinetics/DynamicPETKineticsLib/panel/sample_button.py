@@ -15,6 +15,7 @@ class SampleButton:
     def __init__(self, ui: Any, session: Session) -> None:
         self.ui, self.session = ui, session
         self._run: Any = None
+        self._invitation = str(ui.noSeriesLabel.text)
         ui.sampleButton.clicked.connect(self._on_clicked)
 
     def _on_clicked(self, _checked: bool = False) -> None:
@@ -40,7 +41,8 @@ class SampleButton:
         say(self.ui.noSeriesLabel, sentence)
 
     def _on_finished(self, sequence_node: Any) -> None:
-        self._end("")
+        # Hidden with its box until the scene is empty again.
+        self._end(self._invitation)
         if self.session.state is not None:
             self.session.state.sequence = sequence_node
 

@@ -25,6 +25,7 @@ class SeriesStep:
         self.ui, self.session = ui, session
         self._frames = FrameTable(ui.frameTable, ui.frameTableNote, session)
         self._missing = MissingForm(ui.missingBox, session)
+        self._suv_tip = str(ui.windowSuvCheckBox.toolTip)
         ui.openDicomButton.clicked.connect(self._on_open_dicom)
         ui.earlyButton.clicked.connect(self._on_early)
         ui.lateButton.clicked.connect(self._on_late)
@@ -34,15 +35,18 @@ class SeriesStep:
         ui.otherWindowBox.hide()
         session.series_changed.connect(self.update)
 
-    def show(self) -> None:
-        """Lay the series into the slice views: once, when it was chosen."""
+    def show(self, propose: bool = False) -> None:
+        """Lay the series into the slice views.
+
+        :param propose: choose the anatomy, too, where none is chosen: once, when the series was.
+        """
         sequence, state = self.session.sequence, self.session.state
         if sequence is None or state is None:
             return
         from DynamicPETKineticsLib.scene.anatomy import ct_of_same_patient_space
         from DynamicPETKineticsLib.scene.series_display import show_series
 
-        if state.anatomy is None:
+        if propose and state.anatomy is None:
             state.anatomy = ct_of_same_patient_space(sequence)
         try:
             show_series(sequence, state.anatomy)
@@ -92,7 +96,9 @@ class SeriesStep:
         joinable = self._joinable()
         ui.joinButton.visible = bool(joinable)
         wanting = {missing.key for missing in sequence.wanting} if sequence else set()
-        ui.windowSuvCheckBox.enabled = not wanting & {"weight_kg", "injected_activity_mbq"}
+        needed = wanting & {"weight_kg", "injected_activity_mbq"}
+        no_suv = _("SUV needs the injected activity and the patient's weight.") if needed else ""
+        allow(ui.windowSuvCheckBox, no_suv, self._suv_tip)
 
     def _tips(self) -> dict[str, str]:
         return {
@@ -115,12 +121,12 @@ class SeriesStep:
     def _on_early(self, _checked: bool = False) -> None:
         from DynamicPETKineticsLib.scene.window_average import early_window
 
-        self._show_average(*early_window(self.session.sequence.timing))
+        self._show_average(*early_window(self.session.the_timing))
 
     def _on_late(self, _checked: bool = False) -> None:
         from DynamicPETKineticsLib.scene.window_average import late_window
 
-        self._show_average(*late_window(self.session.sequence.timing))
+        self._show_average(*late_window(self.session.the_timing))
 
     def _on_other_toggled(self, checked: bool = False) -> None:
         self.ui.otherWindowBox.visible = checked
@@ -134,17 +140,18 @@ class SeriesStep:
         from DynamicPETKineticsLib.scene.window_average import average
 
         try:
-            volume = average(self.session.sequence, from_min, to_min, kind)
+            volume = average(self.session.the_sequence, from_min, to_min, kind)
         except PetKineticsError as error:
             say(self.ui.seriesWarningLabel, f"⚠ {error}")
             return
+        say(self.ui.seriesWarningLabel, self._warning())
         show_average(volume, self.session.state.anatomy)
 
     def _on_join(self, _checked: bool = False) -> None:
         from DynamicPETKineticsLib.scene.join_sequences import join
 
         try:
-            joined = join([self.session.sequence.node, *self._joinable()])
+            joined = join([self.session.the_sequence.node, *self._joinable()])
         except PetKineticsError as error:
             say(self.ui.seriesWarningLabel, f"⚠ {error}")
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from DynamicPETKineticsLib.panel.measuring import Turns
 from DynamicPETKineticsLib.process.signal import Signal
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from DynamicPETKineticsLib.results.result_nodes import ResultNodes
     from DynamicPETKineticsLib.runs.services import Services
     from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
+    from petkinetics.frames import FrameTiming
 
 
 class Session:
@@ -18,13 +20,15 @@ class Session:
 
     Signals: ``series_changed()`` when another series was chosen or its times or values were edited,
     ``blood_changed()`` when the blood curve was measured anew, ``results_changed()`` when a result came or
-    went, ``map_changed()`` when another map of it is shown, ``regions_changed()`` after a stroke in the regions.
+    went, ``map_changed()`` when another map of it is shown, ``regions_changed()`` after a stroke in the regions,
+    ``measured()`` when the region table is there.
 
     :param services: what runs need: ticks, processes, temporary folders.
     """
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self.turns = Turns(services.ticker)
         #: the parameter node's wrapper; None while the scene is closing
         self.state: Any = None
         self.sequence: DynamicSequence | None = None
@@ -35,6 +39,38 @@ class Session:
         self.results_changed = Signal()
         self.map_changed = Signal()
         self.regions_changed = Signal()
+        self.measured = Signal()
+
+    @property
+    def the_sequence(self) -> DynamicSequence:
+        """The chosen series, for what can only be clicked when there is one.
+
+        :raises RuntimeError: there is none.
+        """
+        if self.sequence is None:
+            raise RuntimeError("no series is chosen")
+        return self.sequence
+
+    @property
+    def the_timing(self) -> FrameTiming:
+        """Its frame times, likewise.
+
+        :raises RuntimeError: there is no series, or its times are not known.
+        """
+        timing = self.the_sequence.timing
+        if timing is None:
+            raise RuntimeError("the frame times are not known")
+        return timing
+
+    @property
+    def the_result(self) -> ResultNodes:
+        """The chosen result, likewise.
+
+        :raises RuntimeError: there is none.
+        """
+        if self.result is None:
+            raise RuntimeError("no result is chosen")
+        return self.result
 
     def choose_sequence(self, node: Any) -> None:
         """Take another sequence node (or None) for the series."""

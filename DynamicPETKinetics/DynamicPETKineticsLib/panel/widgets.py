@@ -8,6 +8,8 @@ from typing import Any
 
 import qt
 
+_ROW_HEIGHT = 22
+
 
 def say(label: Any, sentence: str) -> None:
     """Show a sentence in a label, or hide the label when there is none."""
@@ -61,6 +63,7 @@ def fill_table(table: Any, header: Sequence[str], rows: Sequence[Sequence[str]],
         table.setColumnCount(len(header))
         table.setHorizontalHeaderLabels(list(header))
         table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         for i, row in enumerate(rows):
             for j, text in enumerate(row):
                 item = qt.QTableWidgetItem(text)

@@ -10,9 +10,11 @@ from DynamicPETKineticsLib.process.ticker import Ticker
 
 Result = TypeVar("Result")
 
-#: a tick takes further steps until so much time has gone: cheap steps need not wait for a tick each, and one
-#: step of the allowed 30 ms that begins just before still ends well within the 100 ms that nobody notices
+#: a tick takes further steps while they are expected to end within this: cheap steps need not wait for a tick each,
+#: and dear ones get a tick of their own
 TIME_BOX_S = 0.025
+#: how fast a dear step is forgotten, a step
+_FORGET = 0.9
 
 
 class Steps:
@@ -34,6 +36,7 @@ class Steps:
         self._failed: Callable[[Exception], None] = _ignore
         self._progressed: Callable[[float], None] = _ignore
         self._inside = False
+        self._dearest_s = 0.0
 
     @property
     def running(self) -> bool:
@@ -51,13 +54,14 @@ class Steps:
 
         :param done: called with what the generator returned.
         :param failed: called with what it raised.
-        :param progressed: called at most once a tick.
+        :param progressed: called at most once a tick, and with 1 before *done*.
         :raises RuntimeError: other work is still running.
         """
         if self.running:
             raise RuntimeError("these steps are still running others")
         self._generator, self._done, self._failed = generator, done, failed
         self._progressed = progressed or _ignore
+        self._dearest_s = 0.0
         self._ticker.start(self._tick)
 
     def cancel(self) -> None:
@@ -71,16 +75,21 @@ class Steps:
         generator = self._generator
         if generator is None or self._inside:
             return
-        end = time.perf_counter() + TIME_BOX_S
-        share = 0.0
+        now = time.perf_counter()
+        end, share = now + TIME_BOX_S, 0.0
         self._inside = True
         try:
             while True:
+                began = now
                 share = next(generator)
-                if self._generator is not generator or time.perf_counter() >= end:
+                now = time.perf_counter()
+                self._dearest_s = max(now - began, _FORGET * self._dearest_s)
+                if self._generator is not generator or now + self._dearest_s >= end:
                     break
         except StopIteration as stop:
             self._inside = False
+            if self._generator is generator:
+                self._progressed(1.0)
             self._end(generator, self._done, stop.value)
             return
         except Exception as error:

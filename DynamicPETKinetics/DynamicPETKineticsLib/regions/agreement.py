@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["agreement_plot", "agreement_table", "back_to_images", "compare", "plot_is_shown", "show_plot"]
 
+#: characters that fit along the axis of a plot view in a quarter of the window
+LONGEST_TITLE = 32
 #: more points only hide each other; all are used in the statistics
 MOST_POINTS = 5000
 _GREY, _BLUE, _VERMILION = (0.45, 0.45, 0.45), (0.0, 0.45, 0.7), (0.84, 0.37, 0.0)
@@ -46,6 +48,21 @@ def compare(
     :raises InputError: the maps do not lie on one grid and in one place, show different quantities, or no
         region has two voxels on them.
     """
+    return comparison_of(map_a, map_b, segmentation, segment_ids, warn)()
+
+
+def comparison_of(
+    map_a: Any,
+    map_b: Any,
+    segmentation: Any,
+    segment_ids: Sequence[str] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Callable[[], Comparison]:
+    """Take from the scene what :func:`compare` needs, at once.
+
+    :returns: computes the comparison; touches no node, so that it can run in a thread.
+    :raises InputError: as :func:`compare`, now or when it is called.
+    """
     from petkinetics.evaluate.compare import compare_maps
 
     if map_a.GetParentTransformNode() is not map_b.GetParentTransformNode():
@@ -60,7 +77,8 @@ def compare(
             _("Compare maps of the same dynamic series."),
         )
     regions = regions_of(segmentation, a.geometry, map_a, segment_ids, warn)
-    return compare_maps(a, b, regions, map_a.GetName(), map_b.GetName(), warn=warn)
+    names = map_a.GetName(), map_b.GetName()
+    return lambda: compare_maps(a, b, regions, *names, warn=warn)
 
 
 def agreement_table(comparison: Comparison, node: Any = None) -> Any:
@@ -115,8 +133,14 @@ def agreement_plot(comparison: Comparison, roi: str | None = None, chart: Any = 
         traces,
         agreement.roi,
         _("{symbol}, mean of the two ({unit})").format(symbol=comparison.symbol, unit=unit),
-        _("{symbol}: {a} − {b} ({unit})").format(
-            symbol=comparison.symbol, a=comparison.name_a, b=comparison.name_b, unit=unit
+        _("{symbol}: {difference} ({unit})").format(
+            symbol=comparison.symbol, difference=_difference_words(comparison), unit=unit
         ),
     )
     return chart
+
+
+def _difference_words(comparison: Comparison) -> str:
+    """What is subtracted from what, as short as an axis: names of maps in the scene can be longer."""
+    words = f"{comparison.name_a} − {comparison.name_b}"
+    return words if len(words) <= LONGEST_TITLE else _("first − second")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 INPUT_ROLE = "DynamicPET.InputSegmentation"
 #: says what a segment is; its name belongs to the user
 _ROLE_TAG, _AORTA = "DynamicPET.Role", "aorta"
-_NAME = "Aorta"
+_SEGMENT_ID = "Aorta"
 _RED = (0.9, 0.1, 0.1)
 _TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
@@ -47,7 +47,7 @@ def aorta_segment(segmentation: Any) -> str:
     for segment_id in inside.GetSegmentIDs():
         if _role_of(inside.GetSegment(segment_id)) == _AORTA:
             return str(segment_id)
-    segment_id = str(inside.AddEmptySegment(inside.GenerateUniqueSegmentID(_NAME), _(_NAME), _RED))
+    segment_id = str(inside.AddEmptySegment(inside.GenerateUniqueSegmentID(_SEGMENT_ID), _("Aorta"), _RED))
     segment = inside.GetSegment(segment_id)
     segment.SetTag(_ROLE_TAG, _AORTA)
     segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), _TERMINOLOGY)

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 import slicer
+from DynamicPETKineticsLib.scene.volume_geometry import RAS_TO_LPS
 from petkinetics.series import VolumeGeometry
 
 Float64 = NDArray[np.float64]
 
-#: and back
-RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: axes count as at right angles below this cosine
 _RIGHT_ANGLE = 1e-4
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,10 +68,13 @@ def maps_of(result: ResultLike) -> dict[str, ParametricMap]:
     return found
 
 
-def estimated_mask(result: ResultLike, maps: Mapping[str, ParametricMap]) -> NDArray[np.bool_] | None:
-    """Where the maps hold values: outside it they were set to 0. None where nothing was masked."""
-    if (result.record.get("options") or {}).get("mask") == "none":
-        return None
+def estimated_mask(result: ResultLike, maps: Mapping[str, ParametricMap]) -> Callable[[], NDArray[np.bool_] | None]:
+    """Computes where the maps hold values: outside it they were set to 0. None where nothing was masked."""
+    masked = (result.record.get("options") or {}).get("mask") != "none"
+    return lambda: _nonzero(maps) if masked else None
+
+
+def _nonzero(maps: Mapping[str, ParametricMap]) -> NDArray[np.bool_] | None:
     # The residual is above 0 in every voxel that was fitted; the others may touch it.
     wanted = [maps["residual"]] if "residual" in maps else [m for name, m in maps.items() if name not in _NOT_MASKED]
     if not wanted:

@@ -38,17 +38,43 @@ def region_rows(
     :param warn: receives sentences: regions left out, no SE.
     :raises InputError: there is no region or no map, or none lies on the other.
     """
+    return measurement(result, segmentation, sequence, segment_ids, warn)()
+
+
+def measurement(
+    result: ResultLike,
+    segmentation: Any,
+    sequence: DynamicSequence | None,
+    segment_ids: Sequence[str] | None = None,
+    warn: Warn = _silent,
+) -> Callable[[], list[dict[str, object]]]:
+    """Take from the scene what :func:`region_rows` needs, at once.
+
+    :returns: computes the rows; touches no node, so that it can run in a thread.
+    :raises InputError: as :func:`region_rows`, now or when it is called.
+    """
     from petkinetics.evaluate.region_statistics import region_rows as rows_of_maps
 
     maps = maps_of(result)
     first = next(iter(maps))
     regions = regions_of(segmentation, maps[first].geometry, result.maps[first], segment_ids, warn)
-    errors: dict[tuple[str, str], float] = {}
+    mask_of = estimated_mask(result, maps)
+    why = _("There are no standard errors: {reason}")
+    fit: Callable[[], dict[tuple[str, str], float]] | None = None
     try:
-        errors = _standard_errors(result, segmentation, sequence, segment_ids, warn)
+        fit = _standard_errors(result, segmentation, sequence, segment_ids, warn)
     except InputError as error:
-        warn(_("There are no standard errors: {reason}").format(reason=error.message))
-    return rows_of_maps(list(maps.values()), regions, errors, estimated_mask(result, maps), warn)
+        warn(why.format(reason=error.message))
+
+    def rows() -> list[dict[str, object]]:
+        errors: dict[tuple[str, str], float] = {}
+        try:
+            errors = fit() if fit is not None else {}
+        except InputError as error:
+            warn(why.format(reason=error.message))
+        return rows_of_maps(list(maps.values()), regions, errors, mask_of(), warn)
+
+    return rows
 
 
 def fill_table(rows: Sequence[Mapping[str, object]], node: Any = None) -> Any:
@@ -65,8 +91,11 @@ def _standard_errors(
     sequence: DynamicSequence | None,
     segment_ids: Sequence[str] | None,
     warn: Warn,
-) -> dict[tuple[str, str], float]:
-    """(region, map) -> SE."""
+) -> Callable[[], dict[tuple[str, str], float]]:
+    """Computes (region, map) -> SE; touches no node.
+
+    :raises InputError: there are none, now or when it is called.
+    """
     from petkinetics.evaluate.curves import region_curves
 
     if sequence is None:
@@ -74,8 +103,12 @@ def _standard_errors(
     series = sequence.series()
     fit = fit_of(result, series.timing)
     regions = regions_of(segmentation, series.geometry, sequence.proxy, segment_ids)
-    errors = {}
-    for curve in region_curves(series, regions, warn=warn, frames=fit.frames.tolist()):
-        for quantity, (_value, se) in fit.fit(curve.mean_kbq_per_ml)[0].items():
-            errors[(curve.name, quantity)] = se
+
+    def errors() -> dict[tuple[str, str], float]:
+        found = {}
+        for curve in region_curves(series, regions, warn=warn, frames=fit.frames.tolist()):
+            for quantity, (_value, se) in fit.fit(curve.mean_kbq_per_ml)[0].items():
+                found[(curve.name, quantity)] = se
+        return found
+
     return errors

@@ -14,8 +14,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from DynamicPETKineticsLib.regions.labelmap_pieces import Piece, join, pieces_of, sampled
-from DynamicPETKineticsLib.regions.node_geometry import RAS_TO_LPS, has_right_angles, transform_between
-from DynamicPETKineticsLib.scene.volume_geometry import geometry_from
+from DynamicPETKineticsLib.regions.node_geometry import has_right_angles, transform_between
+from DynamicPETKineticsLib.scene.volume_geometry import RAS_TO_LPS, geometry_from
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.read.regions import Regions

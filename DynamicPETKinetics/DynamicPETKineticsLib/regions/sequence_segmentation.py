@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import slicer
-from DynamicPETKineticsLib.regions.node_geometry import ijk_to_ras, vtk_matrix
+from DynamicPETKineticsLib.scene.subject_hierarchy import place_beside
+from DynamicPETKineticsLib.scene.volume_geometry import ijk_to_ras
 
 if TYPE_CHECKING:
     from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
@@ -31,7 +32,7 @@ def segmentation_of(sequence: DynamicSequence, role: str, name: str) -> Any:
     else:
         _set_grid(node, sequence.geometry)
     sequence.node.SetNodeReferenceID(role, node.GetID())
-    place_beside(node, proxy if proxy is not None else sequence.node)
+    place_beside(proxy if proxy is not None else sequence.node, node)
     return node
 
 
@@ -46,16 +47,6 @@ def outline(segmentation: Any) -> None:
     display.SetSliceIntersectionThickness(2)
 
 
-def place_beside(node: Any, other: Any) -> None:
-    """Into the folder of the subject hierarchy in which another node is."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    if hierarchy is None:
-        return
-    item, beside = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(other)
-    if item and beside:
-        hierarchy.SetItemParent(item, hierarchy.GetItemParent(beside))
-
-
 def reference_volume(segmentation: Any) -> Any:
     """The volume whose grid a segmentation has; None where there is none (any more)."""
     return segmentation.GetNodeReference(slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole())
@@ -65,7 +56,7 @@ def _set_grid(segmentation: Any, geometry: VolumeGeometry) -> None:
     slices, rows, columns = geometry.shape
     image = slicer.vtkOrientedImageData()
     image.SetExtent(0, columns - 1, 0, rows - 1, 0, slices - 1)
-    image.SetImageToWorldMatrix(vtk_matrix(ijk_to_ras(geometry)))
+    image.SetImageToWorldMatrix(ijk_to_ras(geometry))
     converter = slicer.vtkSegmentationConverter
     segmentation.GetSegmentation().SetConversionParameter(
         converter.GetReferenceImageGeometryParameterName(), converter.SerializeImageGeometry(image)

@@ -1,9 +1,10 @@
-"""Rows as a table node: numbers in columns of numbers, NaN where there is no value."""
+"""Rows as a table node: numbers stay numbers; NaN, in texts ``n/a``, where there is no value."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import vtk
@@ -11,8 +12,6 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 import slicer
 from DynamicPETKineticsLib.regions.node_geometry import Float64
-
-TEXT = ("roi", "map", "unit", "slope_meaning", "difference")
 
 
 def fill(node: Any, columns: Sequence[str], rows: Sequence[Mapping[str, object]], name: str) -> Any:
@@ -22,18 +21,21 @@ def fill(node: Any, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
     """
     table = vtk.vtkTable()
     for column in columns:
-        values = [row.get(column) for row in rows]
-        if column in TEXT:
-            array: Any = vtk.vtkStringArray()
-            for value in values:
-                array.InsertNextValue("" if value is None else str(value))
-        else:
-            array = vtk.vtkDoubleArray()
-            for value in values:
-                array.InsertNextValue(float(value) if isinstance(value, int | float) else math.nan)
-        array.SetName(column)
-        table.AddColumn(array)
+        table.AddColumn(_column(column, [row.get(column) for row in rows]))
     return _set(node, table, name)
+
+
+def _column(name: str, values: Sequence[object]) -> Any:
+    """A column of numbers (or of no values) is numeric, others are text."""
+    numeric = all(value is None or (isinstance(value, Real) and not isinstance(value, bool)) for value in values)
+    column = vtk.vtkDoubleArray() if numeric else vtk.vtkStringArray()
+    column.SetName(name)
+    for value in values:
+        if isinstance(column, vtk.vtkDoubleArray):
+            column.InsertNextValue(math.nan if value is None else float(value))  # type: ignore[arg-type]
+        else:
+            column.InsertNextValue("n/a" if value is None else str(value))
+    return column
 
 
 def fill_numbers(node: Any, columns: Mapping[str, Float64], name: str) -> Any:

@@ -77,9 +77,10 @@ def judge(
                 end=function.end_s / 60, scan=scan_end_s / 60
             )
         )
+    facts = ", ".join(_facts(function, volume_ml))
     if reasons:
-        return Verdict("check", _("Check: {reasons}").format(reasons=" ".join(reasons)))
-    return Verdict("good", _("Good: {facts}.").format(facts=", ".join(_facts(function, volume_ml))))
+        return Verdict("check", _("Check: {reasons} Measured: {facts}.").format(reasons=" ".join(reasons), facts=facts))
+    return Verdict("good", _("Good: {facts}.").format(facts=facts))
 
 
 def refuse(reason: str) -> Verdict:

@@ -17,17 +17,13 @@ def _pet_heat() -> str:
     return str(slicer.modules.colors.logic().GetPETColorNodeID(kind))
 
 
-def _inverted_grey() -> str:
-    return str(slicer.modules.colors.logic().GetColorTableNodeID(slicer.vtkMRMLColorTableNode.InvertedGrey))
-
-
 #: what people call a scale -> id of its colour node. Brightness grows along all of the first four, so that
 #: colour-blind readers and grey prints keep the order; the last has its middle at the middle of the window.
 COLOURS: dict[str, Callable[[], str]] = {
     "Inferno": _file("Inferno"),
     "Viridis": _file("Viridis"),
     "PET heat": _pet_heat,
-    "Inverted grey": _inverted_grey,
+    "Inverted grey": lambda: "vtkMRMLColorTableNodeInvertedGrey",
     "Blue–white–red": _file("DivergingBlueRed"),
 }
 _UPTAKE = {"ki", "mrglc", "k1", "k3", "suv", "suv_lbm", "suv_bsa", "activity"}

@@ -14,6 +14,8 @@ _SIZE = (0.16, 0.6)
 #: characters of a number. Slicer makes the letters of legends as large as the widest number lets it, so that
 #: numbers of one width (blanks in front, letters of one width) keep legends of different maps alike
 _WIDTH = 5
+#: more characters than this make the letters too small: then powers of ten are written
+_WIDEST = 8
 #: how many numbers to try, the best first
 _COUNTS = (5, 4, 6, 7)
 #: behind the letters, which would be lost over the white of inverted grey
@@ -45,10 +47,13 @@ def legend_numbers(low: float, high: float) -> tuple[int, str]:
         needed = next((d for d in (1, 2) if math.isclose(float(f"{step:.{d}g}"), step, rel_tol=1e-6)), 3)
         if needed <= digits:
             best, digits = count, needed
-    last_digit = digits - 1 - math.floor(math.log10(span / (best - 1)))
-    decimals = max(last_digit, 0)
-    too_wide = len(f"{max(abs(low), abs(high)):.{decimals}f}") + (low < 0) > _WIDTH + 1
-    return best, f"%{_WIDTH}.2g" if too_wide else f"%{_WIDTH}.{decimals}f"
+    # Of a step that is not round, two digits tell neighbours apart.
+    place = math.floor(math.log10(span / (best - 1))) - min(digits, 2) + 1
+    largest = max(abs(low), abs(high))
+    decimals = max(-place, 0)
+    if len(f"{largest:.{decimals}f}") > _WIDEST:
+        return best, f"%{_WIDTH}.{max(math.floor(math.log10(largest)) - place + 1, 1)}g"
+    return best, f"%{_WIDTH}.{decimals}f"
 
 
 def show_legend(node: Any, visible: bool = True) -> None:

@@ -25,12 +25,14 @@ from DynamicPETKineticsLib.results.result_nodes import (
     RESULT,
     SEQUENCE_ROLE,
     ResultNodes,
+    folder_of,
     new_id,
     remove_nodes,
 )
 from DynamicPETKineticsLib.results.table_nodes import add_table
 from DynamicPETKineticsLib.results.window import percentile_window
 from DynamicPETKineticsLib.scene.volume_geometry import ijk_to_ras
+from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.export import read_record
 from petkinetics.maps import QUANTITIES, Quantity
@@ -41,13 +43,15 @@ from petkinetics.write.tables import read_table
 if TYPE_CHECKING:
     from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 
-#: tables of a result folder that are kept in the scene, and what people call them
-TABLES = {
-    "input_function_frames.tsv": "Blood region",
-    "roi.tsv": "Regions",
-    "tacs.tsv": "Region curves",
-    "region_fits.tsv": "Region fits",
-}
+
+def table_titles() -> dict[str, str]:
+    """Tables of a result folder that are kept in the scene, and what people call them."""
+    return {
+        "input_function_frames.tsv": _("Blood region"),
+        "roi.tsv": _("Regions"),
+        "tacs.tsv": _("Region curves"),
+        "region_fits.tsv": _("Region fits"),
+    }
 
 
 def load_result_steps(folder: Path, sequence: DynamicSequence, name: str) -> Generator[float, None, ResultNodes]:
@@ -66,7 +70,10 @@ def load_result_steps(folder: Path, sequence: DynamicSequence, name: str) -> Gen
     record = read_record(folder)
     missing = [text for text in INPUT_FUNCTION_FILES if not (folder / text).is_file()]
     if missing:
-        raise InputError(f"The result is incomplete: {', '.join(missing)} is missing.", "Run the estimate again.")
+        raise InputError(
+            _("The result is incomplete: {files} is missing.").format(files=", ".join(missing)),
+            _("Run the estimate again."),
+        )
     paths = {quantity: map_path(folder, quantity) for quantity in record["maps"]}
     loading = _Loading(record, sequence, name)
     pieces = 2 * len(paths) + 2
@@ -143,7 +150,7 @@ class _Loading:
         return json.dumps(how, ensure_ascii=False)
 
     def add_tables(self, folder: Path) -> None:
-        for file, title in TABLES.items():
+        for file, title in table_titles().items():
             if (folder / file).is_file():
                 node = add_table(read_table(folder / file), f"{title} ({self.name})")
                 node.SetAttribute(FILE, file)
@@ -182,9 +189,10 @@ class _Loading:
     def undo(self) -> None:
         present = [node for node in (*self.maps, *self.files) if slicer.mrmlScene.IsNodePresent(node)]
         remove_nodes(present)
-        hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
-        if hierarchy is not None and hierarchy.GetItemAttribute(self.folder, RESULT) == self.id:
-            hierarchy.RemoveItem(self.folder, False, False)
+        # By its mark, not its number: the scene may have been closed meanwhile.
+        folder = folder_of(self.id)
+        if folder:
+            slicer.mrmlScene.GetSubjectHierarchyNode().RemoveItem(folder, False, False)
 
 
 def node_name(label: str, result_name: str) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "default_colour",
     "default_threshold",
     "legend_title",
+    "map_is_shown",
     "map_title",
     "show_map",
     "threshold_of",
@@ -41,6 +42,8 @@ def threshold_of(node: Any) -> float | None:
     return float(display.GetLowerThreshold())
 
 
+#: marks window averages of a series
+_AVERAGE = "DynamicPET.Average"
 #: maps of uptake, whose faint background would only hide the anatomy, and the share of the window that it fills
 _UPTAKE = ("ki", "mrglc", "suv", "suv_lbm", "suv_bsa", "activity")
 _BACKGROUND = 0.15
@@ -68,7 +71,8 @@ def show_map(
     :param threshold: values below are transparent. With None only the outside of the mask is (values that are not
         above 0), and nothing at all where the window begins below 0.
     :param legend: show the legend; those of other maps are hidden.
-    :param background: volume to lay it over; None keeps what is there, unless that is a map.
+    :param background: volume to lay it over; None keeps what is there; where nothing or a map
+        is, the newest window average is taken.
     """
     display = node.GetDisplayNode()
     changing = display.StartModify()
@@ -84,10 +88,17 @@ def show_map(
     layers = {"foreground": node, "foregroundOpacity": opacity}
     if background is not None and background is not node:
         layers["background"] = background
-    elif (stale := _background()) is not None and stale.GetAttribute(MAP):
-        layers["background"] = None
+    elif (current := _background()) is None or current.GetAttribute(MAP):
+        layers["background"] = _average_image()
     slicer.util.setSliceViewerLayers(**layers)
     show_legend(node, legend)
+
+
+def map_is_shown() -> bool:
+    """Whether a map of ours lies over the images in a slice view."""
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    over = (slicer.mrmlScene.GetNodeByID(view.GetForegroundVolumeID() or "") for view in composites)
+    return any(volume is not None and volume.GetAttribute(MAP) for volume in over)
 
 
 def set_threshold(node: Any, threshold: float | None) -> None:
@@ -98,9 +109,16 @@ def set_threshold(node: Any, threshold: float | None) -> None:
         display.SetApplyThreshold(False)
         return
     lower = _ABOVE_ZERO if threshold is None else float(threshold)
-    highest = node.GetImageData().GetScalarRange()[1] if node.GetImageData() else 0.0
+    # Ten times as fast as GetScalarRange() of a new image.
+    highest = float(slicer.util.arrayFromVolume(node).max())
     display.SetThreshold(lower, max(highest, lower, window_of(node)[1]))
     display.SetApplyThreshold(True)
+
+
+def _average_image() -> Any:
+    """The newest window average in the scene, in which anatomy can be seen; None for none."""
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return next((volume for volume in reversed(volumes) if volume.GetAttribute(_AVERAGE)), None)
 
 
 def _background() -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DynamicPETKineticsLib.scene.volume_geometry import empty_image, geometry_from
+from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.series import VolumeGeometry
 
@@ -39,7 +40,10 @@ def map_path(folder: Path, name: str) -> Path:
     paths = [folder / f"{name}.nii", folder / f"{name}.nii.gz"]
     found = next((path for path in paths if path.is_file()), None)
     if found is None:
-        raise InputError(f"The result is incomplete: the map {name}.nii is missing.", "Run the estimate again.")
+        raise InputError(
+            _("The result is incomplete: the map {name}.nii is missing.").format(name=name),
+            _("Run the estimate again."),
+        )
     return found
 
 
@@ -67,7 +71,10 @@ def _read_plain(path: Path) -> MapImage | None:
     with path.open("rb", buffering=0) as stream:
         header = np.frombuffer(stream.read(_HEADER_BYTES), dtype=np.uint8)
         if header.size < _HEADER_BYTES:
-            raise InputError(f"{path.name} is truncated: it has {header.size} bytes.", "Run the estimate again.")
+            raise InputError(
+                _("{file} is truncated: it has {size} bytes.").format(file=path.name, size=header.size),
+                _("Run the estimate again."),
+            )
         size = int(_field(header, 0, "<i4")[0])
         dim, kind = _field(header, 40, "<i2", 8), int(_field(header, 70, "<i2")[0])
         voxels_at, slope, intercept = (float(v) for v in _field(header, 108, "<f4", 3))
@@ -78,15 +85,17 @@ def _read_plain(path: Path) -> MapImage | None:
         to_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.vstack([srow.astype(np.float64), [0.0, 0.0, 0.0, 1.0]])
         geometry = geometry_from(to_lps, (int(dim[3]), int(dim[2]), int(dim[1])))
         image, voxels = empty_image(geometry)
-        target = memoryview(voxels.reshape(-1)).cast("B")
+        target = voxels.reshape(-1).view(np.uint8).data
         stream.seek(int(voxels_at))
         done = 0
         while done < len(target):
             read = stream.readinto(target[done:])
             if not read:
                 raise InputError(
-                    f"{path.name} is truncated: {len(target)} bytes of voxels are expected, {done} are there.",
-                    "Run the estimate again.",
+                    _("{file} is truncated: {expected} bytes of voxels are expected, {found} are there.").format(
+                        file=path.name, expected=len(target), found=done
+                    ),
+                    _("Run the estimate again."),
                 )
             done += read
     return MapImage(image, voxels, geometry)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import slicer
 from DynamicPETKineticsLib.results.result_nodes import RECORD_FILE, ResultNodes
 from DynamicPETKineticsLib.results.table_nodes import rows_of
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
+from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.write.nifti import write_volume
 from petkinetics.write.result_folder import write_record
@@ -27,10 +29,12 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
     maps, missing = result.maps, result.missing_maps
     record = dict(result.record)
     if not maps:
-        raise InputError(f"All maps of {result.name} were deleted from the scene.", "Run the estimate again.")
+        raise InputError(
+            _("All maps of {name} were deleted from the scene.").format(name=result.name), _("Run the estimate again.")
+        )
     to.mkdir(mode=0o700)
     for done, (name, node) in enumerate(maps.items(), start=1):
-        write_volume(to / f"{name}.nii", slicer.util.arrayFromVolume(node), geometry_of(node))
+        write_map(to / f"{name}.nii", node)
         yield done / (len(maps) + 1)
     for file, node in result.texts.items():
         if file != RECORD_FILE:
@@ -41,11 +45,16 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
             write_table(to / file, rows)
     if missing:
         record["maps"] = {name: about for name, about in record["maps"].items() if name in maps}
-        said = f"Deleted from the scene before this folder was written: {', '.join(missing)}."
+        said = _("Deleted from the scene before this folder was written: {maps}.").format(maps=", ".join(missing))
         record["warnings"] = [*record.get("warnings", []), said]
     record["options"] = {**record.get("options", {}), "compress": False}
     write_record(to, record)
     return to
+
+
+def write_map(path: Path, node: Any) -> None:
+    """Write the voxels of a map node, without the transforms above it."""
+    write_volume(path, slicer.util.arrayFromVolume(node), geometry_of(node))
 
 
 def restore_folder(result: ResultNodes, to: Path) -> Path:

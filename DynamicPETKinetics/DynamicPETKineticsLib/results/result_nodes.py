@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import vtk
 
 import slicer
+from DynamicPETKineticsLib.translation import _
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 
@@ -79,11 +80,15 @@ class ResultNodes:
             record = json.loads(self.record_node.GetText() or "")
         except json.JSONDecodeError as error:
             raise InputError(
-                f"The text {self.record_node.GetName()} was changed and can't be read as a record ({error}).",
-                "Reopen the saved scene, or run the estimate again.",
+                _("The text {name} was changed and can't be read as a record ({reason}).").format(
+                    name=self.record_node.GetName(), reason=error
+                ),
+                _("Reopen the saved scene, or run the estimate again."),
             ) from error
         if not isinstance(record, dict) or not isinstance(record.get("maps"), dict):
-            raise InputError(f"The text {self.record_node.GetName()} does not hold the record of an estimate.")
+            raise InputError(
+                _("The text {name} does not hold the record of an estimate.").format(name=self.record_node.GetName())
+            )
         return record
 
     @property
@@ -137,7 +142,11 @@ class ResultNodes:
         texts = self.texts
         missing = [name for name in INPUT_FUNCTION_FILES if name not in texts]
         if missing:
-            raise InputError(f"The input function of {self.name} was deleted from the scene ({', '.join(missing)}).")
+            raise InputError(
+                _("The input function of {name} was deleted from the scene ({files}).").format(
+                    name=self.name, files=", ".join(missing)
+                )
+            )
         table, about = (texts[name].GetText() for name in INPUT_FUNCTION_FILES)
         try:
             header, *rows = (line.split("\t") for line in table.splitlines())
@@ -151,7 +160,9 @@ class ResultNodes:
                 source=sidecar["Source"],
             )
         except (ValueError, KeyError) as error:
-            raise InputError(f"The text of the input function of {self.name} was changed and can't be read.") from error
+            raise InputError(
+                _("The text of the input function of {name} was changed and can't be read.").format(name=self.name)
+            ) from error
 
     @property
     def sequence(self) -> DynamicSequence | None:
@@ -166,15 +177,28 @@ class ResultNodes:
     @property
     def folder_item(self) -> int:
         """Its folder in the subject hierarchy, 0 where somebody removed it."""
-        hierarchy, items = _hierarchy(), vtk.vtkIdList()
-        hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
-        found = (items.GetId(i) for i in range(items.GetNumberOfIds()))
-        return next((item for item in found if hierarchy.GetItemAttribute(item, RESULT) == self.id), 0)
+        return folder_of(self.id)
 
     @property
     def nodes(self) -> list[Any]:
         """All its nodes, the record last."""
         return [*_referenced(self.record_node, MAP_ROLE), *_referenced(self.record_node, FILE_ROLE), self.record_node]
+
+    def keep_table(self, file: str, fill: Callable[[Any], Any]) -> Any:
+        """Keep a table with the result, under the name of a file of its folder; saved with the scene.
+
+        :param fill: called with the table node of last time, or None; returns the table node.
+        """
+        known = self.tables.get(file)
+        node = fill(known)
+        if known is None:
+            node.SetAttribute(FILE, file)
+            node.SetAttribute(RESULT, self.id)
+            self.record_node.AddNodeReferenceID(FILE_ROLE, node.GetID())
+            item, folder = _hierarchy().GetItemByDataNode(node), self.folder_item
+            if item and folder:
+                _hierarchy().SetItemParent(item, folder)
+        return node
 
     def remove(self) -> None:
         """Delete the result from the scene."""
@@ -203,6 +227,16 @@ def result_of(map_node: Any) -> ResultNodes | None:
         return None
     owned = (result for result in all_results() if map_node in result.maps.values())
     return next(owned, None)
+
+
+def folder_of(result_id: str) -> int:
+    """The subject hierarchy folder of a result, 0 where there is none."""
+    hierarchy, items = _hierarchy(), vtk.vtkIdList()
+    if hierarchy is None:
+        return 0
+    hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, True)
+    found = (int(items.GetId(i)) for i in range(items.GetNumberOfIds()))
+    return next((item for item in found if hierarchy.GetItemAttribute(item, RESULT) == result_id), 0)
 
 
 def remove_nodes(nodes: Iterable[Any]) -> None:

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from DynamicPETKineticsLib.runs.background_run import BackgroundRun
+from DynamicPETKineticsLib.runs.written import Written
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError, PetKineticsError
 from petkinetics.job import AnyJob, ExportJob
 
 if TYPE_CHECKING:
     from DynamicPETKineticsLib.results.result_nodes import ResultNodes
-
-
-@dataclass(frozen=True)
-class Written:
-    """What an export or a report has written.
-
-    :param files: the files, or () where they went into the database.
-    :param sentence: says so to the user.
-    """
-
-    files: tuple[Path, ...]
-    sentence: str
 
 
 class ExportRun(BackgroundRun):
@@ -60,10 +48,11 @@ class ExportRun(BackgroundRun):
         return _("Handing over the maps"), taking
 
     def _prepare(self, folder: Path) -> Generator[float, None, AnyJob]:
-        from DynamicPETKineticsLib.results.restore_folder import restore_steps
+        from DynamicPETKineticsLib.results.export_maps import export_steps
 
-        restored = yield from restore_steps(self._result, folder / "result")
-        return ExportJob(str(restored), self._job.series, str(self._to or folder / "dicom"), self._job.formats)
+        source, to = Path(self._job.series), self._to or folder / "dicom"
+        job = yield from export_steps(self._result, folder, source, to, self._job.formats)
+        return job
 
     def _take(self, result: Path) -> Generator[float, None, tuple[Any, ...]]:
         files = tuple(sorted(_dicom_files(result) - self._there))

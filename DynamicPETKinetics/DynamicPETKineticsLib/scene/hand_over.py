@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from pathlib import Path
 
+from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import ResourceError
 from petkinetics.series import DynamicSeries
 from petkinetics.write.sequence_nrrd import sequence_header, slabs_in_order
@@ -36,8 +37,10 @@ def hand_over_steps(series: DynamicSeries, path: Path) -> Generator[float, None,
         complete = True
     except OSError as error:
         raise ResourceError(
-            f"The series could not be written for the background process: {error.strerror or error}.",
-            "Free some space in the folder for temporary files.",
+            _("The series could not be written for the background process ({reason}).").format(
+                reason=error.strerror or type(error).__name__
+            ),
+            _("Free some space in the folder for temporary files."),
         ) from error
     finally:
         if not complete:

@@ -25,11 +25,11 @@ def outline(image: Float32) -> Float32:
     positive = np.maximum(image, 0.0)
     body = positive > 0.1 * np.percentile(positive, 98)
     middle = _COMPRESSED * float(positive[body].mean()) if body.any() else 0.0
-    squashed = positive / (positive + middle) if middle > 0 else positive
+    squashed = np.asarray(positive / (positive + middle) if middle > 0 else positive, dtype=np.float32)
     for axis in range(3):
         if squashed.shape[axis] > 2:
             squashed = _smoothed(squashed, axis)
-    return np.asarray(squashed, dtype=np.float32)
+    return squashed
 
 
 def shift_steps(fixed: Float32, moving: Float32) -> Generator[None, None, Float64]:

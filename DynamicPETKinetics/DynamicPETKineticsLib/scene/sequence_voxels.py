@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
+from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.series import Float32, VolumeGeometry
 
@@ -58,17 +59,21 @@ def frame_geometry(sequence: Any) -> VolumeGeometry:
     for i in range(sequence.GetNumberOfDataNodes()):
         node = sequence.GetNthDataNode(i)
         if not node.IsA("vtkMRMLScalarVolumeNode"):
-            raise InputError(f"Frame {i + 1} of '{sequence.GetName()}' is not a scalar volume.")
+            raise InputError(
+                _("Frame {frame} of '{name}' is not a scalar volume.").format(frame=i + 1, name=sequence.GetName())
+            )
         grid = geometry_of(node)
         if first is None:
             first = grid
         elif (difference := first.difference(grid)) is not None:
             raise InputError(
-                f"Frame {i + 1} of '{sequence.GetName()}' has another grid than the first: {difference}.",
-                "All frames must show the same voxels.",
+                _("Frame {frame} of '{name}' has another grid than the first: {difference}.").format(
+                    frame=i + 1, name=sequence.GetName(), difference=difference
+                ),
+                _("All frames must show the same voxels."),
             )
     if first is None:
-        raise InputError(f"'{sequence.GetName()}' has no frames.")
+        raise InputError(_("'{name}' has no frames.").format(name=sequence.GetName()))
     return first
 
 
@@ -84,6 +89,10 @@ def frame_arrays(sequence: Any) -> tuple[NDArray[Any], ...]:
         image = sequence.GetNthDataNode(i).GetImageData()
         scalars = image.GetPointData().GetScalars() if image is not None else None
         if scalars is None or scalars.GetNumberOfComponents() != 1:
-            raise InputError(f"Frame {i + 1} of '{sequence.GetName()}' does not hold one value a voxel.")
+            raise InputError(
+                _("Frame {frame} of '{name}' does not hold one value a voxel.").format(
+                    frame=i + 1, name=sequence.GetName()
+                )
+            )
         found.append(vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1]))
     return tuple(found)

@@ -41,15 +41,42 @@ def show_series(sequence: DynamicSequence, anatomy: Any = None) -> None:
     _show_browser(browser)
 
 
-def show_average(volume: Any, anatomy: Any = None) -> None:
-    """Lay an average into the slice views: in colour over CT, or alone in inverted grey."""
+def show_average(volume: Any, anatomy: Any = None, fit: bool = True) -> None:
+    """Lay an average into the slice views: in colour over CT, or alone in inverted grey.
+
+    :param fit: fit the views to it; False leaves them where they are.
+    """
     display = _display(volume)
     if anatomy is not None:
         display.SetAndObserveColorNodeID(pet_colours())
-        _lay(background=anatomy, foreground=volume, opacity=PET_OVER_CT)
+        _lay(background=anatomy, foreground=volume, opacity=PET_OVER_CT, fit=fit)
     else:
         display.SetAndObserveColorNodeID(_INVERTED_GREY)
-        _lay(background=volume, foreground=None, opacity=0)
+        _lay(background=volume, foreground=None, opacity=0, fit=fit)
+
+
+def slice_layers() -> list[tuple[Any, str, str, float]]:
+    """What lies in each slice view: its node, IDs of background and foreground, opacity; for :func:`lay_again`."""
+    return [
+        (view, view.GetBackgroundVolumeID() or "", view.GetForegroundVolumeID() or "", view.GetForegroundOpacity())
+        for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    ]
+
+
+def lay_again(layers: list[tuple[Any, str, str, float]], instead_of: Any) -> None:
+    """Show again what :func:`slice_layers` found, as far as it is still in the scene.
+
+    :param instead_of: the volume that took its place; views that show another one, and what somebody has laid
+        over it since, stay as they are.
+    """
+    scene = slicer.mrmlScene
+    for view, background, foreground, opacity in layers:
+        if view.GetBackgroundVolumeID() != instead_of.GetID() or scene.GetNodeByID(background) is None:
+            continue
+        view.SetBackgroundVolumeID(background)
+        if not view.GetForegroundVolumeID() and scene.GetNodeByID(foreground) is not None:
+            view.SetForegroundVolumeID(foreground)
+            view.SetForegroundOpacity(opacity)
 
 
 def pet_colours() -> str:
@@ -75,12 +102,12 @@ def _display(volume: Any) -> Any:
     return volume.GetDisplayNode()
 
 
-def _lay(background: Any, foreground: Any, opacity: float) -> None:
+def _lay(background: Any, foreground: Any, opacity: float, fit: bool = True) -> None:
     """Set the layers of all slice views and fit them to the background; nothing without views."""
     if slicer.app.layoutManager() is None:
         return
     slicer.util.setSliceViewerLayers(
-        background=background, foreground=foreground, foregroundOpacity=opacity, label=None, fit=True
+        background=background, foreground=foreground, foregroundOpacity=opacity, label=None, fit=fit
     )
 
 

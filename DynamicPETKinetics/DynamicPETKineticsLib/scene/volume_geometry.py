@@ -8,10 +8,12 @@ import numpy as np
 import vtk
 from numpy.typing import NDArray
 
+from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.series import VolumeGeometry
 
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+#: and back
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def geometry_of(volume: Any) -> VolumeGeometry:
@@ -21,10 +23,10 @@ def geometry_of(volume: Any) -> VolumeGeometry:
     """
     image = volume.GetImageData()
     if image is None or min(image.GetDimensions()) < 1:
-        raise InputError(f"The volume '{volume.GetName()}' has no voxels.")
+        raise InputError(_("The volume '{name}' has no voxels.").format(name=volume.GetName()))
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
-    return geometry_from(_RAS_TO_LPS @ _array(matrix), image.GetDimensions()[::-1])
+    return geometry_from(RAS_TO_LPS @ _array(matrix), image.GetDimensions()[::-1])
 
 
 def geometry_from(ijk_to_lps: NDArray[np.float64], shape: tuple[int, ...]) -> VolumeGeometry:
@@ -35,14 +37,14 @@ def geometry_from(ijk_to_lps: NDArray[np.float64], shape: tuple[int, ...]) -> Vo
     """
     spacing = np.linalg.norm(ijk_to_lps[:3, :3], axis=0)
     if not np.all(np.isfinite(ijk_to_lps)) or spacing.min() <= 0:
-        raise InputError("The volume has an axis without a length; where its voxels lie is not known.")
+        raise InputError(_("The volume has an axis without a length; where its voxels lie is not known."))
     return VolumeGeometry(shape, spacing.tolist(), ijk_to_lps[:3, 3].tolist(), ijk_to_lps[:3, :3] / spacing)
 
 
 def ijk_to_ras(geometry: VolumeGeometry) -> Any:
     """The grid's matrix as volume nodes want it (vtkMatrix4x4)."""
     matrix = vtk.vtkMatrix4x4()
-    values = _RAS_TO_LPS @ geometry.affine_lps
+    values = RAS_TO_LPS @ geometry.affine_lps
     for row in range(4):
         for column in range(4):
             matrix.SetElement(row, column, float(values[row, column]))

@@ -79,16 +79,15 @@ def average_steps(
         voxels[first : first + len(slab)] = slab
         yield (first + len(slab)) / len(voxels)
     volume = _node(sequence, kind, plan.record["from_s"], plan.record["to_s"])
+    if volume.GetDisplayNode() is None:
+        # Before the image is there: Slicer would look through all of it for a window.
+        volume.CreateDefaultDisplayNodes()
+        volume.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
+        set_window(volume.GetDisplayNode(), 0.0, upper_window(voxels))
     volume.SetIJKToRASMatrix(ijk_to_ras(series.geometry))
     volume.SetAndObserveImageData(image)
     set_units(volume, plan.quantity.unit)
     _keep_transform(sequence, volume)
-    display = volume.GetDisplayNode()
-    if display is None:
-        volume.CreateDefaultDisplayNodes()
-        display = volume.GetDisplayNode()
-        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
-        set_window(display, 0.0, upper_window(voxels))
     return volume
 
 

@@ -109,19 +109,21 @@ class TwoTissue(CompartmentEstimator):
         def fit(values: Float32) -> Sequence[Float32]:
             scale = _scale(prepared, values)
             found = basis.fit(values, scale)
-            ki, blood = found.fixed
-            moving, theta = found.moving, found.theta
-            total = ki + moving
+            trapped, blood = found.fixed
+            theta = found.theta
+            # K1 is what the first frames say; what noise takes from Ki is k3's.
+            total = trapped + found.moving
+            ki = np.clip(trapped + found.lost, 0, total)
             share = np.divide(ki, total, out=np.zeros_like(ki), where=total > 0)
             k1 = np.minimum(total / np.maximum(1.0 - blood, np.float32(LEAST_TISSUE)), np.float32(LARGEST["k1"]))
             exchanging = np.where(total > 0, theta, np.float32(0))
             k3 = np.minimum(exchanging * share, np.float32(LARGEST["k3"]))
             k2 = exchanging * (1.0 - share)
-            misfit = values - table.convolved(theta).T * moving
+            misfit = values - table.convolved(theta).T * found.moving
             for column, coefficient in zip(columns, found.fixed, strict=True):
                 misfit -= column[:, None] * coefficient
             return (
-                ki, moving / theta + blood * ratio, found.spread, k1, k2, k3, np.minimum(blood, np.float32(1)),
+                ki, (total - ki) / theta + blood * ratio, found.spread, k1, k2, k3, np.minimum(blood, np.float32(1)),
                 residual(misfit, scale),
             )  # fmt: skip
 

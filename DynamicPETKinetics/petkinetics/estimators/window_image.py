@@ -70,17 +70,21 @@ class WindowImage:
         depth = max(1, min(slices, _SLAB_VALUES // (rows * columns * len(frames))))
         # One buffer for all slabs: fresh memory for each costs as much as reading into it.
         buffer = np.empty((len(frames), depth, rows, columns), dtype=np.float32)
+        share = np.empty((depth, rows, columns), dtype=np.float32)
         for first in range(0, slices, depth):
             last = min(first + depth, slices)
             values = series.voxels.read(frames, first, last, buffer[:, : last - first])
-            mean = weights @ values.reshape(len(frames), -1)
+            # No matrix product: BLAS's threads, which Slicer does not limit, wait for each other on a busy machine.
+            mean = values[0] * weights[0]
+            for weight, frame in zip(weights[1:], values[1:], strict=True):
+                mean += np.multiply(frame, weight, out=share[: last - first])
             if not np.isfinite(mean.sum(dtype=np.float64)):
                 raise InputError(
                     f"The frames from {self.record['from_s'] / 60:.4g} to {self.record['to_s'] / 60:.4g} min hold "
                     "voxels that are not numbers (NaN or infinite).",
                     "Export the series again, or choose other frames.",
                 )
-            yield first, mean.reshape(-1, rows, columns)
+            yield first, mean
 
 
 def window_image(

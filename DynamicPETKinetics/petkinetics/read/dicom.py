@@ -70,13 +70,15 @@ def _voxels(grid: ImageGrid, scales: NDArray[np.float64], order: NDArray[np.intp
     return DicomVoxels(frames, grid.geometry.shape[1:], grid.source_index)
 
 
-def read_dicom(path: Path, overrides: Overrides | None = None, *, require_dynamic: bool = True) -> DynamicSeries:
+def read_dicom(
+    path: Path | Sequence[Path], overrides: Overrides | None = None, *, require_dynamic: bool = True
+) -> DynamicSeries:
     """Read the dynamic PET series in a folder; voxels are read later, in slabs.
 
     File names and nesting do not matter; other DICOM objects and files that are no DICOM are left
     aside. Values are brought to kBq/mL, decay-corrected to injection.
 
-    :param path: a folder (or one file).
+    :param path: a folder (or one file), or the files of a series.
     :param overrides: values that replace the header's.
     :param require_dynamic: refuse a static series; False describes it (for ``info``): *dynamic* is
         then False, *timing* holds one entry a bed position, and the volume is frame 0.
@@ -84,7 +86,8 @@ def read_dicom(path: Path, overrides: Overrides | None = None, *, require_dynami
     """
     overrides = overrides or Overrides()
     scan = scan_folder(path)
-    images, warnings = choose_images(path, scan)
+    folder = path if isinstance(path, Path) else path[0].parent
+    images, warnings = choose_images(folder, scan)
     first = images[0]
     header = series_header(first.path)
     check_units_agree(images)
@@ -137,7 +140,7 @@ def read_dicom(path: Path, overrides: Overrides | None = None, *, require_dynami
         suv_factor=suv_factor,
         suv_factors=suv_factors,
         origin=SeriesOrigin(
-            path=str(path),
+            path=str(folder),
             format="dicom",
             series_uids=tuple(dict.fromkeys(i.series_uid for i in images)),
             manufacturer=manufacturer,

@@ -297,17 +297,17 @@ def image_from_text(
     )
 
 
-def scan_folder(path: Path) -> FolderScan:
-    """Read the headers of all PET images below a folder (or of one file). Names and nesting do not matter.
+def scan_folder(path: Path | Sequence[Path]) -> FolderScan:
+    """Read the headers of all PET images below a folder (or of one file, or some). Names and nesting do not matter.
 
     :raises InputError: the folder is not there, a file cannot be opened, or a DICOM file breaks off within
         its header.
     """
-    if not path.exists():
+    if isinstance(path, Path) and not path.exists():
         raise InputError(f"There is no folder '{path}'.")
     found = FolderScan()
     tags = [tag for tag in map(tag_for_keyword, TAGS) if tag is not None]
-    for file_path in _files(path):
+    for file_path in _files(path) if isinstance(path, Path) else path:
         with _opened(file_path) as file:
             start = file.read(132)
             if not _looks_like_dicom(start):

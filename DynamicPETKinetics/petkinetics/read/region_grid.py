@@ -57,8 +57,23 @@ def _nearest(labels: IntArray, here: VolumeGeometry, there: VolumeGeometry) -> I
         return _moved(labels, steps, there.shape)
     import SimpleITK as sitk
 
+    # Only the part of the grid that a label can reach: the whole one costs as much for a sphere as for the body.
+    out = np.zeros(there.shape, dtype=labels.dtype)
+    index = np.flatnonzero(labels)
+    if not index.size:
+        return out
+    matrix = np.linalg.solve(there.affine_lps, here.affine_lps).astype(np.float64)
+    first, last = _touched_box(matrix, *_bounding_box(index, labels.shape), there.shape)
+    first, last = np.maximum(first - 1, 0), np.minimum(last + 1, there.shape)
+    if (first >= last).any():
+        return out
+    part = VolumeGeometry(
+        tuple(last - first), there.spacing_mm, tuple((there.affine_lps @ [*first[::-1], 1.0])[:3]), there.direction
+    )
     nearest = sitk.sitkNearestNeighbor
-    return sitk.GetArrayFromImage(sitk.Resample(_image(labels, here), *_reference(there), sitk.Transform(), nearest))
+    found = sitk.Resample(_image(labels, here), *_reference(part), sitk.Transform(), nearest)
+    out[tuple(slice(a, b) for a, b in zip(first, last, strict=True))] = sitk.GetArrayViewFromImage(found)
+    return out
 
 
 def _steps_between(here: VolumeGeometry, there: VolumeGeometry) -> NDArray[np.intp] | None:

@@ -101,14 +101,7 @@ def _scan(source: Path | Sequence[Path]) -> tuple[Path, FolderScan]:
         return source, scan_folder(source)
     if not source:
         raise InputError("There are no source images.", _HINT)
-    found = FolderScan()
-    for path in source:
-        part = scan_folder(path)
-        found.images += part.images
-        found.enhanced += part.enhanced
-        found.other_dicom += part.other_dicom
-        found.not_dicom += part.not_dicom
-    return source[0].parent, found
+    return source[0].parent, scan_folder(source)
 
 
 def from_other_end(geometry: VolumeGeometry) -> VolumeGeometry:

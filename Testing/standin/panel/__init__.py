@@ -5,11 +5,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from typing import Any
 
 _application: Any = None
+
+
+def _keep_constants() -> None:
+    """Before Python 3.12 None, True and False are counted; PySide gives a None away with each call that returns
+    nothing, and a True with each emit(True).
+
+    At zero the interpreter aborts, so as many are added as no run of tests gives away.
+    """
+    if sys.version_info < (3, 12):
+        for constant in (None, True, False):
+            # The count is the first member of an object.
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
 
 
 def start() -> Any:
@@ -20,6 +33,7 @@ def start() -> Any:
         from standin.application import start as start_scene
 
         start_scene()
+        _keep_constants()
         from PySide6 import QtWidgets
 
         _application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["slicer"])

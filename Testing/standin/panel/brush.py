@@ -46,11 +46,20 @@ def _fill_sphere(image: Any, segmentation: Any, centre_ras: Any, radius_mm: floa
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
     ijk_to_ras = slicer.util.arrayFromVTKMatrix(matrix)
-    extent = image.GetExtent()
-    i, j, k = np.meshgrid(*(np.arange(extent[2 * a], extent[2 * a + 1] + 1) for a in range(3)), indexing="ij")
+    extent = np.reshape(image.GetExtent(), (3, 2))
+    middle = np.linalg.inv(ijk_to_ras)[:3] @ np.append(centre, 1.0)
+    reach = radius_mm * np.linalg.norm(np.linalg.inv(ijk_to_ras)[:3, :3], axis=1)
+    first = np.maximum(np.floor(middle - reach).astype(int), extent[:, 0])
+    last = np.minimum(np.ceil(middle + reach).astype(int), extent[:, 1])
+    if np.any(first > last):
+        return
+    i, j, k = np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(first, last, strict=True)), indexing="ij")
     places = np.stack([i, j, k], axis=-1) @ ijk_to_ras[:3, :3].T + ijk_to_ras[:3, 3]
     inside = np.linalg.norm(places - centre, axis=-1) <= radius_mm
-    voxels = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
-    voxels[:] = inside.transpose(2, 1, 0).ravel()
-    image.GetPointData().GetScalars().Modified()
+    scalars = image.GetPointData().GetScalars()
+    size = extent[:, 1] - extent[:, 0] + 1
+    voxels = vtk.util.numpy_support.vtk_to_numpy(scalars).reshape(size[::-1])
+    a, b = first - extent[:, 0], last - extent[:, 0] + 1
+    voxels[a[2] : b[2], a[1] : b[1], a[0] : b[0]] = inside.transpose(2, 1, 0)
+    scalars.Modified()
     image.Modified()

@@ -39,7 +39,7 @@ class qMRMLSegmentEditorWidget(
         jumpToSelectedSegmentEnabled=(bool, False),
     )
 ):
-    """Segments, effects and undo; without a segment editor node it does nothing, as in Slicer."""
+    """Segments, effects and undo; without a segment editor node it does nothing, or fails where Slicer crashes."""
 
     currentSegmentIDChanged = QtCore.Signal(str)
     sourceVolumeNodeChanged = QtCore.Signal(object)
@@ -59,6 +59,7 @@ class qMRMLSegmentEditorWidget(
         self._shown: tuple[Any, Any, str] = (None, None, "")
         self._active: Effect | None = None
         self._shortcuts = False
+        self._views_observed = False
         self._observations = Observations(self)
         self._layout = QtWidgets.QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -84,6 +85,8 @@ class qMRMLSegmentEditorWidget(
         """Take another state."""
         if node is self._node:
             return
+        if node is None and self._views_observed:
+            raise RuntimeError("without its node Slicer's editor crashes when the layout changes: let go of the views")
         self._observations.clear()
         self._node = node
         self._logic.SetSegmentEditorNode(node)
@@ -134,6 +137,14 @@ class qMRMLSegmentEditorWidget(
             self.setSourceVolumeNode(reference)
         if segmentation.GetSegmentation().GetNumberOfSegments() > 0:
             self.setCurrentSegmentID(segmentation.GetSegmentation().GetNthSegmentID(0))
+
+    def setupViewObservations(self) -> None:
+        """Follow the mouse in the slice views."""
+        self._views_observed = True
+
+    def removeViewObservations(self) -> None:
+        """Let the mouse go."""
+        self._views_observed = False
 
     def segmentationNode(self) -> Any:
         """The edited segmentation."""
@@ -190,6 +201,8 @@ class qMRMLSegmentEditorWidget(
         if effect is not None and not self._logic.SetSourceRepresentationToBinaryLabelMap():
             effect = None
         self._active = effect
+        if effect is not None:
+            self.setupViewObservations()
         for button in self._buttons.findChildren(QtWidgets.QToolButton):
             button.setChecked(effect is not None and button.objectName == effect.name)
         self._show_brush()
@@ -269,12 +282,6 @@ class qMRMLSegmentEditorWidget(
     def uninstallKeyboardShortcuts(self) -> None:
         """The keys do what they did before."""
         self._shortcuts = False
-
-    def setupViewObservations(self) -> None:
-        """There are no views."""
-
-    def removeViewObservations(self) -> None:
-        """There are no views."""
 
     def _updated(self, name: str) -> None:
         if name == "maximumNumberOfUndoStates":

@@ -103,8 +103,8 @@ def test_modules_in_the_working_folder_are_not_taken(tmp_path, series, installed
 
 
 def test_the_command_names_nothing_but_engine_and_job(tmp_path):
-    program, arguments = launch.worker_command("/opt/PythonSlicer", tmp_path / "job.json")
-    assert program == "/opt/PythonSlicer"
+    program, arguments = launch.worker_command("/programs/PythonSlicer", tmp_path / "job.json")
+    assert program == "/programs/PythonSlicer"
     assert arguments[0] == "-c"
     assert arguments[2:] == [str(ROOT / "DynamicPETKinetics"), str(tmp_path / "job.json")]
     assert '"' not in launch.BOOT
@@ -145,3 +145,17 @@ def test_slicer_itself_is_never_started_as_python(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
     with pytest.raises(InputError, match="PythonSlicer"):
         launch.find_python()
+
+
+def test_the_gui_s_own_process_takes_the_engine_beside_the_module(tmp_path):
+    """A decoy that comes earlier on the path, as a copy installed into Slicer's Python would."""
+    decoy = tmp_path / "petkinetics"
+    decoy.mkdir()
+    (decoy / "__init__.py").write_text('raise ImportError("the wrong engine")\n')
+    modules = Path(__file__).parents[2] / "DynamicPETKinetics"
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.path.append({str(modules)!r}); "
+        "import DynamicPETKineticsLib; import petkinetics.job; print(petkinetics.__file__)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert Path(run.stdout.strip()) == modules / "petkinetics" / "__init__.py"

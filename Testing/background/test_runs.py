@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -83,7 +84,7 @@ def test_an_estimate_brings_its_maps_into_the_scene(bench):
     assert result.name.startswith("Patlak ")
     fractions = [fraction for fraction, *_ in bench.told.progressed]
     assert fractions == sorted(fractions)
-    assert bench.told.progressed[0][1:] == ("Handing over the series", None)
+    assert {message for _f, message, _r in bench.told.progressed} >= {"Handing over the series", "Loading the maps"}
     assert result.record["options"]["roi"] == "input.nii:1"
 
 
@@ -152,6 +153,19 @@ def test_an_empty_segment_is_said(bench):
     assert bench.end() == "failed"
     assert "empty" in bench.told.failed[0][0]
     assert bench.launcher.last is None
+
+
+def test_neither_log_nor_temporary_folder_names_the_patient(bench, caplog):
+    sequence = scene_sequence(LONG)
+    sequence.node.SetName("Doe^John dynamic")
+    with caplog.at_level(logging.DEBUG):
+        bench.estimate(sequence)
+        bench.until("computing")
+        paths = [str(path) for path in (bench.folder / "temporary").rglob("*")]
+        job = next((bench.folder / "temporary").rglob("job.json")).read_text(encoding="utf-8")
+        assert bench.end() == "finished"
+    assert paths
+    assert "Doe" not in "".join(paths) + job + caplog.text + str(bench.told.logged)
 
 
 # ------------------------------------------------------------------------------------------- stopping

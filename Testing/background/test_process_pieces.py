@@ -81,6 +81,7 @@ def test_steps_return_what_the_generator_returns():
     watched.loop.until(lambda: not watched.steps.running)
     assert (watched.done, watched.failed) == (["result"], [])
     assert watched.shares == sorted(watched.shares)
+    assert watched.shares[-1] == 1.0
     assert watched.loop.due == []
 
 
@@ -284,7 +285,7 @@ def test_what_is_no_event_is_none(line):
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
-        ('  File "/home/Doe John/x/worker.py", line 3, in main', '  File "worker.py", line 3, in main'),
+        ('  File "/people/Doe John/x/worker.py", line 3, in main', '  File "worker.py", line 3, in main'),
         ("ValueError: Invalid value for VR UI: '1.2.Doe'", "ValueError: Invalid value for VR UI: '…'"),
         ("can't open /data/Doe John/pet/x.nii: no such file", "can't open x.nii: no such file"),
         (r"C:\Users\Doe John\x.nii is bad", "x.nii is bad"),
@@ -302,3 +303,77 @@ def test_no_room_of_the_background_process_needs_qt():
         text = file.read_text(encoding="utf-8")
         assert "import qt" not in text, file.name
         assert "os.environ[" not in text, file.name
+
+
+# ---------------------------------------------------------------------------------- faults, threads, results
+
+
+def test_what_a_person_reads_of_an_error(caplog):
+    from DynamicPETKineticsLib.process.faults import in_words, kind_of
+    from petkinetics.errors import InputError
+
+    known = InputError("What is wrong.", "What to do.")
+    assert (kind_of(known), *in_words(known)) == ("input", "What is wrong.", "What to do.")
+    assert kind_of(MemoryError()) == "resource"
+    assert "memory" in in_words(MemoryError())[0]
+    assert caplog.text == ""
+    try:
+        int("Doe^John")
+    except ValueError as error:
+        message, hint = in_words(error)
+        assert kind_of(error) == "fault"
+    assert "ValueError in test_process_pieces.py:" in message
+    assert "log" in hint
+    assert "Doe" not in message + caplog.text.replace('int("Doe^John")', "")
+
+
+def test_a_thread_is_waited_for_in_steps():
+    from DynamicPETKineticsLib.runs.side_thread import thread_steps
+
+    def slow(fail: bool) -> str:
+        time.sleep(0.15)
+        if fail:
+            raise ValueError("no")
+        return "result"
+
+    for fail in (False, True):
+        watched = Watched()
+        watched.run(thread_steps(lambda fail=fail: slow(fail)))
+        watched.loop.until(lambda watched=watched: watched.done or watched.failed)
+        assert watched.loop.longest_turn_s < 0.1
+        assert (watched.done == ["result"]) != fail
+        assert (len(watched.failed) == 1) == fail
+
+
+def test_folders_of_large_files_are_removed_in_steps(tmp_path):
+    folders = TempFolders(lambda: tmp_path)
+    folder = folders.make("estimate")
+    (folder / "small").write_bytes(b"x")
+    with (folder / "large").open("wb") as file:
+        file.truncate(400 << 20)
+    watched = Watched()
+    steps = folders.remove_steps(folder)
+    assert next(steps) < 1.0
+    assert (folder / "large").stat().st_size < 400 << 20
+    watched.run(steps)
+    watched.loop.until(lambda: watched.done)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_each_job_must_leave(tmp_path):
+    from DynamicPETKineticsLib.process.complete import missing_part
+    from petkinetics.job import AortaJob, ExportJob, SimulateJob
+
+    aorta = tmp_path / "aorta.nii"
+    assert missing_part(AortaJob("x", str(aorta)), aorta) == "aorta.nii"
+    aorta.write_bytes(b"x")
+    assert missing_part(AortaJob("x", str(aorta)), aorta) == "aorta.tsv"
+    (tmp_path / "aorta.tsv").write_bytes(b"x")
+    assert missing_part(AortaJob("x", str(aorta)), aorta) == ""
+    assert missing_part(ExportJob("x", "x", str(tmp_path)), tmp_path) == "*.dcm"
+    (tmp_path / "ki.dcm").write_bytes(b"x")
+    assert missing_part(ExportJob("x", "x", str(tmp_path)), tmp_path) == ""
+    empty = tmp_path / "patient"
+    assert missing_part(SimulateJob(str(empty)), empty) == "patient"
+    empty.mkdir()
+    assert missing_part(SimulateJob(str(empty)), empty) == "patient/*"
