@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from petkinetics.curves import InputFunction  # noqa: E402
-from petkinetics.errors import InputError  # noqa: E402
-from petkinetics.frames import FrameTiming  # noqa: E402
-from petkinetics.kinetics import compartments  # noqa: E402
-from petkinetics.kinetics.patlak import patlak_design  # noqa: E402
-from petkinetics.networks.blocks import DoubleConv, group_norm  # noqa: E402
-from petkinetics.networks.forward_model import TwoTissueModel, exponents, net_influx  # noqa: E402
-from petkinetics.networks.losses import PatlakPlot, paper_loss  # noqa: E402
-from petkinetics.networks.paper_network import DirectNetwork, KineticNetwork  # noqa: E402
-from petkinetics.networks.presets import COMPACT, LIANG2023, UPPER_BOUNDS, preset_named  # noqa: E402
-from petkinetics.simulate.blood import input_function, random_blood  # noqa: E402
+from petkinetics.curves import InputFunction
+from petkinetics.errors import InputError
+from petkinetics.frames import FrameTiming
+from petkinetics.kinetics import compartments
+from petkinetics.kinetics.patlak import patlak_design
+from petkinetics.networks.blocks import DoubleConv, group_norm
+from petkinetics.networks.forward_model import TwoTissueModel, exponents, net_influx
+from petkinetics.networks.losses import PatlakPlot, paper_loss
+from petkinetics.networks.paper_network import DirectNetwork, KineticNetwork
+from petkinetics.networks.presets import COMPACT, LIANG2023, UPPER_BOUNDS, preset_named
+from petkinetics.simulate.blood import input_function, random_blood
 
 TIMING = FrameTiming.parse("liang2023")
 DECAY = np.log(2.0) / 6586.2
