@@ -199,6 +199,7 @@ def main() -> None:
     review = panel.picture("reviewStep")
     save(beside(review, views(ras_of_lesion(patient, shown[0].number))), "slicer_ki_over_ct.png")
     panel.ui.agreementBox.collapsed = False
+    panel.wait(lambda: panel.widget.panel.review.agreement.comparison is not None)
     save(beside(empty, loaded, chosen, panel.picture("reviewStep")), "slicer_steps.png")
 
 
