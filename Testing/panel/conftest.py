@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from standin.fixtures import vtk_errors
 from standin.panel import start
 from standin.vtk_errors import VtkErrors
-from standin.vtk_errors import vtk_errors as vtk_collector
+
+__all__ = ["vtk_errors"]
 
 # At import: test files say `import qt` and `import slicer` at their top.
 start()
@@ -23,17 +25,6 @@ from standin.panel.slicer_source import description  # noqa: E402
 def pytest_report_header() -> str:
     """Say whether Slicer's own Python files run."""
     return description()
-
-
-@pytest.fixture(autouse=True)
-def vtk_errors() -> Iterator[VtkErrors]:
-    """Fails the test when VTK or MRML reported an error; ``vtk_errors.expected("words")`` allows one."""
-    errors = vtk_collector()
-    errors.take()
-    yield errors
-    messages = errors.take()
-    if messages:
-        pytest.fail("VTK reported errors:\n" + "\n".join(messages), pytrace=False)
 
 
 @pytest.fixture(autouse=True)

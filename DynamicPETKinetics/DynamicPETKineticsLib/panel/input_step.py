@@ -12,6 +12,7 @@ from DynamicPETKineticsLib.panel.aorta_editor import AortaEditor
 from DynamicPETKineticsLib.panel.curve_view import draw_blood_curve
 from DynamicPETKineticsLib.panel.dialogs import ask_file, ask_new_file
 from DynamicPETKineticsLib.panel.session import Session
+from DynamicPETKineticsLib.panel.stroke_watch import StrokeWatch
 from DynamicPETKineticsLib.panel.widgets import allow, say, silently
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
@@ -30,8 +31,7 @@ class InputStep:
         self.ui, self.session = ui, session
         self.editor = AortaEditor(ui, session)
         self._search: Any = None
-        self._observed: tuple[Any, list[int]] | None = None
-        self._waiting = False
+        self._strokes = StrokeWatch(self._measure_after_stroke)
         # Timers of a widget end with it.
         self._fit_timer, self._draw_timer = qt.QTimer(ui.curveView), qt.QTimer(ui.curveView)
         for timer, slot in ((self._fit_timer, self._fit), (self._draw_timer, self.draw)):
@@ -151,29 +151,9 @@ class InputStep:
     def _observe(self) -> None:
         """Follow the strokes in the input segmentation."""
         state = self.session.state
-        segmentation = state.inputSegmentation if state else None
-        if self._observed is not None:
-            node, tags = self._observed
-            if node is segmentation:
-                return
-            for tag in tags:
-                node.GetSegmentation().RemoveObserver(tag)
-            self._observed = None
-        if segmentation is not None:
-            watched, kinds = segmentation.GetSegmentation(), slicer.vtkSegmentation
-            # Undo and redo tell of modified segments only.
-            events = (kinds.SourceRepresentationModified, kinds.SegmentModified, kinds.SegmentRemoved)
-            tags = [watched.AddObserver(event, self._on_stroke) for event in events]
-            self._observed = (segmentation, tags)
-
-    def _on_stroke(self, _caller: Any = None, _event: Any = None) -> None:
-        # A stroke fires several events: one measurement follows, when the brush's own work is done.
-        if not self._waiting:
-            self._waiting = True
-            qt.QTimer.singleShot(0, self._measure_after_stroke)
+        self._strokes.watch(state.inputSegmentation if state else None)
 
     def _measure_after_stroke(self) -> None:
-        self._waiting = False
         state = self.session.state
         if state is not None and state.inputSource == FROM_AORTA:
             self.measure()
@@ -296,8 +276,4 @@ class InputStep:
         if self._search is not None:
             self._search.cancel()
         self.editor.close()
-        if self._observed is not None:
-            node, tags = self._observed
-            for tag in tags:
-                node.GetSegmentation().RemoveObserver(tag)
-            self._observed = None
+        self._strokes.close()

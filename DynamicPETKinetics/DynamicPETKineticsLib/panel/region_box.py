@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import qt
-
 import slicer
 from DynamicPETKineticsLib.panel.map_box import MapBox
 from DynamicPETKineticsLib.panel.measuring import Measuring
 from DynamicPETKineticsLib.panel.session import Session
+from DynamicPETKineticsLib.panel.stroke_watch import StrokeWatch
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say
 from DynamicPETKineticsLib.process.faults import in_words, log_fault
 from DynamicPETKineticsLib.translation import _
@@ -32,8 +31,7 @@ class RegionBox:
     def __init__(self, ui: Any, session: Session, maps: MapBox) -> None:
         self.ui, self.session, self.maps = ui, session, maps
         self.rows: list[dict[str, Any]] = []
-        self._observed: tuple[Any, list[int]] | None = None
-        self._waiting = False
+        self._strokes = StrokeWatch(self._after_change, delay_ms=200)
         self._measuring = Measuring(session.turns)
         ui.sphereButton.clicked.connect(self._on_sphere)
         ui.segmentEditorButton.clicked.connect(self._on_segment_editor)
@@ -45,10 +43,10 @@ class RegionBox:
         """Measure anew; the table follows when the numbers are there."""
         from DynamicPETKineticsLib.regions.region_table import measurement
 
-        self._observe()
         self._measuring.cancel()
         state, result, sequence = self.session.state, self.session.result, self.session.sequence
         segmentation = state.regions if state else None
+        self._strokes.watch(segmentation)
         self.rows = []
         notes: list[str] = []
         try:
@@ -158,45 +156,14 @@ class RegionBox:
 
     # -------------------------------------------------------------------------- following the strokes
 
-    def _observe(self) -> None:
-        state = self.session.state
-        segmentation = state.regions if state else None
-        if self._observed is not None:
-            node, tags = self._observed
-            if node is segmentation:
-                return
-            for tag in tags:
-                node.GetSegmentation().RemoveObserver(tag)
-            self._observed = None
-        if segmentation is not None:
-            watched, kinds = segmentation.GetSegmentation(), slicer.vtkSegmentation
-            events = (
-                kinds.SourceRepresentationModified,
-                kinds.SegmentAdded,
-                kinds.SegmentRemoved,
-                kinds.SegmentModified,
-            )
-            self._observed = (segmentation, [watched.AddObserver(event, self._on_changed) for event in events])
-
-    def _on_changed(self, _caller: Any = None, _event: Any = None) -> None:
-        if not self._waiting:
-            self._waiting = True
-            # Long enough that a row of strokes is measured once.
-            qt.QTimer.singleShot(200, self._after_change)
-
     def _after_change(self) -> None:
-        self._waiting = False
         if self.session.state is not None:
             self.update()
             self.session.regions_changed.emit()
 
     def close(self) -> None:
         """Let go of the observed segmentation."""
-        if self._observed is not None:
-            node, tags = self._observed
-            for tag in tags:
-                node.GetSegmentation().RemoveObserver(tag)
-            self._observed = None
+        self._strokes.close()
         self._measuring.cancel()
         self.rows = []
 
