@@ -157,12 +157,18 @@ class DICOMDynamicPETPluginClass(DICOMPlugin):
         :returns: the sequence node; None where the user cancelled.
         :raises PetKineticsError: the series cannot be used, and why.
         """
+        from DynamicPETKineticsLib.process.worker_lines import without_names
         from DynamicPETKineticsLib.scene.anatomy import ct_of_same_patient_space
         from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
         from DynamicPETKineticsLib.scene.load_sequence import load_steps
         from DynamicPETKineticsLib.scene.series_display import show_series
+        from petkinetics.errors import InputError, PetKineticsError
 
-        series = self._read(loadable.files)
+        try:
+            series = self._read(loadable.files)
+        except PetKineticsError as error:
+            # Slicer logs what a plugin raises, and folders may name patients.
+            raise InputError(without_names(error.message), error.hint) from None
         node = _with_progress(load_steps(series, _("{tracer} dynamic").format(tracer=_tracer(series))), loadable.name)
         if node is None:
             return None

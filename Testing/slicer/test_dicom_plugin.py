@@ -249,3 +249,23 @@ def test_only_our_maps_are_offered_for_export(plugin: Any) -> None:
     hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
     assert plugin.examineForExport(hierarchy.GetItemByDataNode(volume)) == []
     assert plugin.examineForExport(hierarchy.GetSceneItemID()) == []
+
+
+def test_what_a_failed_load_tells_slicer_s_log_names_no_folder(tmp_path, monkeypatch):
+    """Slicer logs the exceptions of plugins, and folders may be named after patients."""
+    import traceback
+
+    from DICOMDynamicPETPlugin import DICOMDynamicPETPluginClass
+
+    from petkinetics.errors import InputError
+
+    plugin = DICOMDynamicPETPluginClass()
+    monkeypatch.setattr(
+        plugin, "_read", lambda _files: (_ for _ in ()).throw(InputError(f"'{tmp_path}/Doe/a.dcm' is cut off."))
+    )
+    loadable = slicer.qSlicerDICOMLoadable()
+    try:
+        plugin.load(loadable)
+    except InputError:
+        logged = traceback.format_exc()
+    assert "Doe" not in logged and "is cut off" in logged
