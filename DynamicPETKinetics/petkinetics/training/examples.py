@@ -1,0 +1,87 @@
+"""An endless stream of examples: target slices of random scans, with the slices around them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from petkinetics.networks.default_network import SLICES, with_neighbours
+from petkinetics.training.pool import PatientPool, random_slab
+from petkinetics.training.scans import Scan, ScanRanges, draw_scan
+
+
+@dataclass(frozen=True)
+class Example:
+    """Target slices of one scan, as tensors.
+
+    :param features: (slices, SLICES * FEATURES, rows, columns); *condition* (slices, CONDITIONS).
+    :param truth: (slices, LINEAR + 2, rows, columns); *body* (slices, rows, columns), bool.
+    :param table: (1, nodes, LINEAR + 2); *blood* (1, LINEAR + 2).
+    """
+
+    features: Tensor
+    condition: Tensor
+    truth: Tensor
+    body: Tensor
+    table: Tensor
+    blood: Tensor
+
+    def to(self, device: torch.device) -> Example:
+        """The same on a device."""
+        return Example(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+
+
+def example_of(scan: Scan, slices: list[int]) -> Example:
+    """Some slices of a scan."""
+    features = torch.from_numpy(scan.features)
+    return Example(
+        features=with_neighbours(features, slices),
+        condition=torch.from_numpy(scan.condition)[None].expand(len(slices), -1).contiguous(),
+        truth=torch.from_numpy(scan.truth[slices]),
+        body=torch.from_numpy(scan.labels[slices] > 0),
+        table=torch.from_numpy(scan.table)[None],
+        blood=torch.from_numpy(scan.blood)[None],
+    )
+
+
+class ScanStream(IterableDataset):
+    """Batches of examples, drawn by workers from the slabs that are ready.
+
+    :param pool: patients; it may still be growing.
+    :param slices: targets a scan.
+    :param scans: a batch.
+    :param seed: another one for each process that trains.
+    """
+
+    def __init__(self, pool: PatientPool, ranges: ScanRanges, slices: int, scans: int, seed: int) -> None:
+        super().__init__()
+        self.pool, self.ranges, self.slices, self.scans, self.seed = pool, ranges, slices, scans, seed
+
+    def __iter__(self) -> Iterator[list[Example]]:
+        worker = get_worker_info()
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0, time.time_ns() % 2**32])
+        torch.set_num_threads(1)
+        paths = self.pool.ready()
+        count = 0
+        while True:
+            if count % 64 == 0 or not paths:
+                paths = self.pool.ready()
+            if not paths:
+                time.sleep(1.0)
+                continue
+            count += 1
+            yield [self._example(rng, paths) for _ in range(self.scans)]
+
+    def _example(self, rng: np.random.Generator, paths: list[Path]) -> Example:
+        scan = draw_scan(random_slab(paths, rng), self.ranges, rng, self.pool.folder / "noise")
+        return example_of(scan, sorted(rng.choice(len(scan.labels), self.slices, replace=False).tolist()))
+
+
+assert SLICES % 2 == 1

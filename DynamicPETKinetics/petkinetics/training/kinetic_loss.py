@@ -1,0 +1,61 @@
+"""What our network is trained on: Ki and V0 of 9-65 min, and the measured windows, at several scales.
+
+Squared errors, since Ki should be its mean given the data: absolute ones pull lesions towards their
+surroundings. Each error is divided by a size that follows the *neighbourhood's* Ki, not the voxel's, which
+would weigh low truths more and bias the estimate down. Means over 4x4 and 16x16 voxels are judged as well:
+what is wrong in a whole lesion or organ counts there, what is noise does not.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from petkinetics.networks.features import LINEAR, WINDOWS
+
+#: voxels whose mean error is judged, and its weight
+_SCALES = ((1, 1.0), (4, 1.0), (16, 1.0))
+#: sizes of errors: Ki in 0.01 mL/min/mL, V0 in mL/mL, windows relative to plasma
+_KI_FLOOR, _V0_FLOOR, _WINDOW_FLOOR = 0.35, 0.15, 0.4
+_KI_EVEN = 0.5
+_NEIGHBOURHOOD = 9
+
+
+def kinetic_loss(predicted: Tensor, truth: Tensor, body: Tensor, window_weight: float = 0.15) -> dict[str, Tensor]:
+    """Terms of the loss, and "loss", their sum.
+
+    :param predicted: (slices, LINEAR + 2, rows, columns), or (slices, 2, ...) without windows.
+    :param truth: (slices, LINEAR + 2, rows, columns); *body*: (slices, rows, columns), bool.
+    """
+    weight = torch.where(body, 1.0, 0.05)
+    ki, v0 = truth[:, LINEAR], truth[:, LINEAR + 1]
+    sizes = (_around(ki) + _KI_FLOOR, torch.full_like(ki, _KI_EVEN), _around(v0) + _V0_FLOOR)
+    ki_error = predicted[:, -2] - ki
+    terms = {
+        "ki": _multi_scale(ki_error / sizes[0], weight),
+        "ki_even": _multi_scale(ki_error / sizes[1], weight),
+        "v0": 0.3 * _multi_scale((predicted[:, -1] - v0) / sizes[2], weight),
+    }
+    if predicted.shape[1] > 2 and window_weight > 0:
+        windows = truth[:, :WINDOWS]
+        error = (predicted[:, :WINDOWS] - windows) / (_around(windows.mean(1))[:, None] + _WINDOW_FLOOR)
+        terms["windows"] = window_weight * (error.square().mean(1) * weight).mean() * 4.0
+    terms["loss"] = torch.stack(list(terms.values())).sum()
+    return terms
+
+
+def _around(values: Tensor) -> Tensor:
+    """Mean over a neighbourhood."""
+    return avg_pool2d(values[:, None], _NEIGHBOURHOOD, 1, _NEIGHBOURHOOD // 2, count_include_pad=False)[:, 0]
+
+
+def _multi_scale(error: Tensor, weight: Tensor) -> Tensor:
+    total = error.new_zeros(())
+    for size, share in _SCALES:
+        if size > min(error.shape[-2:]):
+            continue
+        e, w = (avg_pool2d(x[:, None], size) if size > 1 else x[:, None] for x in (error * weight, weight))
+        # a mean of size^2 independent errors is this much smaller; correlated ones weigh more
+        total = total + share * size * (e.square() / w.clamp(min=1e-3)).mean()
+    return total

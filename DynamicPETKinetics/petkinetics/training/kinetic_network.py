@@ -1,0 +1,83 @@
+"""The recipe of our kinetic network, and of its twin that answers Ki without a kinetic model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from petkinetics.kinetics.compartments import ResponseTable
+from petkinetics.networks.default_network import DefaultNetwork, DirectDefaultNetwork, linear_response
+from petkinetics.networks.features import FEATURES, LINEAR
+from petkinetics.simulate.seeds import VALIDATION_SEEDS
+from petkinetics.training.examples import Example, ScanStream
+from petkinetics.training.kinetic_loss import kinetic_loss
+from petkinetics.training.pool import PatientPool
+from petkinetics.training.scans import TABLE_NODES, ScanRanges
+from petkinetics.training.trainer import Plan, Trainer, start_processes
+from petkinetics.training.validation import ScanValidation
+
+PLAN = Plan(steps=8000)
+_VALIDATION_PATIENTS = 44
+_KNEE = ResponseTable._KNEE
+_LARGEST = 10.0
+
+
+def table_step() -> float:
+    """Distance of the table's nodes in log(1 + alpha / knee)."""
+    import math
+
+    return math.log1p(_LARGEST / _KNEE) / (TABLE_NODES - 1)
+
+
+def predict(network: nn.Module, example: Example) -> Tensor:
+    """(slices, LINEAR + 2, rows, columns) by the two-tissue model; (slices, 2, ...) without it."""
+    inner = network.module if hasattr(network, "module") else network
+    found = network(example.features, example.condition).float()
+    if isinstance(inner, DirectDefaultNetwork):
+        middle = FEATURES * (example.features.shape[1] // FEATURES // 2)
+        return found + example.features[:, middle + LINEAR - 2 : middle + LINEAR]
+    with torch.autocast(found.device.type, enabled=False):
+        count = len(found)
+        table, blood = (t.expand(count, *t.shape[1:]).contiguous() for t in (example.table, example.blood))
+        return linear_response(found, table, blood, _KNEE, table_step())
+
+
+def loss(network: nn.Module, example: Example) -> Mapping[str, Tensor]:
+    """See :func:`petkinetics.training.kinetic_loss.kinetic_loss`."""
+    return kinetic_loss(predict(network, example), example.truth, example.body)
+
+
+def make_trainer(
+    folder: Path,
+    pool: PatientPool,
+    validation: PatientPool,
+    direct: bool = False,
+    ranges: ScanRanges | None = None,
+    plan: Plan = PLAN,
+    device: str = "auto",
+    workers: int = 1,
+    scans: int = 4,
+    slices: int = 4,
+) -> Trainer:
+    """A trainer of the network on the pool's patients."""
+    ranges = ranges or ScanRanges()
+    where = start_processes(device)
+    network = DirectDefaultNetwork() if direct else DefaultNetwork()
+    rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+    stream = ScanStream(pool, ranges, slices, scans, seed=rank)
+    batches = DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+    fixed = ScanRanges(
+        until_min=ranges.until_min, own_share=1.0, dose=(1.0, 1.0), crop=4096, flips=False,
+        framing="liang2023", noise_mm=5.5, own_blood=True,
+    )  # fmt: skip
+    checks = ScanValidation(validation.ready(), fixed, pool.folder / "noise", lambda n, e: predict(n, e)[:, -2:], where)
+    return Trainer(network, loss, batches, checks, plan, folder, where)
+
+
+def validation_seeds() -> range:
+    """Patients that decide when to stop."""
+    return VALIDATION_SEEDS[:_VALIDATION_PATIENTS]

@@ -1,0 +1,314 @@
+"""A scan of a slab drawn at random: blood curve, framing, dose, noise; what the network sees and what is true.
+
+Everything a scan may differ in is drawn anew each time a slab is used: the input function (the patient's
+own or another's, measured in a noisy aorta), the frames, T, the dose, the noise's correlation, flips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.curves import InputFunction, TimeActivityCurve
+from petkinetics.frames import FrameTiming
+from petkinetics.input_function.from_frames import continuous_curve
+from petkinetics.kinetics.compartments import ResponseTable
+from petkinetics.networks.default_network import response_table
+from petkinetics.networks.features import (
+    FEATURES,
+    KI_UNIT,
+    LINEAR,
+    T_STAR_MIN,
+    FeatureDesign,
+    condition,
+    feature_design,
+    late_frames,
+    log_sd,
+)
+from petkinetics.simulate.blood import BloodParameters, input_function, random_blood
+from petkinetics.simulate.patient import FDG
+from petkinetics.simulate.scanner import variance_per_activity
+from petkinetics.training.impulse_maps import LINE_STEP, ImpulseMaps, reference_patlak, responses
+from petkinetics.training.noise_bank import SHARES, WIDTHS_MM, NoiseBank
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+#: framings and how often each is drawn; the network paper's is the one most used
+FRAMINGS = (
+    ("liang2023", 0.5),
+    ("6x10,8x15,6x30,5x60,5x120,10x300", 0.1),
+    ("12x10,6x20,6x60,4x150,11x300", 0.1),
+    ("10x30,5x60,10x120,7x300", 0.08),
+    ("65x60", 0.05),
+    ("4x15,4x30,3x60,2x120,2x180,2x270,5x600", 0.05),
+    ("20x6,6x20,4x60,4x120,10x300", 0.06),
+    ("8x15,8x30,5x120,16x180", 0.06),
+)
+#: nodes of the table over alpha
+TABLE_NODES = 160
+_REFERENCE = FrameTiming.parse("liang2023")
+_CALIBRATION = FrameTiming([3600.0], [300.0])
+
+
+@dataclass(frozen=True)
+class ScanRanges:
+    """What scans are drawn from; the model card lists it.
+
+    :param until_min: T that most scans end at; *until_range_min* the others; *own_share* how many end at *until_min*.
+    :param dose: least and most, log-uniform.
+    :param crop: rows and columns of a crop.
+    :param framing: the one that all scans have; *noise_mm*: the noise's kernel (FWHM); None: drawn. *own_blood*: no
+        patient has another's input function.
+    """
+
+    until_min: float = 35.0
+    until_range_min: tuple[float, float] = (24.0, 65.0)
+    own_share: float = 0.7
+    dose: tuple[float, float] = (0.06, 2.0)
+    crop: int = 112
+    flips: bool = True
+    framing: str | None = None
+    noise_mm: float | None = None
+    own_blood: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What a network learns from: a crop of a scan, all its slices.
+
+    :param features: float32 (slices, FEATURES, rows, columns).
+    :param condition: (CONDITIONS,).
+    :param truth: (slices, LINEAR + 2, rows, columns): the noise-free linear features, then Ki (0.01 mL/min/mL) and V0
+        of 9-65 min.
+    :param table: (nodes, LINEAR + 2) and *blood* (LINEAR + 2,): the same numbers of the two-tissue model.
+    :param labels: uint8 (slices, rows, columns).
+    """
+
+    features: Float32
+    condition: Float32
+    truth: Float32
+    table: Float32
+    blood: Float32
+    labels: NDArray[np.uint8]
+
+
+def draw_scan(slab: ImpulseMaps, ranges: ScanRanges, rng: np.random.Generator, banks: Path) -> Scan:
+    """Scan a crop of a slab.
+
+    :param banks: folder of the noise banks.
+    """
+    true_blood = slab.info.blood_parameters if ranges.own_blood else _draw_blood(slab, rng)
+    timing = _draw_frames(ranges, rng)
+    curve = input_function(true_blood, 66.0 * 60.0)
+    dose = float(np.exp(rng.uniform(*np.log(ranges.dose))))
+    box = _draw_box(slab, ranges.crop, rng)
+    maps = np.asarray(slab.maps[:, box[0], box[1], box[2]], dtype=np.float32)
+    lines = np.asarray(slab.lines[:, box[0], _coarse(box[1]), _coarse(box[2])], dtype=np.float32)
+    labels = np.asarray(slab.labels[box])
+    inside = labels > 0
+    response = responses(curve, timing)
+    variance = _variance_scale(slab, curve, timing, dose)
+    # what an observer has: the blood of a noisy aorta, and a plasma ratio
+    measured = _measured_blood(curve, true_blood, timing, variance, lines, response, rng)
+    late = late_frames(timing)
+    activity = np.maximum(response[late] @ _body_mean(maps, inside), 1e-9)
+    decayed = timing.duration_s * np.exp(-FDG.decay_per_s * timing.mid_s)
+    design = feature_design(measured, timing, decayed[late] / activity, FDG.decay_per_s)
+    rows = _merged(design, timing)
+    noise_free = np.tensordot((design.rows @ response).astype(np.float32), maps, 1)
+    width = ranges.noise_mm or float(rng.choice(WIDTHS_MM, p=SHARES))
+    bank = NoiseBank.open(banks, width, slab.info.spacing_mm, len(slab.labels))
+    noisy = noise_free.copy()
+    ki_variance = np.zeros(labels.shape, np.float32)
+    for group, out_rows in rows:
+        # the noise of some frames together: of the windows, that is all that counts
+        shares = timing.duration_s[group] / timing.duration_s[group].sum()
+        size = shares**2 * variance[group]
+        of_maps = (size @ response[group]).astype(np.float32)
+        spread = np.tensordot(of_maps, maps, 1)
+        spread += _enlarged(np.tensordot(of_maps, lines, 1), labels.shape)
+        np.maximum(spread, 0.0, out=spread)
+        field = bank.draw(rng, labels.shape) * np.sqrt(spread)
+        for n, weight in out_rows:
+            noisy[n] += np.float32(weight) * field
+            if n == LINEAR - 2:
+                ki_variance += np.float32((weight * KI_UNIT) ** 2) * spread
+    # the estimator's noise model knows the local SD to some ten per cent
+    ki_sd = np.sqrt(ki_variance + 1e-12) * np.float32(np.exp(rng.normal(0.0, 0.08)))
+    features = np.concatenate([noisy, log_sd(ki_sd)[None]]).swapaxes(0, 1)
+    truth_rows = reference_patlak(curve)
+    truth_rows[0] /= KI_UNIT
+    scale = _scale_of(measured, curve)
+    truth = np.tensordot((truth_rows / scale).astype(np.float32), maps, 1)
+    truth = np.concatenate([noise_free, truth]).swapaxes(0, 1)
+    sd = tuple(s * float(np.exp(rng.normal(0.0, 0.05))) for s in bank.sd_mm)
+    table, blood = model_rows(measured, timing, design)
+    scan = Scan(
+        features=features,
+        condition=condition(design, slab.info.spacing_mm, (sd[0], sd[1], sd[2])),
+        truth=truth,
+        table=table,
+        blood=blood,
+        labels=labels,
+    )
+    return _flipped(scan, rng) if ranges.flips else scan
+
+
+def model_rows(curve: InputFunction, timing: FrameTiming, design: FeatureDesign) -> tuple[Float32, Float32]:
+    """Linear features, Ki and V0 of the two-tissue model under a blood curve that reaches 65 min.
+
+    :returns: (nodes, LINEAR + 2) over alpha, and (LINEAR + 2,) of whole blood.
+    """
+    from petkinetics.kinetics.patlak import patlak_design, weighted_fit
+
+    decay = FDG.decay_per_s
+    linear = _REFERENCE.select(_REFERENCE.window(T_STAR_MIN, 65.0))
+    measured = ResponseTable(curve, timing, decay, nodes=TABLE_NODES)
+    reference = ResponseTable(curve, linear, decay, nodes=TABLE_NODES)
+    plot = patlak_design(curve, linear, decay)
+    weights = linear.duration_s / linear.decay_factors(decay) / plot[:, 1]
+    rows = weighted_fit(plot, weights).solution.copy()
+    rows[0] /= KI_UNIT
+    table = np.concatenate(
+        [response_table(measured.response, design.rows), response_table(reference.response, rows)], axis=1
+    )
+    blood = np.concatenate([design.rows @ measured.blood, rows @ reference.blood]).astype(np.float32)
+    return table, blood
+
+
+def _draw_blood(slab: ImpulseMaps, rng: np.random.Generator) -> BloodParameters:
+    own = slab.info.blood_parameters
+    if rng.random() < 0.35:
+        return own
+    other = random_blood(rng, slab.info.injected_activity_mbq, slab.info.weight_kg)
+    feng = list(other.feng)
+    # slower and faster clearance than the measured curves have
+    feng[5] *= float(np.exp(rng.normal(0.0, 0.25)))
+    injection = float(np.exp(rng.uniform(np.log(5.0), np.log(60.0))))
+    return BloodParameters(tuple(feng), float(rng.uniform(6.0, 40.0)), injection, other.plasma_ratio)  # type: ignore[arg-type]
+
+
+def _draw_frames(ranges: ScanRanges, rng: np.random.Generator) -> FrameTiming:
+    """Frames until T."""
+    spec = ranges.framing or str(rng.choice([name for name, _ in FRAMINGS], p=[share for _, share in FRAMINGS]))
+    until = ranges.until_min if rng.random() < ranges.own_share else float(rng.uniform(*ranges.until_range_min))
+    whole = FrameTiming.parse(spec)
+    used = whole.select(whole.until(until))
+    while used.window(T_STAR_MIN).size < 3:
+        until += 5.0
+        used = whole.select(whole.until(until))
+    return used
+
+
+def _draw_box(slab: ImpulseMaps, crop: int, rng: np.random.Generator) -> tuple[slice, slice, slice]:
+    """Rows and columns of a crop; with a lesion in it two times of three when there is one."""
+    shape = slab.labels.shape
+    sizes = [min(crop, n) // LINE_STEP * LINE_STEP for n in shape[1:]]
+    low = [int(rng.integers(0, n - size + 1)) for n, size in zip(shape[1:], sizes, strict=True)]
+    if slab.lesions.any() and rng.random() < 0.67:
+        places = np.argwhere(slab.lesions)
+        at = places[rng.integers(len(places))][1:]
+        low = [
+            int(np.clip(place - rng.integers(size // 5, size - size // 5), 0, n - size))
+            for place, size, n in zip(at, sizes, shape[1:], strict=True)
+        ]
+    rows, columns = (
+        slice(n // LINE_STEP * LINE_STEP, n // LINE_STEP * LINE_STEP + s) for n, s in zip(low, sizes, strict=True)
+    )
+    return slice(0, shape[0]), rows, columns
+
+
+def _coarse(part: slice) -> slice:
+    return slice(part.start // LINE_STEP, -(-part.stop // LINE_STEP))
+
+
+def _enlarged(coarse: Float32, shape: tuple[int, ...]) -> Float32:
+    """Lines of response on every voxel, nearest: they are smooth."""
+    return np.repeat(np.repeat(coarse, LINE_STEP, axis=1), LINE_STEP, axis=2)[:, : shape[1], : shape[2]]
+
+
+def _body_mean(maps: Float32, inside: NDArray[np.bool_]) -> Float64:
+    return maps[:, inside].mean(axis=1, dtype=np.float64)
+
+
+def _variance_scale(slab: ImpulseMaps, curve: InputFunction, timing: FrameTiming, dose: float) -> Float64:
+    """Variance of a frame = this * (local activity + activity on the lines), kBq/mL, (frames,)."""
+    info = slab.info
+    at_end = responses(curve, _CALIBRATION)[0]
+    liver, lines = float(at_end @ info.calibration), float(at_end @ info.calibration_lines)
+    size = variance_per_activity(_CALIBRATION, FDG.decay_per_s)[0]
+    kappa = info.noise_cov**2 * liver**2 / (size * 0.5 * (liver + lines))
+    return np.asarray(0.5 * kappa * info.beds / dose * variance_per_activity(timing, FDG.decay_per_s))
+
+
+def _measured_blood(
+    curve: InputFunction,
+    true: BloodParameters,
+    timing: FrameTiming,
+    variance: Float64,
+    lines: Float32,
+    response: Float64,
+    rng: np.random.Generator,
+) -> InputFunction:
+    """What the aorta region of the noisy images gives, times a plasma ratio; reaching 65 min."""
+    from petkinetics.input_function.tail import extrapolated
+
+    decay = FDG.decay_per_s
+    blood = curve.whole_blood_frame_mean(timing, decay)
+    on_lines = response @ lines.mean(axis=(1, 2, 3), dtype=np.float64)
+    effective = float(np.exp(rng.uniform(np.log(12.0), np.log(70.0))))
+    noise = np.sqrt(np.maximum(variance * (blood + on_lines), 0.0) / effective)
+    spill = float(rng.uniform(0.0, 0.008))
+    means = (1.0 - spill) * blood + spill * on_lines + noise * rng.standard_normal(len(timing))
+    time, value, _ = continuous_curve(TimeActivityCurve(timing, means, decay_per_s=decay))
+    ratio = true.plasma_ratio * float(np.exp(rng.normal(0.0, 0.04)) if rng.random() < 0.3 else 1.0)
+    found = InputFunction(time, ratio * value, value, kind="plasma")
+    return extrapolated(found, 65.0 * 60.0)
+
+
+def _scale_of(measured: InputFunction, curve: InputFunction) -> float:
+    """How much too high the measured plasma is: with it Ki and V0 are too low, which is not the network's to mend.
+
+    Only a wrong plasma ratio is meant; noise is the network's to live with.
+    """
+    mine = measured.plasma_kbq_per_ml.max() / measured.whole_blood_kbq_per_ml.max()
+    return float(mine / (curve.plasma_kbq_per_ml.max() / curve.whole_blood_kbq_per_ml.max()))
+
+
+def _merged(design: FeatureDesign, timing: FrameTiming) -> list[tuple[NDArray[np.intp], list[tuple[int, float]]]]:
+    """Groups of frames that no row tells apart, and the rows' weights on the mean of each group.
+
+    Early frames of one window count only together; a mean over a group has weights of its durations.
+    """
+    keys: dict[tuple[float, ...], list[int]] = {}
+    for m in range(len(timing)):
+        per_second = design.rows[:, m] / timing.duration_s[m]
+        keys.setdefault(tuple(np.round(per_second, 12)), []).append(m)
+    merged = []
+    for per_second, frames in keys.items():
+        total = float(timing.duration_s[frames].sum())
+        weights = [(n, rate * total) for n, rate in enumerate(per_second) if rate != 0.0]
+        if weights:
+            merged.append((np.array(frames), weights))
+    return merged
+
+
+def _flipped(scan: Scan, rng: np.random.Generator) -> Scan:
+    """Left and right, front and back, head and feet exchanged at random."""
+    steps = tuple(slice(None, None, int(s)) for s in rng.choice((1, -1), size=3))
+    over = (steps[0], slice(None), steps[1], steps[2])
+    return Scan(
+        features=np.ascontiguousarray(scan.features[over]),
+        condition=scan.condition,
+        truth=np.ascontiguousarray(scan.truth[over]),
+        table=scan.table,
+        blood=scan.blood,
+        labels=np.ascontiguousarray(scan.labels[steps]),
+    )
+
+
+assert FEATURES == LINEAR + 1
