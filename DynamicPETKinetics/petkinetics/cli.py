@@ -291,7 +291,7 @@ def _add_estimate(commands: _Commands) -> None:
         required=True,
         metavar="NAME",
         help="patlak; gaussian, nlm, hypr, total-variation (regularised Patlak); two-tissue, two-tissue-reversible, "
-        "one-tissue (compartment models)",
+        "one-tissue (compartment models); kinetic-network (learned on simulated patients)",
     )
     p.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="result folder to make")
     p.add_argument("--t-star", type=_t_star, metavar="MIN|auto", help="start of the Patlak fit, min from injection")
@@ -304,6 +304,9 @@ def _add_estimate(commands: _Commands) -> None:
     plasma.add_argument("--hct", type=float, metavar="H", help="haematocrit, which estimates that ratio for FDG")
     _add_overrides(p)
     p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    p.add_argument("--weights", metavar="DIR", help="own weights of a learned method (default: those of the engine)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="of methods that draw at random")
+    p.add_argument("--samples", type=int, default=0, metavar="N", help="draws for SD maps, where a method can")
     p.add_argument("--no-compress", action="store_true", help="write .nii, not .nii.gz")
     p.add_argument("--hash", action="store_true", help="record SHA-256 of inputs and outputs")
     p.add_argument("--json", action="store_true", help="progress as the worker's JSON lines")
@@ -330,6 +333,9 @@ def _estimate(args: argparse.Namespace) -> None:
         weight_kg=args.weight,
         half_life_s=args.half_life,
         device=args.device,
+        weights=args.weights,
+        seed=args.seed,
+        samples=args.samples,
         report=args.report,
         compress=not args.no_compress,
         hashes=args.hash,

@@ -106,7 +106,10 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         curve.require_cover(series.timing.select(used.indices))
         progress(0.05, "Finding the body")
         mask = _mask(job, series, used.indices)
-        problem = Problem(series, curve, used.indices, mask, job.options)
+        problem = Problem(
+            series, curve, used.indices, mask, job.options, job.device,
+            None if job.weights is None else Path(job.weights), job.seed, job.samples,
+        )  # fmt: skip
         quantities = (*estimator.quantities, *derived.quantities)
         with NiftiSink(folder, quantities, series.geometry, job.compress) as sink:
             found = estimator.estimate(
@@ -278,6 +281,8 @@ def _record(
         "t_star_min": used.t_star_min,
         "t_star_choice": used.choice,
         "until_min": job.until_min,
+        "weights_hash": None,
+        "device": "cpu",
         **found.record,
         "input_function": {
             "kind": curve.kind,
@@ -304,8 +309,6 @@ def _record(
             "gaps_s": [list(gap) for gap in series.timing.gaps()],
         },
         "input_uids": list(series.origin.series_uids),
-        "weights_hash": None,
-        "device": "cpu",
         "versions": _versions(),
     }
 
@@ -327,6 +330,9 @@ def _options(job: EstimateJob) -> dict[str, Any]:
         "plasma_ratio": job.plasma_ratio,
         "hct": job.haematocrit,
         "device": job.device,
+        "weights": named(job.weights),
+        "seed": job.seed,
+        "samples": job.samples,
         "compress": job.compress,
         "set": dict(job.options),
     }

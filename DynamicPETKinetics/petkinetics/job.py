@@ -74,6 +74,9 @@ class EstimateJob:
     weight_kg: float | None = None
     half_life_s: float | None = None
     device: str = "auto"
+    weights: str | None = None
+    seed: int = 0
+    samples: int = 0
     report: bool = False
     compress: bool = True
     hashes: bool = False
@@ -99,6 +102,9 @@ class EstimateJob:
                 raise InputError(f"{name} {value:g} is not a time in minutes from injection.")
         if self.device not in ("auto", "cpu", "cuda"):
             raise InputError(f"'{self.device}' is not a device; use auto, cpu or cuda.")
+        for name, number in (("--seed", self.seed), ("--samples", self.samples)):
+            if number < 0:
+                raise InputError(f"{name} {number} is below zero.")
 
     def run(self, progress: Progress = no_progress, warn: Warn | None = None) -> Path:
         """See :class:`Job`."""

@@ -17,6 +17,8 @@ METHODS: dict[str, tuple[str, str]] = {
     "two-tissue": ("compartment", "TwoTissue"),
     "two-tissue-reversible": ("compartment", "TwoTissueReversible"),
     "one-tissue": ("compartment", "OneTissue"),
+    "kinetic-network": ("kinetic_network", "KineticNetwork"),
+    "direct-network": ("paper_network", "DirectNetwork"),
 }
 
 

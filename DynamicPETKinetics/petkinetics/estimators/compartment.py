@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -197,6 +197,33 @@ class TwoTissueReversible(CompartmentEstimator):
             return *(m.astype(np.float32) for m in maps), residual(misfit, scale)
 
         return fit
+
+
+@dataclass(frozen=True, eq=False)
+class CompartmentNoise:
+    """What tells noise from misfit in all frames until T.
+
+    :param weights: one a frame, (frames,).
+    :param blood_to_plasma: ratio of the areas of whole blood and plasma.
+    """
+
+    weights: Float64
+    blood_to_plasma: float
+    _prepared: _Prepared = field(repr=False)
+
+    def residual(self, misfit: Float32, measured: Float32, degrees_of_freedom: int) -> Float32:
+        """Weighted RMS residual over the noise predicted: (frames, voxels) -> (voxels,)."""
+        squares = np.einsum("f,fv,fv->v", self.weights.astype(np.float32), misfit, misfit)
+        return np.sqrt(squares / (np.float32(degrees_of_freedom) * _scale(self._prepared, measured)))
+
+
+def compartment_noise(problem: Problem) -> CompartmentNoise:
+    """Weights and noise of all frames until T, for methods that explain them by other means than a fit.
+
+    :raises InputError: frames or input function cannot be used.
+    """
+    prepared = _prepare(problem, "frame", "two-tissue")
+    return CompartmentNoise(prepared.weights, prepared.blood_to_plasma, prepared)
 
 
 class _Residual:

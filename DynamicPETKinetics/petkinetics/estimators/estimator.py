@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +33,9 @@ class Problem:
     :param frames: indices of the frames used, in order of time.
     :param mask: bool (slices, rows, columns), where to estimate; None for everywhere.
     :param options: of the method, by name (``--set key=value``).
+    :param device: of learned methods: auto, cpu or cuda.
+    :param weights: folder of own weights of learned methods; None for those that come with the engine.
+    :param seed: of methods that draw at random; *samples*: how many draws make an SD map, 0 for none.
     """
 
     series: DynamicSeries
@@ -39,6 +43,10 @@ class Problem:
     frames: NDArray[np.intp]
     mask: NDArray[np.bool_] | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    device: str = "auto"
+    weights: Path | None = None
+    seed: int = 0
+    samples: int = 0
 
     def choice(self, option: str, allowed: tuple[str, ...]) -> str:
         """The value of an option that has a list of values; the first is the default.

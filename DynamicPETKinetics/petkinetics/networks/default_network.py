@@ -1,7 +1,7 @@
 """Our network: features of some slices -> one U-Net -> two-tissue parameters of the middle slice.
 
-The parameters are those of Liang et al. 2023 (fv, K1, k2, k3, k4 through bounded functions), the model that
-turns them into frames is exact, and Patlak's slope and intercept are read from the model's frames from
+The parameters are those of Liang et al. 2023 written as the model's response to an impulse, the model that turns
+them into frames is exact, and Patlak's slope and intercept are read from the model's frames from
 9 to 65 min. So Ki, V0, the measured windows and the late frames are all linear in the model's response, and
 each is one look-up in a table over alpha.
 """
@@ -12,29 +12,27 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
-from petkinetics.networks.features import CONDITIONS, FEATURES, LINEAR
-from petkinetics.networks.forward_model import exponents
+from petkinetics.networks.features import CONDITIONS, FEATURES
 from petkinetics.networks.trunk import Trunk
 
 #: slices that the network sees; it answers for the middle one
 SLICES = 5
-#: bounds of K1 (mL/min/mL), k2, k3, k4 (1/min): exponentials of sigmoids between them; fv is a plain sigmoid
-LOW = (2e-4, 0.03, 3e-4, 1e-6)
-HIGH = (3.0, 4.0, 0.6, 0.05)
-#: where training starts: fv, K1, k2, k3, k4 of a soft tissue
-START = (0.05, 0.05, 0.25, 0.012, 3e-5)
+#: where training starts: trapped and exchanging part (mL/min/mL), slow and fast exponent (1/min), fv of a soft tissue
+START = (0.004, 0.06, 1e-4, 0.3, 0.06)
+#: sizes of the two parts' units (mL/min/mL)
+TRAPPED_UNIT, EXCHANGING_UNIT = 0.01, 0.2
+#: the slow exponent ends at this (k4 of the brain is .007), the fast one lies between these (1/min)
+LARGEST_SLOW = 0.03
+FAST = (0.04, 4.5)
+#: no voxel is taken for more than this share of blood where rates are told
+_LEAST_TISSUE = 0.02
 #: channels of the levels, and blocks
 WIDTHS, BLOCKS = (64, 96, 128, 160), (1, 1, 1, 1)
 #: what a network without kinetic model answers: Ki (in 0.01 mL/min/mL) and V0
 DIRECT_MAPS = 2
-
-
-def linear_maps() -> int:
-    """Number of maps that the kinetic head gives: the linear features, then Ki (0.01 mL/min/mL) and V0 of 9-65 min."""
-    return LINEAR + 2
 
 
 def with_neighbours(features: Tensor, slices: Sequence[int]) -> Tensor:
@@ -49,26 +47,58 @@ def with_neighbours(features: Tensor, slices: Sequence[int]) -> Tensor:
 
 
 class TwoTissueHead(nn.Module):
-    """Raw maps -> fv, K1, k2, k3, k4 within bounds."""
+    """Raw maps -> the two-tissue model's response: a e^(-slow t) + b e^(-fast t) + fv delta(t), each within bounds.
 
-    low: Tensor
-    span: Tensor
+    (1 - fv) is in a and b. These are the model's own parameters in another dress (:func:`rate_constants`), in which
+    what is wanted, the trapped part a, is a number of its own: sigmoids of K1...k4 themselves saturate in training.
+    """
+
     offset: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        low, high = np.log(LOW), np.log(HIGH)
-        share = (np.log(START[1:]) - low) / (high - low)
-        offset = np.concatenate([[np.log(START[0] / (1 - START[0]))], np.log(share / (1 - share))])
-        shape = (1, -1, 1, 1)
-        self.register_buffer("low", torch.tensor(low).float().reshape(shape), persistent=False)
-        self.register_buffer("span", torch.tensor(high - low).float().reshape(shape), persistent=False)
-        self.register_buffer("offset", torch.tensor(offset).float().reshape(shape), persistent=False)
+        trapped, exchanging, slow, fast, fv = START
+        share = np.log(fast / FAST[0]) / np.log(FAST[1] / FAST[0])
+        offset = [
+            np.log(np.expm1(trapped / TRAPPED_UNIT)),
+            np.log(np.expm1(exchanging / EXCHANGING_UNIT)),
+            _logit(slow / LARGEST_SLOW),
+            _logit(share),
+            _logit(fv),
+        ]
+        self.register_buffer("offset", torch.tensor(offset).float().reshape(1, -1, 1, 1), persistent=False)
 
     def forward(self, raw: Tensor) -> Tensor:
-        """(batch, 5, rows, columns) -> fv, K1, k2, k3, k4 likewise."""
-        share = torch.sigmoid(raw + self.offset)
-        return torch.cat((share[:, :1], torch.exp(self.low + self.span * share[:, 1:])), dim=1)
+        """(batch, 5, rows, columns) -> a, b (mL/min/mL), slow, fast (1/min), fv, likewise."""
+        trapped, exchanging, slow, fast, fv = (raw + self.offset).unbind(1)
+        span = float(np.log(FAST[1] / FAST[0]))
+        return torch.stack(
+            (
+                TRAPPED_UNIT * softplus(trapped),
+                EXCHANGING_UNIT * softplus(exchanging),
+                LARGEST_SLOW * torch.sigmoid(slow),
+                FAST[0] * torch.exp(span * torch.sigmoid(fast)),
+                torch.sigmoid(fv),
+            ),
+            dim=1,
+        )
+
+
+def _logit(share: float) -> float:
+    return float(np.log(share / (1.0 - share)))
+
+
+def rate_constants(response: Tensor) -> Tensor:
+    """a, b, slow, fast, fv -> K1 (mL/min/mL), k2, k3, k4 (1/min), fv, all (maps, ...).
+
+    K1 = (a + b) / (1 - fv), k3 + k4 = slow + a (fast - slow) / (a + b), k2 + k3 + k4 = slow + fast, k2 k4 = slow fast.
+    """
+    a, b, slow, fast, fv = response
+    total = torch.clamp(a + b, min=1e-9)
+    metabolised = slow + a / total * (fast - slow)
+    k2 = torch.clamp(slow + fast - metabolised, min=1e-6)
+    k4 = torch.minimum(slow * fast / k2, metabolised)
+    return torch.stack((total / torch.clamp(1.0 - fv, min=_LEAST_TISSUE), k2, metabolised - k4, k4, fv))
 
 
 class DefaultNetwork(nn.Module):
@@ -83,7 +113,7 @@ class DefaultNetwork(nn.Module):
         self.head = TwoTissueHead()
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
-        """(batch, SLICES * FEATURES, rows, columns), (batch, CONDITIONS) -> fv, K1, k2, k3, k4."""
+        """(batch, SLICES * FEATURES, rows, columns), (batch, CONDITIONS) -> the head's maps."""
         return self.head(self.trunk(features, condition))
 
 
@@ -99,26 +129,17 @@ class DirectDefaultNetwork(nn.Module):
         return self.trunk(features, condition)
 
 
-def response_table(alpha_response: NDArray[np.floating], rows: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Linear functionals of the response to every alpha: (nodes, frames), (maps, frames) -> (nodes, maps)."""
-    return np.ascontiguousarray(alpha_response @ rows.T, dtype=np.float32)
-
-
-def linear_response(parameters: Tensor, table: Tensor, blood: Tensor, knee: float, step: float) -> Tensor:
+def linear_response(response: Tensor, table: Tensor, blood: Tensor, knee: float, step: float) -> Tensor:
     """Linear functionals of the model's frames.
 
-    :param parameters: fv, K1, k2, k3, k4, (batch, 5, rows, columns).
+    :param response: a, b, slow, fast, fv, (batch, 5, rows, columns).
     :param table: (batch, nodes, maps), functionals of Cp (x) e^(-alpha t), alpha = knee (e^(step n) - 1).
     :param blood: (batch, maps), of whole blood.
     :returns: (batch, maps, rows, columns).
     """
-    fv, k1, k2, k3, k4 = parameters.unbind(1)
-    alpha1, alpha2, root = exponents(k2, k3, k4)
-    slow = k1 * (k3 + k4 - alpha1) / root
-    first, second = (_looked_up(alpha, table, knee, step) for alpha in (alpha1, alpha2))
-    tissue = slow[..., None] * first + (k1 - slow)[..., None] * second
-    fraction = fv[..., None]
-    return ((1.0 - fraction) * tissue + fraction * blood[:, None, None, :]).movedim(-1, 1)
+    a, b, slow, fast, fv = (maps[..., None] for maps in response.unbind(1))
+    slow_frames, fast_frames = (_looked_up(alpha[..., 0], table, knee, step) for alpha in (slow, fast))
+    return (a * slow_frames + b * fast_frames + fv * blood[:, None, None, :]).movedim(-1, 1)
 
 
 def _looked_up(alpha: Tensor, table: Tensor, knee: float, step: float) -> Tensor:

@@ -20,6 +20,7 @@ _SCALES = ((1, 1.0), (4, 1.0), (16, 1.0))
 _KI_FLOOR, _V0_FLOOR, _WINDOW_FLOOR = 0.35, 0.15, 0.4
 _KI_EVEN = 0.5
 _NEIGHBOURHOOD = 9
+_LINEAR_FROM = 2.0
 
 
 def kinetic_loss(predicted: Tensor, truth: Tensor, body: Tensor, window_weight: float = 0.15) -> dict[str, Tensor]:
@@ -40,9 +41,14 @@ def kinetic_loss(predicted: Tensor, truth: Tensor, body: Tensor, window_weight: 
     if predicted.shape[1] > 2 and window_weight > 0:
         windows = truth[:, :WINDOWS]
         error = (predicted[:, :WINDOWS] - windows) / (_around(windows.mean(1))[:, None] + _WINDOW_FLOOR)
-        terms["windows"] = window_weight * (error.square().mean(1) * weight).mean() * 4.0
+        terms["windows"] = window_weight * (_robust(error).mean(1) * weight).mean() * 4.0
     terms["loss"] = torch.stack(list(terms.values())).sum()
     return terms
+
+
+def _robust(error: Tensor) -> Tensor:
+    """The square, growing like the error itself beyond several of its sizes: no voxel decides a step alone."""
+    return 2.0 * _LINEAR_FROM**2 * (torch.sqrt(1.0 + (error / _LINEAR_FROM).square()) - 1.0)
 
 
 def _around(values: Tensor) -> Tensor:
@@ -57,5 +63,5 @@ def _multi_scale(error: Tensor, weight: Tensor) -> Tensor:
             continue
         e, w = (avg_pool2d(x[:, None], size) if size > 1 else x[:, None] for x in (error * weight, weight))
         # a mean of size^2 independent errors is this much smaller; correlated ones weigh more
-        total = total + share * size * (e.square() / w.clamp(min=1e-3)).mean()
+        total = total + share * size * (_robust(e / w.clamp(min=1e-3)) * w).mean()
     return total

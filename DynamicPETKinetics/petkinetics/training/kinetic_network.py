@@ -9,28 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from petkinetics.kinetics.compartments import ResponseTable
 from petkinetics.networks.default_network import DefaultNetwork, DirectDefaultNetwork, linear_response
 from petkinetics.networks.features import FEATURES, LINEAR
+from petkinetics.networks.model_rows import KNEE, STEP
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
 from petkinetics.training.examples import Example, ScanStream
 from petkinetics.training.kinetic_loss import kinetic_loss
 from petkinetics.training.pool import PatientPool
-from petkinetics.training.scans import TABLE_NODES, ScanRanges
+from petkinetics.training.scans import ScanRanges
 from petkinetics.training.trainer import Plan, Trainer, start_processes
 from petkinetics.training.validation import ScanValidation
 
 PLAN = Plan(steps=8000)
 _VALIDATION_PATIENTS = 44
-_KNEE = ResponseTable._KNEE
-_LARGEST = 10.0
-
-
-def table_step() -> float:
-    """Distance of the table's nodes in log(1 + alpha / knee)."""
-    import math
-
-    return math.log1p(_LARGEST / _KNEE) / (TABLE_NODES - 1)
 
 
 def predict(network: nn.Module, example: Example) -> Tensor:
@@ -43,7 +34,7 @@ def predict(network: nn.Module, example: Example) -> Tensor:
     with torch.autocast(found.device.type, enabled=False):
         count = len(found)
         table, blood = (t.expand(count, *t.shape[1:]).contiguous() for t in (example.table, example.blood))
-        return linear_response(found, table, blood, _KNEE, table_step())
+        return linear_response(found, table, blood, KNEE, STEP)
 
 
 def loss(network: nn.Module, example: Example) -> Mapping[str, Tensor]:

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction, TimeActivityCurve
 from petkinetics.frames import FrameTiming
 from petkinetics.input_function.from_frames import continuous_curve
-from petkinetics.kinetics.compartments import ResponseTable
-from petkinetics.networks.default_network import response_table
 from petkinetics.networks.features import (
     FEATURES,
     KI_UNIT,
@@ -28,6 +26,7 @@ from petkinetics.networks.features import (
     late_frames,
     log_sd,
 )
+from petkinetics.networks.model_rows import model_rows
 from petkinetics.simulate.blood import BloodParameters, input_function, random_blood
 from petkinetics.simulate.patient import FDG
 from petkinetics.simulate.scanner import variance_per_activity
@@ -48,9 +47,6 @@ FRAMINGS = (
     ("20x6,6x20,4x60,4x120,10x300", 0.06),
     ("8x15,8x30,5x120,16x180", 0.06),
 )
-#: nodes of the table over alpha
-TABLE_NODES = 160
-_REFERENCE = FrameTiming.parse("liang2023")
 _CALIBRATION = FrameTiming([3600.0], [300.0])
 
 
@@ -101,19 +97,19 @@ def draw_scan(slab: ImpulseMaps, ranges: ScanRanges, rng: np.random.Generator, b
 
     :param banks: folder of the noise banks.
     """
-    true_blood = slab.info.blood_parameters if ranges.own_blood else _draw_blood(slab, rng)
+    true_blood = slab.info.blood_parameters if ranges.own_blood else draw_blood(slab, rng)
     timing = _draw_frames(ranges, rng)
     curve = input_function(true_blood, 66.0 * 60.0)
     dose = float(np.exp(rng.uniform(*np.log(ranges.dose))))
     box = _draw_box(slab, ranges.crop, rng)
     maps = np.asarray(slab.maps[:, box[0], box[1], box[2]], dtype=np.float32)
-    lines = np.asarray(slab.lines[:, box[0], _coarse(box[1]), _coarse(box[2])], dtype=np.float32)
+    lines = np.asarray(slab.lines[:, box[0], coarse_part(box[1]), coarse_part(box[2])], dtype=np.float32)
     labels = np.asarray(slab.labels[box])
     inside = labels > 0
     response = responses(curve, timing)
-    variance = _variance_scale(slab, curve, timing, dose)
+    variance = variance_scale(slab, curve, timing, dose)
     # what an observer has: the blood of a noisy aorta, and a plasma ratio
-    measured = _measured_blood(curve, true_blood, timing, variance, lines, response, rng)
+    measured = measured_blood(curve, true_blood, timing, variance, lines, response, rng)
     late = late_frames(timing)
     activity = np.maximum(response[late] @ _body_mean(maps, inside), 1e-9)
     decayed = timing.duration_s * np.exp(-FDG.decay_per_s * timing.mid_s)
@@ -130,7 +126,7 @@ def draw_scan(slab: ImpulseMaps, ranges: ScanRanges, rng: np.random.Generator, b
         size = shares**2 * variance[group]
         of_maps = (size @ response[group]).astype(np.float32)
         spread = np.tensordot(of_maps, maps, 1)
-        spread += _enlarged(np.tensordot(of_maps, lines, 1), labels.shape)
+        spread += enlarged(np.tensordot(of_maps, lines, 1), labels.shape)
         np.maximum(spread, 0.0, out=spread)
         field = bank.draw(rng, labels.shape) * np.sqrt(spread)
         for n, weight in out_rows:
@@ -146,41 +142,19 @@ def draw_scan(slab: ImpulseMaps, ranges: ScanRanges, rng: np.random.Generator, b
     truth = np.tensordot((truth_rows / scale).astype(np.float32), maps, 1)
     truth = np.concatenate([noise_free, truth]).swapaxes(0, 1)
     sd = tuple(s * float(np.exp(rng.normal(0.0, 0.05))) for s in bank.sd_mm)
-    table, blood = model_rows(measured, timing, design)
+    model = model_rows(measured, timing, design.rows, FDG.decay_per_s, FDG.decay_per_s)
     scan = Scan(
         features=features,
         condition=condition(design, slab.info.spacing_mm, (sd[0], sd[1], sd[2])),
         truth=truth,
-        table=table,
-        blood=blood,
+        table=model.table,
+        blood=model.blood,
         labels=labels,
     )
     return _flipped(scan, rng) if ranges.flips else scan
 
 
-def model_rows(curve: InputFunction, timing: FrameTiming, design: FeatureDesign) -> tuple[Float32, Float32]:
-    """Linear features, Ki and V0 of the two-tissue model under a blood curve that reaches 65 min.
-
-    :returns: (nodes, LINEAR + 2) over alpha, and (LINEAR + 2,) of whole blood.
-    """
-    from petkinetics.kinetics.patlak import patlak_design, weighted_fit
-
-    decay = FDG.decay_per_s
-    linear = _REFERENCE.select(_REFERENCE.window(T_STAR_MIN, 65.0))
-    measured = ResponseTable(curve, timing, decay, nodes=TABLE_NODES)
-    reference = ResponseTable(curve, linear, decay, nodes=TABLE_NODES)
-    plot = patlak_design(curve, linear, decay)
-    weights = linear.duration_s / linear.decay_factors(decay) / plot[:, 1]
-    rows = weighted_fit(plot, weights).solution.copy()
-    rows[0] /= KI_UNIT
-    table = np.concatenate(
-        [response_table(measured.response, design.rows), response_table(reference.response, rows)], axis=1
-    )
-    blood = np.concatenate([design.rows @ measured.blood, rows @ reference.blood]).astype(np.float32)
-    return table, blood
-
-
-def _draw_blood(slab: ImpulseMaps, rng: np.random.Generator) -> BloodParameters:
+def draw_blood(slab: ImpulseMaps, rng: np.random.Generator) -> BloodParameters:
     own = slab.info.blood_parameters
     if rng.random() < 0.35:
         return own
@@ -222,20 +196,21 @@ def _draw_box(slab: ImpulseMaps, crop: int, rng: np.random.Generator) -> tuple[s
     return slice(0, shape[0]), rows, columns
 
 
-def _coarse(part: slice) -> slice:
+def coarse_part(part: slice) -> slice:
     return slice(part.start // LINE_STEP, -(-part.stop // LINE_STEP))
 
 
-def _enlarged(coarse: Float32, shape: tuple[int, ...]) -> Float32:
+def enlarged(coarse: Float32, shape: tuple[int, ...]) -> Float32:
     """Lines of response on every voxel, nearest: they are smooth."""
     return np.repeat(np.repeat(coarse, LINE_STEP, axis=1), LINE_STEP, axis=2)[:, : shape[1], : shape[2]]
 
 
 def _body_mean(maps: Float32, inside: NDArray[np.bool_]) -> Float64:
-    return maps[:, inside].mean(axis=1, dtype=np.float64)
+    some = (slice(None), slice(None, None, 2), slice(None, None, 3), slice(None, None, 3))
+    return (maps[some] * inside[some[1:]]).mean(axis=(1, 2, 3), dtype=np.float64) / max(inside[some[1:]].mean(), 1e-6)
 
 
-def _variance_scale(slab: ImpulseMaps, curve: InputFunction, timing: FrameTiming, dose: float) -> Float64:
+def variance_scale(slab: ImpulseMaps, curve: InputFunction, timing: FrameTiming, dose: float) -> Float64:
     """Variance of a frame = this * (local activity + activity on the lines), kBq/mL, (frames,)."""
     info = slab.info
     at_end = responses(curve, _CALIBRATION)[0]
@@ -245,7 +220,7 @@ def _variance_scale(slab: ImpulseMaps, curve: InputFunction, timing: FrameTiming
     return np.asarray(0.5 * kappa * info.beds / dose * variance_per_activity(timing, FDG.decay_per_s))
 
 
-def _measured_blood(
+def measured_blood(
     curve: InputFunction,
     true: BloodParameters,
     timing: FrameTiming,

@@ -1,0 +1,140 @@
+"""Ki of the full scan from its first half hour, by a network with the two-tissue model inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.estimators.compartment import compartment_noise
+from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
+from petkinetics.estimators.feature_volume import FeatureVolume
+from petkinetics.estimators.learned import require_fdg, torch_or_refuse, write_slabs
+from petkinetics.kinetics.region_fit import CompartmentFitter
+from petkinetics.maps import FV, K1, K2, K3, K4, KI, RESIDUAL, V0, Quantity
+
+if TYPE_CHECKING:
+    from petkinetics.networks.run import Runner
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+PRESETS = ("default", "compact", "liang2023")
+
+
+class KineticNetwork:
+    """The two-tissue network.
+
+    Ki and V0 are slope and intercept of Patlak's plot of the model's frames from 9 to 65 min (k4 = 0: those of
+    DESIGN's definition, but for what the plot's late start leaves). Options: ``preset`` =
+    ``default``, or ``compact`` or ``liang2023``, the paper's network (see petkinetics.estimators.paper_network).
+    """
+
+    method = "kinetic-network"
+    quantities: tuple[Quantity, ...] = (KI, V0, K1, K2, K3, K4, FV, RESIDUAL)
+    option_names: tuple[str, ...] = ("preset", "patlak")
+    #: all frames until T are used
+    whole_series = True
+
+    def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
+        """See :class:`petkinetics.estimators.estimator.Estimator`.
+
+        :raises InputError: PyTorch or the weights are not there, or the tracer is not FDG.
+        """
+        require_fdg(problem, self.method)
+        torch_or_refuse(self.method)
+        preset = problem.choice("preset", PRESETS)
+        if preset != "default":
+            from petkinetics.estimators.paper_network import estimate_by_paper_network
+
+            return estimate_by_paper_network(preset, self.quantities, problem, sink, progress)
+        return _estimate(problem, sink, progress)
+
+
+def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
+    import torch
+
+    from petkinetics.networks.default_network import (
+        SLICES,
+        DefaultNetwork,
+        linear_response,
+        rate_constants,
+        with_neighbours,
+    )
+    from petkinetics.networks.features import KI_UNIT
+    from petkinetics.networks.model_rows import KNEE, STEP, model_rows
+    from petkinetics.networks.run import Runner
+    from petkinetics.networks.weight_files import device_named, load_into, read_weights
+
+    progress(0.0, "Loading the network")
+    weights = read_weights("kinetic-network", problem.weights)
+    runner = Runner(load_into(DefaultNetwork(), weights), device_named(problem.device))
+    volume = FeatureVolume.of(problem)
+    series, timing = problem.series, volume.timing
+    noise = compartment_noise(problem)
+    rows = model_rows(volume.curve, timing, np.eye(len(timing)), series.frame_decay_per_s, series.tracer.decay_per_s)
+    table, blood = torch.from_numpy(rows.table)[None], torch.from_numpy(rows.blood)[None]
+    condition = torch.from_numpy(volume.condition)
+    reach = SLICES // 2
+
+    def maps_of(first: int, last: int) -> list[Float32]:
+        frames = volume.frames_of(first - reach, last + reach)
+        features = torch.from_numpy(volume.features_of(frames))
+        inside = torch.from_numpy(_inside(problem, volume, first, last))
+        response = runner(with_neighbours(features, range(reach, reach + last - first)), condition)
+        # the model's frames only where there is a patient
+        found = response.movedim(1, -1)[inside].T[None, :, :, None]
+        model = linear_response(found, table, blood, KNEE, STEP)[0, :, :, 0].numpy()
+        measured = frames[:, reach : reach + last - first][:, inside.numpy()]
+        ki, v0 = KI_UNIT * model[-2], model[-1]
+        rates = rate_constants(found[0, :, :, 0]).numpy()
+        residual = noise.residual(measured - model[:-2], measured, len(timing))
+        return [_filled(values, inside.numpy()) for values in (ki, v0, *rates, residual)]
+
+    write_slabs(KineticNetwork.quantities, problem, volume.box, maps_of, sink, progress)
+    fitter = CompartmentFitter(
+        problem.input_function, timing, noise.weights, "two-tissue", series.frame_decay_per_s, noise.blood_to_plasma
+    )
+
+    def region_fit(values: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
+        found = fitter.fit(values)
+        return found.values, found.fitted_kbq_per_ml
+
+    return Estimate(_record(problem, volume, weights.record, runner), region_fit, fitter.fit)
+
+
+def _inside(problem: Problem, volume: FeatureVolume, first: int, last: int) -> NDArray[np.bool_]:
+    box = (slice(first, last), *volume.box[1:])
+    if problem.mask is None:
+        return np.ones(tuple(part.stop - part.start for part in box), bool)
+    return np.ascontiguousarray(problem.mask[box])
+
+
+def _filled(values: Float32, inside: NDArray[np.bool_]) -> Float32:
+    out = np.zeros(inside.shape, np.float32)
+    out[inside] = values
+    return out
+
+
+def _record(problem: Problem, volume: FeatureVolume, weights: dict[str, Any], runner: Runner) -> dict[str, Any]:
+    timing, prepared = volume.timing, volume.late
+    sd = np.sqrt(prepared.noise.scale(np.array([prepared.noise.body_mean], np.float32))[0])
+    return {
+        "network": weights,
+        "weights_hash": weights["sha256"],
+        "device": runner.device.type,
+        "trained_on_simulated_patients": True,
+        "frames_used": [
+            {"index": int(i), "start_s": float(start), "duration_s": float(duration)}
+            for i, start, duration in zip(problem.frames, timing.start_s, timing.duration_s, strict=True)
+        ],
+        "noise": {
+            "common": prepared.noise.common,
+            "local": prepared.noise.local,
+            "body_mean_kbq_per_ml": prepared.noise.body_mean,
+            "patlak_ki_sd": float(sd * np.sqrt(prepared.fit.covariance[0, 0])),
+            "correlation_sd_mm": [round(s, 4) for s in volume.correlation.sd_mm[::-1]],
+        },
+        "blood_curve": {"measured_until_s": float(timing.end_s[-1]), "used_until_s": volume.curve.end_s},
+    }

@@ -1,0 +1,95 @@
+"""What the learned methods share: what they refuse, the box of the body, and the way maps are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.errors import InputError
+from petkinetics.estimators.estimator import MapSink, Problem, Progress
+from petkinetics.maps import Quantity
+
+Float32 = NDArray[np.float32]
+Box = tuple[slice, slice, slice]
+
+#: values of the frames in memory at once, and slices
+_SLAB_VALUES, _MOST_SLICES = 1 << 24, 8
+
+
+def require_fdg(problem: Problem, method: str) -> None:
+    """Refuse tracers that a learned method was not trained for.
+
+    :raises InputError: the series names another tracer.
+    """
+    tracer = problem.series.tracer
+    if tracer.is_fdg is False:
+        raise InputError(
+            f"The method '{method}' was trained on FDG, and the series' tracer is {tracer.name}.",
+            "Use patlak or a compartment model.",
+        )
+
+
+def torch_or_refuse(method: str) -> None:
+    """Refuse where there is no PyTorch.
+
+    :raises InputError: PyTorch or safetensors is not installed.
+    """
+    try:
+        import safetensors  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"The method '{method}' needs PyTorch, which is not installed ({error.name}).",
+            "Install it: pip install 'petkinetics[learned]' (in Slicer the panel offers it).",
+        ) from error
+
+
+def body_box(problem: Problem, margin_mm: float) -> Box:
+    """Slices of the mask; its rows and columns and a margin. All of the volume where there is no mask.
+
+    :raises InputError: the mask is empty.
+    """
+    shape, spacing = problem.series.geometry.shape, problem.series.geometry.spacing_mm[::-1]
+    if problem.mask is None:
+        return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
+    if not problem.mask.any():
+        raise InputError("The mask is empty: there is no voxel to estimate.", "Check the file given with --mask.")
+    parts = []
+    for axis in range(3):
+        some = np.flatnonzero(problem.mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        margin = 0 if axis == 0 else int(np.ceil(margin_mm / spacing[axis]))
+        parts.append(slice(max(0, int(some[0]) - margin), min(shape[axis], int(some[-1]) + 1 + margin)))
+    return parts[0], parts[1], parts[2]
+
+
+def write_slabs(
+    quantities: tuple[Quantity, ...],
+    problem: Problem,
+    box: Box,
+    maps_of: Callable[[int, int], list[Float32]],
+    sink: MapSink,
+    progress: Progress,
+) -> None:
+    """Estimate some slices at a time and hand them over; what lies outside the box is 0.
+
+    :param maps_of: (first, last slice) -> maps in the order of *quantities*, (slices, rows, columns) of the box.
+    """
+    slices, rows, columns = problem.series.geometry.shape
+    in_slice = (box[1].stop - box[1].start) * (box[2].stop - box[2].start)
+    depth = int(np.clip(_SLAB_VALUES // (in_slice * len(problem.frames)), 1, _MOST_SLICES))
+    at = 0
+    while at < slices:
+        if not box[0].start <= at < box[0].stop:
+            for quantity in quantities:
+                sink.write(quantity.name, np.zeros((1, rows, columns), np.float32))
+            at += 1
+            continue
+        last = min(at + depth, box[0].stop)
+        for quantity, values in zip(quantities, maps_of(at, last), strict=True):
+            out = np.zeros((last - at, rows, columns), np.float32)
+            out[:, box[1], box[2]] = values
+            sink.write(quantity.name, out)
+        at = last
+        progress(at / slices, "Estimating Ki by the network")

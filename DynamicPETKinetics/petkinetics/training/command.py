@@ -1,0 +1,113 @@
+"""``petkinetics train kinetic-network`` and ``direct-network``: from options to weights and their card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from petkinetics.errors import InputError
+from petkinetics.networks.weight_files import write_weights
+from petkinetics.training.kinetic_network import PLAN, make_trainer, validation_seeds
+from petkinetics.training.model_card import model_card
+from petkinetics.training.own_series import OwnPaperStream, OwnStream, read_training_table
+from petkinetics.training.paper_network import make_paper_trainer
+from petkinetics.training.paper_scans import TIMING
+from petkinetics.training.pool import PatientPool
+from petkinetics.training.scans import ScanRanges
+from petkinetics.training.trainer import CHECKPOINT, Plan, Progress, Trainer
+
+#: "direct" is our design without the kinetic model, for comparison
+PRESETS = {"kinetic-network": ("default", "compact", "liang2023", "direct"), "direct-network": ("compact", "liang2023")}
+_COMPACT = Plan(steps=4000, learning_rate=1e-3, check_every=250)
+
+
+def train(
+    method: str,
+    preset: str,
+    out: Path,
+    data: Path | None = None,
+    resume: bool = False,
+    patients: int = 450,
+    steps: int | None = None,
+    until_min: float = 35.0,
+    stage_minutes: float = 55.0,
+    device: str = "auto",
+    workers: int = 1,
+    show: bool = True,
+) -> Path:
+    """Train until done, or until the stage's time is over; the weights so far are written in either case.
+
+    :param out: folder for weights, card, checkpoint, losses and the simulated patients; kept between stages.
+    :param data: table of own dynamic series; simulated patients without it.
+    :param patients: how many are simulated, from seed 0 on.
+    :param steps: in all; the preset's own number by default.
+    :returns: the file of the weights.
+    :raises InputError: the options do not go together, or a file cannot be used.
+    """
+    if preset not in PRESETS[method]:
+        raise InputError(f"There is no preset '{preset}' of {method}; there is {', '.join(PRESETS[method])}.")
+    if not resume and (out / CHECKPOINT).exists():
+        raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    ours = preset in ("default", "direct")
+    plan = replace(PLAN if ours else _COMPACT, stage_minutes=stage_minutes)
+    if preset == "liang2023":
+        plan = Plan(steps=50_000, stage_minutes=stage_minutes)
+    plan = replace(plan, steps=steps or plan.steps, check_every=min(plan.check_every, steps or plan.check_every))
+    own = None if data is None else read_training_table(data, until_min)
+    pool, validation = (
+        PatientPool(out / name, seeds)
+        for name, seeds in (("patients", range(patients)), ("validation", validation_seeds()[: max(2, patients)]))
+    )
+    first = int(torch.distributed.get_rank()) == 0 if torch.distributed.is_initialized() else True
+    if first:
+        _simulate(validation, "validation patients", show)
+    filling = pool.fill_in_background() if own is None and first and len(pool.ready()) < patients else None
+    ranges = ScanRanges(until_min=until_min) if ours else ScanRanges(until_min=until_min, dose=(0.2, 1.5))
+    if ours:
+        trainer = make_trainer(out, pool, validation, preset == "direct", ranges, plan, device, workers)
+        scans, slices = 2, 4
+    else:
+        direct = method == "direct-network"
+        trainer = make_paper_trainer(out, pool, validation, preset, direct, until_min, ranges, plan, device, workers)
+        scans, slices = 1, 1
+    if own is not None:
+        stream: Any = OwnStream(own, slices, ranges.crop, 0) if ours else OwnPaperStream(own, 0)
+        trainer.batches = DataLoader(stream, batch_size=None, num_workers=workers, collate_fn=_as_is)
+    if resume:
+        trainer.resume()
+    progress = trainer.run(show=show)
+    if filling is not None:
+        filling.terminate()
+    name = method if preset == "default" else f"{method}-{preset}"
+    names = None if own is None else [series.name for series in own]
+    card = model_card(name, method, preset, ranges, pool.seeds, plan, progress, scans, slices, names)
+    if not ours:
+        card |= {"framing": "liang2023", "early_frames": int(TIMING.until(until_min).size)}
+    _write(trainer, progress, out, name, card)
+    return out / f"{name}.safetensors"
+
+
+def _simulate(pool: PatientPool, what: str, show: bool) -> None:
+    from tqdm import tqdm
+
+    missing = len(pool.seeds) - len(pool.ready())
+    for _ in tqdm(pool.fill(), total=missing, desc=f"Simulating {what}", disable=not show or not missing):
+        pass
+
+
+def _write(trainer: Trainer, progress: Progress, out: Path, name: str, card: dict[str, Any]) -> None:
+    """The best weights so far; the average of now where none was judged yet."""
+    if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
+        return
+    tensors = trainer.best or dict(trainer.average.module.state_dict())
+    write_weights(out, name, tensors, card | {"parameters": sum(t.numel() for t in tensors.values())})
+    card["validation"] = progress.metrics
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
