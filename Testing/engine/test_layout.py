@@ -31,6 +31,7 @@ ORDER = (
     {"training"},
     {"job", "estimate", "propose_aorta", "export", "report", "worker"},
     {"cohort"},
+    {"commands"},
     {"cli"},
     {"__main__"},
 )
