@@ -15,7 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Testing" / "engine"))
 from layout import ORDER, PACKAGE, imported, module_files, room_of  # noqa: E402
 
-
 #: the single files at one place of the order are one room, named after the one that says what runs
 JOB = "job"
 
