@@ -3,6 +3,7 @@
 # make test-slicer SLICER=path/to/Slicer   the module's self-test and screenshots in a real Slicer
 # make bench        speed, memory and accuracy, beside the programs people use (needs 3 GB of disk)
 # make figures      the pictures of the documentation
+# make docs         the documentation as a site, in build/site
 # Each sets up its own environment in .venv the first time; nothing else on the machine is touched.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-slicer bench figures
+.PHONY: help demo test test-slicer bench figures docs
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -23,11 +24,15 @@ demo: $(VENV)/.ready-to-run
 # Each layer in processes of its own: the engine without Slicer, then Slicer's scene, the background process, the panel.
 LAYERS := engine slicer background panel
 
+# Strict: a warning is an error (mkdocs.yml). The variable silences an advertisement.
+SITE = NO_MKDOCS_2_WARNING=1 OPENBLAS_NUM_THREADS=1 $(BIN)/mkdocs build --quiet
+
 test: $(VENV)/.ready-to-test
 	Testing/standin/system_libraries.sh
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(SITE)
 	@for layer in $(LAYERS); do echo "== Testing/$$layer"; \
 	  $(BIN)/python -m pytest -n $(JOBS) --dist loadfile Testing/$$layer || exit 1; done
 
@@ -41,6 +46,10 @@ bench: $(VENV)/.ready-to-test
 	$(BIN)/python Testing/benchmarks/race.py
 	$(BIN)/python Testing/benchmarks/paths.py
 	$(BIN)/python Testing/benchmarks/responsiveness.py
+
+docs: $(VENV)/.ready-to-test
+	$(SITE)
+	@echo "The site is in build/site; open build/site/index.html."
 
 figures: $(VENV)/.ready-to-test
 	Testing/standin/system_libraries.sh

@@ -5,63 +5,15 @@ Read from the source, so that imports inside functions count as well.
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
 from pathlib import Path
 
+import layout
 import pytest
+from layout import RANK, imported, module_files, room_of
 
-PACKAGE = Path(__file__).parents[2] / "DynamicPETKinetics" / "petkinetics"
-#: each may import from those above it and from itself
-ORDER = (
-    {"errors"},
-    {"frames"},
-    {"integrals"},
-    {"series"},
-    {"curves"},
-    {"maps"},
-    {"kinetics"},
-    {"read"},
-    {"input_function"},
-    {"networks"},
-    {"estimators"},
-    {"evaluate"},
-    {"write"},
-    {"simulate"},
-    {"training"},
-    {"job", "estimate", "propose_aorta", "export", "report", "worker"},
-    {"cohort"},
-    {"cli"},
-    {"__main__"},
-)
-RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 FOREIGN = {"slicer", "qt", "ctk", "vtk", "PythonQt", "vtkmodules", "nibabel", "pandas", "skimage"}
 #: what an optional part needs, imported where it is used
 OPTIONAL = {("simulate/projection.py", "skimage")}
-
-
-def module_files() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
-
-
-def room_of(file: Path) -> str:
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def imported(file: Path) -> Iterator[tuple[int, str]]:
-    """Line and full name of everything that a file imports, wherever in the file."""
-    package = ["petkinetics", *file.relative_to(PACKAGE).parts[:-1]]
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            for alias in node.names:
-                yield (
-                    node.lineno,
-                    ".".join([*base, *((node.module or "").split(".") if node.module else []), alias.name]),
-                )
 
 
 def upward_imports(file: Path) -> list[str]:
@@ -71,7 +23,7 @@ def upward_imports(file: Path) -> list[str]:
         first, _, rest = name.partition(".")
         target = rest.split(".")[0]
         if first == "petkinetics" and target in RANK and target != room and RANK[target] > RANK[room]:
-            found.append(f"{file.relative_to(PACKAGE)}:{line} ({room}) imports {name}")
+            found.append(f"{file.relative_to(layout.PACKAGE)}:{line} ({room}) imports {name}")
     return found
 
 
@@ -86,7 +38,7 @@ def test_nothing_imports_from_a_room_further_down() -> None:
 
 @pytest.mark.parametrize("line", ["from petkinetics.write.nifti import NiftiWriter", "from ..write import nifti"])
 def test_an_upward_import_would_be_seen(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("test_layout.PACKAGE", tmp_path)
+    monkeypatch.setattr(layout, "PACKAGE", tmp_path)
     file = tmp_path / "read" / "series.py"
     file.parent.mkdir()
     file.write_text(f"def read():\n    {line}\n")
@@ -95,9 +47,10 @@ def test_an_upward_import_would_be_seen(line: str, tmp_path: Path, monkeypatch: 
 
 def test_the_engine_knows_nothing_of_slicer_or_qt() -> None:
     found = [
-        f"{file.relative_to(PACKAGE)}:{line} imports {name}"
+        f"{file.relative_to(layout.PACKAGE)}:{line} imports {name}"
         for file in module_files()
         for line, name in imported(file)
-        if name.split(".")[0] in FOREIGN and (file.relative_to(PACKAGE).as_posix(), name.split(".")[0]) not in OPTIONAL
+        if name.split(".")[0] in FOREIGN
+        and (file.relative_to(layout.PACKAGE).as_posix(), name.split(".")[0]) not in OPTIONAL
     ]
     assert found == []

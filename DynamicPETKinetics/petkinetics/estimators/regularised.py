@@ -50,7 +50,6 @@ class PatlakImages:
     :param composite_noise: its covariances with the two images, and its variance, a unit of *scale*.
     :param inside: voxels to estimate, bool.
     :param turn: L, lower triangular: (Ki, V0) = L t.
-    :param spacing_mm: along (slices, rows, columns).
     :param correlation: of the noise.
     """
 

@@ -1,0 +1,54 @@
+"""``evaluate``: a method held against the truth of simulated patients."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from petkinetics.commands.arguments import Commands, add_set
+from petkinetics.commands.running import shown_progress
+
+
+def add_evaluate(commands: Commands) -> None:
+    p = commands.add_parser("evaluate", help="how close a method comes to the truth of simulated patients")
+    p.add_argument("method", metavar="NAME", help="as of estimate, judged beside plain patlak; or automatic-aorta")
+    p.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="folder to make")
+    p.add_argument("--split", choices=("validation", "test"), default="validation", help="test runs are logged")
+    p.add_argument("--patients", type=int, metavar="N", help="the first N of the split (default: all)")
+    p.add_argument("--dose", type=float, action="append", metavar="D", help="share of the usual counts; repeatable")
+    p.add_argument("--until", type=float, action="append", metavar="MIN", help="end of the scan; repeatable")
+    p.add_argument("--t-star", type=float, default=9.0, metavar="MIN", help="start of the fit (default: 9)")
+    p.add_argument("--anatomy", default="thorax", help="as of simulate")
+    p.add_argument("--size", choices=("small", "full", "mixed"), default="small", help="mixed: aorta only")
+    p.add_argument("--slices", type=int, metavar="N", help="only the N middle slices")
+    add_set(p, "a method's option")
+    p.set_defaults(run=_evaluate)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from petkinetics.simulate import aorta_study
+
+    if args.method == aorta_study.METHOD:
+        aorta_study.run_aorta_study(args.output, args.split, args.patients, args.size, shown_progress)
+    else:
+        _evaluate_estimator(args)
+    print((args.output / "study.md").read_text(encoding="utf-8"), end="")
+    print(f"Done: {args.output}")
+
+
+def _evaluate_estimator(args: argparse.Namespace) -> None:
+    from petkinetics.simulate.study import Study, run_study
+
+    study = Study(
+        method=args.method,
+        split=args.split,
+        patients=args.patients,
+        doses=tuple(args.dose or (1.0,)),
+        until_min=tuple(args.until or (None,)),
+        t_star_min=args.t_star,
+        anatomy=args.anatomy,
+        size=args.size,
+        slices=args.slices,
+        options=dict(args.set),
+    )
+    run_study(study, args.output, shown_progress)
