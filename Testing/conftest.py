@@ -13,6 +13,7 @@ import pytest
 # As the program does: BLAS's threads on matrices of a few numbers wait for each other, awake. On a busy
 # machine of two cores that made tests thirty times slower. Read when numpy is imported, so set before.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ALLOW = "PETKINETICS_ALLOW_SKIPS"
 

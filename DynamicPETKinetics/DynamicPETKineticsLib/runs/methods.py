@@ -104,6 +104,22 @@ def _catalogue() -> tuple[Method, ...]:
             False,
             0.037,
         ),
+        Method(
+            "kinetic-network",
+            _("Kinetic network"),
+            _("Full-scan Ki from the first half hour: a network with the two-tissue model inside, any frames."),
+            False,
+            True,
+            0.15,
+        ),
+        Method(
+            "direct-network",
+            _("Network without kinetic model"),
+            _("For comparison: late images and Ki guessed from early ones; needs the frames it was trained for."),
+            False,
+            True,
+            1.0,
+        ),
     )
 
 

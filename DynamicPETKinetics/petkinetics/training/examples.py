@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 from torch.utils.data import IterableDataset, get_worker_info
 
 from petkinetics.networks.default_network import SLICES, with_neighbours
+from petkinetics.simulate.patient import LESION_LABEL
 from petkinetics.training.pool import PatientPool, random_slab
 from petkinetics.training.scans import Scan, ScanRanges, draw_scan
 
@@ -22,7 +24,8 @@ class Example:
     """Target slices of one scan, as tensors.
 
     :param features: (slices, SLICES * FEATURES, rows, columns); *condition* (slices, CONDITIONS).
-    :param truth: (slices, LINEAR + 2, rows, columns); *body* (slices, rows, columns), bool.
+    :param truth: (slices, LINEAR + 2, rows, columns); *body* (slices, rows, columns), bool; *lesions* likewise, those
+        and the voxels next to them.
     :param table: (1, nodes, LINEAR + 2); *blood* (1, LINEAR + 2).
     """
 
@@ -30,6 +33,7 @@ class Example:
     condition: Tensor
     truth: Tensor
     body: Tensor
+    lesions: Tensor
     table: Tensor
     blood: Tensor
 
@@ -46,9 +50,15 @@ def example_of(scan: Scan, slices: list[int]) -> Example:
         condition=torch.from_numpy(scan.condition)[None].expand(len(slices), -1).contiguous(),
         truth=torch.from_numpy(scan.truth[slices]),
         body=torch.from_numpy(scan.labels[slices] > 0),
+        lesions=_widened(torch.from_numpy(scan.labels[slices] == LESION_LABEL)),
         table=torch.from_numpy(scan.table)[None],
         blood=torch.from_numpy(scan.blood)[None],
     )
+
+
+def _widened(mask: Tensor) -> Tensor:
+    """A mask and the voxels next to it in its slice."""
+    return max_pool2d(mask.float()[:, None], 3, 1, 1)[:, 0] > 0
 
 
 class ScanStream(IterableDataset):

@@ -19,23 +19,28 @@ _SCALES = ((1, 1.0), (4, 1.0), (16, 1.0))
 #: sizes of errors: Ki in 0.01 mL/min/mL, V0 in mL/mL, windows relative to plasma
 _KI_FLOOR, _V0_FLOOR, _WINDOW_FLOOR = 0.35, 0.15, 0.4
 _KI_EVEN = 0.5
+#: weights of voxels outside the body, and in and around lesions, which are few and what people look for
+_AIR, _LESION = 0.05, 6.0
 _NEIGHBOURHOOD = 9
 _LINEAR_FROM = 2.0
 
 
-def kinetic_loss(predicted: Tensor, truth: Tensor, body: Tensor, window_weight: float = 0.15) -> dict[str, Tensor]:
+def kinetic_loss(
+    predicted: Tensor, truth: Tensor, body: Tensor, lesions: Tensor, window_weight: float = 0.15
+) -> dict[str, Tensor]:
     """Terms of the loss, and "loss", their sum.
 
     :param predicted: (slices, LINEAR + 2, rows, columns), or (slices, 2, ...) without windows.
-    :param truth: (slices, LINEAR + 2, rows, columns); *body*: (slices, rows, columns), bool.
+    :param truth: (slices, LINEAR + 2, rows, columns).
+    :param body: (slices, rows, columns), bool; *lesions*: likewise, lesions and the voxels around them.
     """
-    weight = torch.where(body, 1.0, 0.05)
+    weight = torch.where(body, 1.0, _AIR) + (_LESION - 1.0) * lesions
     ki, v0 = truth[:, LINEAR], truth[:, LINEAR + 1]
     sizes = (_around(ki) + _KI_FLOOR, torch.full_like(ki, _KI_EVEN), _around(v0) + _V0_FLOOR)
     ki_error = predicted[:, -2] - ki
     terms = {
         "ki": _multi_scale(ki_error / sizes[0], weight),
-        "ki_even": _multi_scale(ki_error / sizes[1], weight),
+        "ki_even": 0.3 * _multi_scale(ki_error / sizes[1], weight),
         "v0": 0.3 * _multi_scale((predicted[:, -1] - v0) / sizes[2], weight),
     }
     if predicted.shape[1] > 2 and window_weight > 0:

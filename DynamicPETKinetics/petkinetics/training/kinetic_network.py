@@ -39,7 +39,7 @@ def predict(network: nn.Module, example: Example) -> Tensor:
 
 def loss(network: nn.Module, example: Example) -> Mapping[str, Tensor]:
     """See :func:`petkinetics.training.kinetic_loss.kinetic_loss`."""
-    return kinetic_loss(predict(network, example), example.truth, example.body)
+    return kinetic_loss(predict(network, example), example.truth, example.body, example.lesions)
 
 
 def make_trainer(

@@ -63,8 +63,8 @@ class ScanRanges:
 
     until_min: float = 35.0
     until_range_min: tuple[float, float] = (24.0, 65.0)
-    own_share: float = 0.7
-    dose: tuple[float, float] = (0.06, 2.0)
+    own_share: float = 0.75
+    dose: tuple[float, float] = (0.12, 2.0)
     crop: int = 112
     flips: bool = True
     framing: str | None = None

@@ -29,7 +29,7 @@ class Plan:
     """How to train.
 
     :param steps: in all; the learning rate follows a cosine over them after *warm_up* steps.
-    :param clip: largest norm of the gradient.
+    :param clip: largest norm of the gradient; steps with one *outlier* times the usual are left out.
     :param average: decay of the moving average of the weights.
     :param stage_minutes: after which a stage ends (to be resumed).
     :param check_every: steps between validations; *patience*: validations without a better one, then it ends.
@@ -39,7 +39,8 @@ class Plan:
     learning_rate: float = 1e-3
     warm_up: int = 300
     clip: float = 1.0
-    average: float = 0.998
+    outlier: float = 6.0
+    average: float = 0.999
     weight_decay: float = 0.0
     stage_minutes: float = 55.0
     checkpoint_minutes: float = 4.0
@@ -67,6 +68,7 @@ class Progress:
     since_best: int = 0
     seconds: float = 0.0
     finished: bool = False
+    gradient: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
 
 
@@ -167,12 +169,22 @@ class Trainer:
             for name, value in terms.items():
                 found[name] = found.get(name, 0.0) + float(value.detach()) / len(parts)
         self.scaler.unscale_(self.optimiser)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip)
-        if torch.isfinite(norm) or self.scaler.is_enabled():
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip))
+        if self.scaler.is_enabled() or not self._is_outlier(norm):
             self.scaler.step(self.optimiser)
             self.scaler.update()
+        found["gradient"] = min(norm, 1e3) if norm == norm else 1e3
         self.average.update_parameters(self.network)
         return found
+
+    def _is_outlier(self, norm: float) -> bool:
+        """Whether a gradient is not a number or far above the usual: one such step can undo a thousand."""
+        usual = self.progress.gradient
+        if not math.isfinite(norm):
+            return True
+        far = usual > 0 and self.progress.step > self.plan.warm_up and norm > self.plan.outlier * usual
+        self.progress.gradient = norm if usual == 0 else 0.98 * usual + 0.02 * min(norm, 2.0 * usual)
+        return far
 
     def _check(self, terms: Mapping[str, float], events: Any) -> None:
         if _rank() == 0:

@@ -1,0 +1,171 @@
+"""The networks as methods: honest input, what they refuse, what their results say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from petkinetics.cli import main
+from petkinetics.errors import InputError
+from petkinetics.estimators import make_estimator
+from petkinetics.estimators.estimator import Problem, estimate_in_memory
+from petkinetics.frames import FrameTiming
+from petkinetics.input_function.idif import image_derived_input
+from petkinetics.maps import ParametricResult
+from petkinetics.networks.default_network import DefaultNetwork
+from petkinetics.networks.paper_network import DirectNetwork, KineticNetwork
+from petkinetics.networks.presets import COMPACT
+from petkinetics.networks.weight_files import write_weights
+from petkinetics.read.regions import RegionWeights
+from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer
+from petkinetics.simulate.patient import DigitalPatient, simulate_patient
+from petkinetics.simulate.study import middle_slices
+
+SEED = 23
+COUNTS = {"framing": "liang2023", "early_frames": 22}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untrained weights: what is tested here does not depend on how good they are."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    for name, network, card in (
+        ("kinetic-network", DefaultNetwork(), {}),
+        ("kinetic-network-compact", KineticNetwork(COMPACT, 22), COUNTS),
+        ("direct-network-compact", DirectNetwork(COMPACT, 22, 6), COUNTS),
+    ):
+        for parameter in network.parameters():
+            if not bool(parameter.any()):
+                torch.nn.init.normal_(parameter, std=0.02)
+        write_weights(folder, name, network.state_dict(), {"name": name, "trained_on": "simulated patients", **card})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def patient() -> DigitalPatient:
+    return simulate_patient("thorax", seed=SEED, geometry=middle_slices("small", 6))
+
+
+def problem(
+    patient: DigitalPatient, weights: Path, series: DynamicSeries | None = None, until: float = 35.0, **options: str
+) -> Problem:
+    series = series or patient.series
+    frames = series.timing.until(until)
+    index = np.flatnonzero(patient.aorta)
+    region = RegionWeights("aorta", 1, series.geometry, index, np.ones(index.size, np.float32))
+    curve = image_derived_input(series, region, frames.tolist()).function
+    return Problem(series, curve, frames, patient.body_mask, options, "cpu", weights)
+
+
+def maps(method: str, given: Problem) -> ParametricResult:
+    return estimate_in_memory(make_estimator(method), given)
+
+
+CASES = [("kinetic-network", {}), ("kinetic-network", {"preset": "compact"}), ("direct-network", {})]
+
+
+@pytest.mark.parametrize(("method", "options"), CASES, ids=["default", "compact", "direct"])
+def test_nothing_after_t_is_used(method: str, options: dict[str, str], patient: DigitalPatient, weights: Path) -> None:
+    """NaN in all later frames, and a scan that simply ends at T, change no voxel."""
+    usual = maps(method, problem(patient, weights, **options))
+    frames = patient.series.timing.until(35.0)
+    values = patient.series.read(list(range(len(patient.series.timing))), 0, 6)
+    values[frames.size :] = np.nan
+    poisoned = replace(patient.series, voxels=ArrayVoxels(values))
+    ended = replace(
+        patient.series, timing=patient.series.timing.select(frames), voxels=ArrayVoxels(values[: frames.size])
+    )
+    for series in (poisoned, ended):
+        found = maps(method, problem(patient, weights, series, **options))
+        for name in usual.maps:
+            assert np.array_equal(found[name].values, usual[name].values), name
+
+
+@pytest.mark.parametrize(("method", "options"), CASES, ids=["default", "compact", "direct"])
+def test_every_map_is_a_number_and_nothing_outside_the_body(
+    method: str, options: dict[str, str], patient: DigitalPatient, weights: Path
+) -> None:
+    found = maps(method, problem(patient, weights, **options))
+    for name, one in found.maps.items():
+        assert np.isfinite(one.values).all(), name
+        assert not one.values[~patient.body_mask].any(), name
+        assert one.values[patient.body_mask].any() or name == "k4", name
+
+
+def test_the_record_names_weights_device_and_what_they_were_trained_on(patient: DigitalPatient, weights: Path) -> None:
+    record = maps("kinetic-network", problem(patient, weights)).record
+    assert record["weights_hash"] == json.loads((weights / "kinetic-network.json").read_text())["sha256"]
+    assert record["device"] == "cpu" and record["trained_on_simulated_patients"] is True
+    assert record["blood_curve"]["measured_until_s"] == 2100 and record["blood_curve"]["used_until_s"] >= 3900
+    assert len(record["frames_used"]) == 22
+
+
+@pytest.mark.parametrize("spec", ["60x60", "10x30,5x60,10x120,8x300", "6x600"])
+def test_the_default_network_takes_any_framing(spec: str, weights: Path) -> None:
+    timing = FrameTiming.parse(spec)
+    patient = simulate_patient("thorax", seed=SEED, geometry=middle_slices("small", 5), timing=timing)
+    found = maps("kinetic-network", problem(patient, weights, until=60.0))
+    assert np.isfinite(found["ki"].values).all() and found["ki"].values.any()
+
+
+def test_the_paper_s_network_says_which_frames_it_was_made_for(weights: Path, patient: DigitalPatient) -> None:
+    with pytest.raises(InputError, match="22 frames") as caught:
+        maps("direct-network", problem(patient, weights, until=45.0))
+    assert "preset=default" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("method", ["kinetic-network", "direct-network"])
+def test_another_tracer_is_refused(method: str, patient: DigitalPatient, weights: Path) -> None:
+    water = replace(patient.series, tracer=Tracer("Water", "O-15", 122.24))
+    with pytest.raises(InputError, match="Water"):
+        maps(method, replace(problem(patient, weights), series=water))
+
+
+def test_suv_without_a_weight_is_refused_by_the_paper_s_network_only(patient: DigitalPatient, weights: Path) -> None:
+    nameless = replace(patient.series, weight_kg=None, suv_factor=None)
+    assert maps("kinetic-network", problem(patient, weights, nameless))["ki"].values.any()
+    with pytest.raises(InputError, match="--weight"):
+        maps("direct-network", problem(patient, weights, nameless))
+
+
+def test_without_pytorch_it_says_what_to_install(
+    patient: DigitalPatient, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    given = problem(patient, weights)
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(InputError, match="needs PyTorch") as caught:
+        maps("kinetic-network", given)
+    assert "petkinetics[learned]" in (caught.value.hint or "")
+
+
+def test_patlak_over_predicted_frames_alone_ignores_the_measured_late_ones(
+    patient: DigitalPatient, weights: Path
+) -> None:
+    both = maps("kinetic-network", problem(patient, weights, preset="compact"))
+    alone = maps("kinetic-network", problem(patient, weights, preset="compact", patlak="predicted"))
+    inside = patient.body_mask
+    assert both["ki"].values[inside].std() > 0
+    assert not np.allclose(both["ki"].values[inside], alone["ki"].values[inside])
+    assert np.array_equal(both["k1"].values, alone["k1"].values)
+
+
+@pytest.mark.slow
+def test_the_command_makes_the_whole_result(tmp_path: Path, weights: Path) -> None:
+    assert main(["simulate", str(tmp_path / "p"), "--format", "nifti", "--seed", "4"]) == 0
+    series, roi = tmp_path / "p" / "pet.nii.gz", tmp_path / "p" / "aorta.nii.gz"
+    arguments = ["estimate", str(series), "--roi", str(roi), "--method", "kinetic-network", "--until", "35"]
+    arguments += ["--weights", str(weights), "--rois", str(tmp_path / "p" / "lesions.nii.gz"), "--report"]
+    assert main([*arguments, "-o", str(tmp_path / "out")]) == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"ki.nii.gz", "v0.nii.gz", "k1.nii.gz", "k4.nii.gz", "fv.nii.gz", "residual.nii.gz", "roi.tsv"} <= names
+    assert "trained on simulated patients" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8").lower()
+    assert main([*arguments[:-1], "--weights", str(tmp_path / "none"), "-o", str(tmp_path / "out2")]) == 2
+    assert not (tmp_path / "out2").exists()
