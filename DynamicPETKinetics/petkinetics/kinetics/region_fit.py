@@ -116,7 +116,10 @@ class CompartmentFitter:
         )
 
     def fit(self, frames_kbq_per_ml: Float64) -> CompartmentFit:
-        """Fit a curve's frame means, (frames,)."""
+        """Fit a curve.
+
+        :param frames_kbq_per_ml: its frame means, (frames,), kBq/mL decay-corrected to injection.
+        """
         from scipy.optimize import least_squares
 
         names = PARAMETERS[self._model]

@@ -85,7 +85,10 @@ class ReversibleFit:
         return parameters, covariance
 
     def fitted(self, parameters: Float64) -> Float64:
-        """Frame means of the model, (voxels, frames), kBq/mL."""
+        """Frame means of the model, (voxels, frames), kBq/mL.
+
+        :param parameters: of :meth:`fit`, (voxels, 5).
+        """
         return self._model(parameters)[0] / self._root
 
     def _start(self, frames: Float32, scale: Float32) -> Float64:
