@@ -55,7 +55,7 @@ from petkinetics.kinetics.basis_subsets import (
     subset_of,
 )
 from petkinetics.kinetics.between_nodes import cubic, parabola, vertex
-from petkinetics.kinetics.convolution import frame_mean_convolved
+from petkinetics.kinetics.convolution import plasma_response
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -373,7 +373,7 @@ def compartment_basis(
     theta = np.geomspace(SLOWEST, FASTEST, NODES)
 
     def response(rates: Float64) -> Float64:
-        return frame_mean_convolved(input_function.time_s, input_function.plasma_kbq_per_ml, timing, rates, decay_per_s)
+        return plasma_response(input_function, timing, rates, decay_per_s)
 
     fine = response(fine_grid(theta)) if exact else None
     return BasisFunctions(np.stack(columns, axis=1), theta, response(theta), weights, fine, signed=trapping)

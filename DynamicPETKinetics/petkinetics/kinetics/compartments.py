@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
-from petkinetics.kinetics.convolution import frame_mean_convolved
+from petkinetics.kinetics.convolution import plasma_response
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -86,9 +86,8 @@ def two_tissue_frames(
     :returns: shape (..., frames), kBq/mL.
     """
     alpha1, alpha2, a, b = exponents(k1, k2, k3, k4)
-    time, plasma = input_function.time_s, input_function.plasma_kbq_per_ml
-    slow = frame_mean_convolved(time, plasma, timing, alpha1, decay_per_s)
-    fast = frame_mean_convolved(time, plasma, timing, alpha2, decay_per_s)
+    slow = plasma_response(input_function, timing, alpha1, decay_per_s)
+    fast = plasma_response(input_function, timing, alpha2, decay_per_s)
     blood = input_function.whole_blood_frame_mean(timing, decay_per_s)
     fraction = np.asarray(fv, dtype=np.float64)[..., None]
     return (1.0 - fraction) * (a[..., None] * slow + b[..., None] * fast) + fraction * blood
@@ -119,9 +118,7 @@ class ResponseTable:
     ) -> None:
         self._step = np.log1p(largest / self._KNEE) / (nodes - 1)
         self.alpha = self._KNEE * np.expm1(self._step * np.arange(nodes))
-        response = frame_mean_convolved(
-            input_function.time_s, input_function.plasma_kbq_per_ml, timing, self.alpha, decay_per_s
-        )
+        response = plasma_response(input_function, timing, self.alpha, decay_per_s)
         #: float32 (nodes, frames), kBq/mL*min
         self.response: Float32 = response.astype(np.float32)
         #: float32 (frames,), kBq/mL
