@@ -108,11 +108,11 @@ class InputFunction:
         return float(self.time_s[-1])
 
     def plasma_at(self, time_s: ArrayLike) -> Float64:
-        """Cp at some times (s), kBq/mL."""
+        """Cp at times in s from injection, kBq/mL, shape of *time_s*; 0 before the first node."""
         return np.interp(np.asarray(time_s), self.time_s, self.plasma_kbq_per_ml, left=0.0)
 
     def whole_blood_at(self, time_s: ArrayLike) -> Float64:
-        """Whole-blood activity at some times (s), kBq/mL."""
+        """Whole blood at times in s from injection, kBq/mL, shape of *time_s*; 0 before the first node."""
         return np.interp(np.asarray(time_s), self.time_s, self.whole_blood_kbq_per_ml, left=0.0)
 
     def plasma_frame_mean(self, timing: FrameTiming, decay_per_s: float = 0.0) -> Float64:

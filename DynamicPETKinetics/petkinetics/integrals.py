@@ -64,13 +64,20 @@ def frame_mean_of_integral(
 
 
 def running_integral(t_min: Float64, value: Float64) -> Float64:
-    """Integral from the first node to every node, shape (nodes,), unit of *value* times minutes."""
+    """Integral of a piecewise-linear curve from the first node to every node, (nodes,).
+
+    :param t_min: times of the nodes, min.
+    :param value: at the nodes; the integral has its unit times minutes.
+    """
     pieces = 0.5 * np.diff(t_min) * (value[:-1] + value[1:])
     return np.concatenate([[0.0], np.cumsum(pieces)])
 
 
 def with_frame_edges(time_s: ArrayLike, value: ArrayLike, timing: FrameTiming) -> tuple[Float64, Float64]:
-    """Nodes merged with the frame edges: (time in minutes, value)."""
+    """Nodes merged with the frame edges: (time in minutes, value), (nodes,) each.
+
+    :param time_s: times of the nodes, s; *value* at them.
+    """
     node_s = np.asarray(time_s, dtype=np.float64)
     values = np.asarray(value, dtype=np.float64)
     edges = np.concatenate([timing.start_s, timing.end_s])
@@ -82,7 +89,11 @@ def with_frame_edges(time_s: ArrayLike, value: ArrayLike, timing: FrameTiming) -
 
 
 def at_frame_edges(t_min: Float64, cumulative: Float64, timing: FrameTiming) -> tuple[Float64, Float64]:
-    """A quantity known at the merged nodes, picked at frame starts and ends; zero before the first."""
+    """A quantity known at the merged nodes, picked at frame starts and ends; zero before the first.
+
+    :param t_min: of :func:`with_frame_edges`, min; *cumulative* at them.
+    :returns: (frames,) each.
+    """
 
     def pick(edge_s: Float64) -> Float64:
         index = np.searchsorted(t_min, edge_s / 60.0 - 1e-12)

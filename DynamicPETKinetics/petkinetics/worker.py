@@ -66,6 +66,8 @@ class ProgressLines:
 def run_job_file(path: Path, lines: Lines, cancelled: threading.Event) -> int:
     """Run the job in a file and tell how it went.
 
+    Errors are told as lines, not raised.
+
     :returns: the exit status: 0 done, 1 fault, 2 bad input, 3 cancelled.
     """
     tell_started(lines)

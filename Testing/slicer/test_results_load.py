@@ -19,7 +19,7 @@ from DynamicPETKineticsLib.results.load_result import load_result, load_result_s
 from DynamicPETKineticsLib.results.map_display import colour_of, threshold_of, window_of
 from DynamicPETKineticsLib.results.map_file import read_map_image
 from DynamicPETKineticsLib.results.result_nodes import MAP, PROVENANCE, RESULT, all_results, result_of
-from DynamicPETKineticsLib.results.table_nodes import rows_of, set_rows
+from DynamicPETKineticsLib.results.table_nodes import add_table, rows_of
 from petkinetics.errors import InputError
 from petkinetics.read.maps import read_map
 from petkinetics.write.tables import read_table
@@ -127,9 +127,10 @@ def test_texts_and_tables_are_those_of_the_folder() -> None:
 
 def test_table_cells_without_a_value_stay_without() -> None:
     rows = [{"roi": "Liver\t1", "se": None, "n": 3}, {"roi": "n/a", "se": 0.25, "n": 4}]
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
-    set_rows(node, rows)
-    assert rows_of(node) == [{"roi": "Liver\t1", "se": None, "n": 3.0}, {"roi": None, "se": 0.25, "n": 4.0}]
+    assert rows_of(add_table(rows, "Regions")) == [
+        {"roi": "Liver\t1", "se": None, "n": 3.0},
+        {"roi": None, "se": 0.25, "n": 4.0},
+    ]
 
 
 def test_results_are_found_whatever_they_are_called() -> None:

@@ -49,6 +49,6 @@ def _overview() -> str:
 
 
 def _reference(room: Room) -> str:
-    parts = [f"# {room.name}\n\n{room.says}\n"]
+    parts = [f"# {room.name}\n"]
     parts += [f"::: {module}\n" for module in room.modules]
     return "\n".join(parts)

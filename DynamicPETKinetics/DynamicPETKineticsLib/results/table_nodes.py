@@ -17,11 +17,6 @@ def add_table(rows: Sequence[Row], name: str) -> Any:
     return fill(None, list(rows[0]) if rows else [], rows, name)
 
 
-def set_rows(node: Any, rows: Sequence[Row]) -> None:
-    """Replace what a table node holds."""
-    fill(node, list(rows[0]) if rows else [], rows, node.GetName())
-
-
 def rows_of(node: Any) -> list[dict[str, object]]:
     """The rows of a table node; None where there is no value.
 

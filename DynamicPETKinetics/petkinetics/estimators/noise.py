@@ -50,7 +50,11 @@ def body_sample(series: DynamicSeries, frames: Sequence[int], mask: NDArray[np.b
 
 
 def frame_variances(timing: FrameTiming, mean_activity: Float64, decay_per_s: float) -> Float64:
-    """v_m = activity / (T e^(-lambda mid)), up to a scale; activity floored at 2 % of its largest."""
+    """v_m = activity / (T e^(-lambda mid)), up to a scale, (frames,); activity floored at 2 % of its largest.
+
+    :param mean_activity: of the body in every frame, (frames,), kBq/mL.
+    :param decay_per_s: lambda of the nuclide.
+    """
     activity = np.maximum(mean_activity, 0.02 * max(float(np.max(mean_activity)), 1e-12))
     return activity / (timing.duration_s * np.exp(-decay_per_s * timing.mid_s))
 

@@ -39,7 +39,7 @@ class NoiseCorrelation:
     spacing_mm: tuple[float, float, float]
 
     def at(self, axis: int, lags: NDArray[np.int_]) -> Float64:
-        """Correlation between voxels some steps apart along an axis."""
+        """Correlation between voxels *lags* steps apart along an axis (0: slices, 1: rows, 2: columns)."""
         if self.sd_mm[axis] <= 0:
             return (lags == 0).astype(np.float64)
         return np.asarray(np.exp(-((lags * self.spacing_mm[axis]) ** 2) / (4.0 * self.sd_mm[axis] ** 2)))

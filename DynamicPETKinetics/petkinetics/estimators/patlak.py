@@ -161,7 +161,12 @@ def _weights(weighting: str, variances: Float64, design: Float64) -> Float64:
 
 
 def require_numbers(values: Float32, problem: Problem, first_slice: int | None = None) -> None:
-    """Refuse NaN and infinity, naming the frame (and slice)."""
+    """Refuse NaN and infinity, naming the frame (and slice).
+
+    :param values: frames used, (frames, voxels).
+    :param first_slice: where the voxels are those of whole slices: their first.
+    :raises InputError: a value is not finite.
+    """
     bad = ~np.isfinite(values)
     if not bad.any():
         return

@@ -123,7 +123,9 @@ def peak(
     the region (a lesion smaller than 1 mL keeps a peak), not beyond the image or the mask: what lies
     outside those is left out of the mean.
 
+    :param values: the map, (slices, rows, columns); the peak has its unit.
     :param voxels: flat indices of the region.
+    :param mask: where the map has values; everywhere by default.
     """
     kernel = sphere_weights(geometry.spacing_mm)
     reach = np.array(kernel.shape) // 2

@@ -161,7 +161,7 @@ class EarlyImages:
         return np.flatnonzero(self.timing.start_s < self.timing.start_s[0] + EARLY_S)
 
     def mean_curve(self, where: NDArray[np.bool_]) -> Float64:
-        """Mean of some voxels in every frame."""
+        """Mean in every frame, (frames,), kBq/mL, of the voxels that *where* marks on the images' grid."""
         return np.asarray(self.values[:, where].mean(axis=1, dtype=np.float64))
 
     def voxels_of(self, volume_ml: float) -> int:

@@ -45,7 +45,17 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
-from petkinetics.kinetics.convolution import frame_mean_convolved
+from petkinetics.kinetics.basis_subsets import (
+    FINE,
+    LEAST_OWN_PART,
+    bounded_rows,
+    curvature_loss,
+    fine_grid,
+    orthonormal,
+    subset_of,
+)
+from petkinetics.kinetics.between_nodes import cubic, parabola, vertex
+from petkinetics.kinetics.convolution import plasma_response
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -57,34 +67,10 @@ SLOWEST, FASTEST, NODES = 0.005, 4.0, 52
 _CHUNK = 1024
 #: a posterior narrower than this many nodes (SD) is replaced by its maximum, found on a finer grid
 _NARROW = 0.6
-#: fine nodes a node, and how many of them the parabola through the maximum spans to either side
-_FINE, _SPAN = 20, 2
+#: how many fine nodes the parabola through the maximum spans to either side
+_SPAN = 2
 #: B is not taken as smaller than this many standard deviations in the prior, which would vanish with it
 _LEAST_EXCHANGE = 0.01
-#: part of a basis function that other columns do not explain, below which float32 cannot tell it
-_LEAST_OWN_PART = 1e-4
-
-
-@dataclass(frozen=True, eq=False)
-class _Subset:
-    """Some of the fixed columns, and each basis function made orthogonal to them.
-
-    Rows act on unweighted frames.
-
-    :param columns: which fixed columns.
-    :param captured: (columns, frames), orthonormal rows whose squares sum to the energy explained.
-    :param solution: (columns, frames), coefficients without the basis function.
-    :param own: (nodes, frames), normalised part of each basis function that the columns do not explain.
-    :param norm: (nodes,), its length: coefficient = projection / norm.
-    :param taken: (columns, nodes): what a coefficient loses for each unit of the basis function's.
-    """
-
-    columns: tuple[int, ...]
-    captured: Float64
-    solution: Float64
-    own: Float64
-    norm: Float64
-    taken: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,22 +121,22 @@ class BasisFunctions:
         self._columns, self._signed = fixed.shape[1], signed
         scaled, functions = fixed * root[:, None], moving * root
         order = [c for size in range(self._columns, -1, -1) for c in combinations(range(self._columns), size)]
-        self._subsets = [_subset(c, scaled, functions, root) for c in order]
+        self._subsets = [subset_of(c, scaled, functions, root) for c in order]
         full = self._subsets[0]
         rows = [np.concatenate([s.captured, s.solution, s.own]) for s in self._subsets]
         self._rows = np.ascontiguousarray(np.concatenate(rows), dtype=np.float32)
-        self._fine = None if fine is None else _subset(order[0], scaled, fine * root, root)
+        self._fine = None if fine is None else subset_of(order[0], scaled, fine * root, root)
         self._norm = [s.norm.astype(np.float32) for s in self._subsets]
         self._taken = [s.taken.astype(np.float32) for s in self._subsets]
         # Jeffreys' prior: the part of dE/d log(theta) that neither the columns nor E itself explains.
         slope = np.gradient(functions, self._step, axis=0)
         own = full.own / root
-        slope = slope - (slope @ _orthonormal(scaled)) @ _orthonormal(scaled).T
+        slope = slope - (slope @ orthonormal(scaled)) @ orthonormal(scaled).T
         slope -= np.sum(slope * own, axis=1, keepdims=True) * own
-        tellable = full.norm > _LEAST_OWN_PART * np.linalg.norm(functions, axis=1)
+        tellable = full.norm > LEAST_OWN_PART * np.linalg.norm(functions, axis=1)
         self._prior = np.where(tellable, np.linalg.norm(slope, axis=1) / full.norm, 0.0).astype(np.float32)[:, None]
         self._prior /= max(float(self._prior.max()), 1e-30)
-        self._curved = _curved(scaled, fine * root, self._step) if fine is not None and signed else None
+        self._curved = curvature_loss(scaled, fine * root, self._step) if fine is not None and signed else None
         index, prior = np.arange(theta.size), self._prior[:, 0] / self._prior.sum()
         self._moments = np.stack([index**0, index, index**2]).astype(np.float32)
         self._prior_variance = max(float(prior @ index**2 - (prior @ index) ** 2), 1e-30)
@@ -217,7 +203,7 @@ class BasisFunctions:
         best = np.full(offsets[0].shape, -np.inf, dtype=np.float32)
         for subset, base, offset in zip(self._subsets, bases, offsets, strict=True):
             feasible = np.ones(offset.shape, dtype=bool)
-            for row in _bounded_rows(subset, signed):
+            for row in bounded_rows(subset, signed):
                 feasible &= base[row] >= 0
             np.maximum(best, np.where(feasible, offset, -np.inf), out=best)
         return best
@@ -234,7 +220,7 @@ class BasisFunctions:
             if self._signed and 0 not in subset.columns:
                 continue
             feasible = projection > 0
-            for row in _bounded_rows(subset, self._signed):
+            for row in bounded_rows(subset, self._signed):
                 feasible &= projection * (taken[row] / norm)[:, None] <= base[row]
             np.maximum(gain, np.where(feasible, projection * projection + offset, -np.inf), out=gain)
         return gain
@@ -269,7 +255,7 @@ class BasisFunctions:
         variance = np.einsum("n,nv->v", index * index, posterior) / total - centre * centre
         narrow = np.flatnonzero(variance < _NARROW**2)
         if narrow.size:
-            place[narrow] = _vertex(gain[:, narrow])
+            place[narrow] = vertex(gain[:, narrow])
         uptake_variance, lost = (np.zeros(voxels, dtype=np.float32) for _ in range(2))
         if self._columns:
             uptake = np.maximum(base[0] - positive * (self._taken[0][0] / self._norm[0])[:, None], 0)
@@ -299,13 +285,13 @@ class BasisFunctions:
         assert fine is not None
         values = frames.astype(np.float64)
         base = np.einsum("rf,fv->rv", fine.solution, values)
-        centre = np.round(place[voxels].astype(np.float64) * _FINE).astype(np.intp)
+        centre = np.round(place[voxels].astype(np.float64) * FINE).astype(np.intp)
         last = len(fine.norm) - 1
         for _ in range(2):
             centre = np.clip(centre, _SPAN, last - _SPAN)
             along = np.stack([np.einsum("vf,fv->v", fine.own[centre + k], values) for k in (-_SPAN, 0, _SPAN)])
             gain = np.maximum(along, 0.0) ** 2
-            shift = _parabola(gain[0], gain[1], gain[2])
+            shift = parabola(gain[0], gain[1], gain[2])
             nodes = np.stack([centre - _SPAN, centre, centre + _SPAN])
             centre = centre + np.round(_SPAN * shift).astype(np.intp)
         x = shift
@@ -317,7 +303,7 @@ class BasisFunctions:
         least = -1e-5 * (own + sum(np.abs(c) for c in others))
         inside = (along > 0).all(axis=0) & np.logical_and.reduce([c >= least for c in others] or [own > 0])
         chosen = voxels[inside]
-        place[chosen] = ((nodes[1] + _SPAN * x) / _FINE)[inside]
+        place[chosen] = ((nodes[1] + _SPAN * x) / FINE)[inside]
         moving[chosen] = own[inside]
         for row, column in zip(others, fixed, strict=True):
             column[chosen] = np.maximum(row[inside], 0.0)
@@ -333,7 +319,7 @@ class BasisFunctions:
         nodes, voxels = projections[0].shape
         voxel = np.arange(voxels)
         first = np.clip(place.astype(np.intp) - 1, 0, nodes - 4)
-        taps = _cubic(place - first)
+        taps = cubic(place - first)
         best = self._without(bases, offsets, signed=False)
         moving = np.zeros(voxels, dtype=np.float32)
         fixed = np.zeros((self._columns, voxels), dtype=np.float32)
@@ -365,11 +351,6 @@ class BasisFunctions:
         return moving, fixed
 
 
-def _bounded_rows(subset: _Subset, signed: bool) -> list[int]:
-    """Rows of a subset whose coefficients must not be negative."""
-    return [row for row, column in enumerate(subset.columns) if not (signed and column == 0)]
-
-
 def compartment_basis(
     input_function: InputFunction,
     timing: FrameTiming,
@@ -392,82 +373,7 @@ def compartment_basis(
     theta = np.geomspace(SLOWEST, FASTEST, NODES)
 
     def response(rates: Float64) -> Float64:
-        return frame_mean_convolved(input_function.time_s, input_function.plasma_kbq_per_ml, timing, rates, decay_per_s)
+        return plasma_response(input_function, timing, rates, decay_per_s)
 
     fine = response(fine_grid(theta)) if exact else None
     return BasisFunctions(np.stack(columns, axis=1), theta, response(theta), weights, fine, signed=trapping)
-
-
-def fine_grid(theta: Float64) -> Float64:
-    """The grid that :class:`BasisFunctions` sharpens on: 20 steps for each of *theta*."""
-    return np.geomspace(theta[0], theta[-1], (theta.size - 1) * _FINE + 1)
-
-
-def _subset(columns: tuple[int, ...], fixed: Float64, functions: Float64, root: Float64) -> _Subset:
-    """Prepare one subset; *fixed* and *functions* are weighted by *root*."""
-    basis = fixed[:, list(columns)]
-    q, r = np.linalg.qr(basis)
-    inverse = np.linalg.inv(r) if columns else np.zeros((0, 0))
-    own = functions - (functions @ q) @ q.T
-    # Once more: one pass leaves the digits that the first one cancelled.
-    own -= (own @ q) @ q.T
-    length = np.linalg.norm(functions, axis=1)
-    norm = np.maximum(np.linalg.norm(own, axis=1), 1e-12 * max(float(length.max()), 1e-300))
-    tellable = norm > _LEAST_OWN_PART * length
-    own = np.where(tellable[:, None], own / norm[:, None], 0.0)
-    return _Subset(
-        columns=columns,
-        captured=q.T * root,
-        solution=(inverse @ q.T) * root,
-        own=own * root,
-        norm=norm,
-        taken=inverse @ (functions @ q).T,
-    )
-
-
-def _curved(fixed: Float64, fine: Float64, step: float) -> tuple[Float32, Float32]:
-    """What the curvature of the first coefficient in log(theta) takes from its median, for B = 1, at every node.
-
-    :param fixed: (frames, columns) and *fine*: (fine nodes, frames), both weighted.
-    :param step: of log(theta) between nodes.
-    :returns: for a variance of theta of one node squared, and for noise of variance 1: (nodes,) each.
-    """
-    slope = np.gradient(fine, step / _FINE, axis=0, edge_order=2)
-    bend = np.gradient(slope, step / _FINE, axis=0, edge_order=2)[::_FINE]
-    nodes = len(bend)
-    jacobian = np.empty((nodes, fixed.shape[0], fixed.shape[1] + 2))
-    jacobian[:, :, :-2], jacobian[:, :, -2], jacobian[:, :, -1] = fixed, fine[::_FINE], slope[::_FINE]
-    length = np.maximum(np.linalg.norm(jacobian, axis=1), 1e-300)
-    solution = np.linalg.pinv(jacobian / length[:, None, :]) / length[:, :, None]
-    covariance = solution @ solution.transpose(0, 2, 1)
-    own, rate, both = covariance[:, 0, 0], covariance[:, -1, -1], covariance[:, 0, -1]
-    taken = 0.5 * np.einsum("nf,nf->n", solution[:, 0], bend)
-    alone = 1.0 - both**2 / np.maximum(own * rate, 1e-300)
-    return (taken * alone * step**2).astype(np.float32), (taken * alone * rate).astype(np.float32)
-
-
-def _orthonormal(columns: Float64) -> Float64:
-    return np.linalg.qr(columns)[0]
-
-
-def _vertex(gain: Float32) -> Float32:
-    """Place of the maximum along the first axis, between the nodes by a parabola."""
-    nodes, voxels = gain.shape
-    voxel = np.arange(voxels)
-    top = np.clip(np.argmax(gain, axis=0), 1, nodes - 2)
-    below, here, above = (gain[top + k, voxel].astype(np.float64) for k in (-1, 0, 1))
-    return (top + _parabola(below, here, above)).astype(np.float32)
-
-
-def _parabola(below: Float64, here: Float64, above: Float64) -> Float64:
-    """Where the parabola through three values at -1, 0, 1 is highest, within them."""
-    bend = below - 2.0 * here + above
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shift = 0.5 * (below - above) / bend
-    return np.where(np.isfinite(shift) & (bend < 0), np.clip(shift, -1.0, 1.0), 0.0)
-
-
-def _cubic(x: NDArray[np.floating]) -> tuple[NDArray[np.floating], ...]:
-    """Lagrange weights of four nodes 0...3 at x."""
-    a, b, c, d = x, x - 1, x - 2, x - 3
-    return -b * c * d / 6, a * c * d / 2, -a * b * d / 2, a * b * c / 6

@@ -18,14 +18,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
-from petkinetics.kinetics.convolution import frame_mean_convolved
+from petkinetics.kinetics.convolution import plasma_response
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 
 def exponents(k1: ArrayLike, k2: ArrayLike, k3: ArrayLike, k4: ArrayLike) -> tuple[Float64, Float64, Float64, Float64]:
-    """(alpha1, alpha2, a, b) of the two-tissue model, broadcast over the parameters.
+    """(alpha1, alpha2, a, b) of the two-tissue model (Gunn, Gunn & Cunningham 2001), broadcast over the parameters.
+
+    K1 and the weights a, b in mL/min/mL; k2...k4 and the exponents in 1/min.
 
     Where both exponents coincide (k3 = 0 and k2 = k4) the weights a and b have no finite value each;
     then k4 is moved by a billionth of k2, which changes the curve by less than that.
@@ -43,7 +45,10 @@ def exponents(k1: ArrayLike, k2: ArrayLike, k3: ArrayLike, k4: ArrayLike) -> tup
 
 
 def net_influx(k1: ArrayLike, k2: ArrayLike, k3: ArrayLike, fv: ArrayLike) -> Float64:
-    """Ki = (1 - fv) K1 k3 / (k2 + k3), mL/min/mL (k4 = 0; DESIGN: the one meaning of Ki)."""
+    """Ki = (1 - fv) K1 k3 / (k2 + k3), mL/min/mL: the slope that Patlak's plot tends to for k4 = 0.
+
+    K1 in mL/min/mL, k2 and k3 in 1/min, fv a fraction; broadcast. Patlak, Blasberg & Fenstermacher 1983.
+    """
     k1, k2, k3, fv = (np.asarray(v, dtype=np.float64) for v in (k1, k2, k3, fv))
     total = k2 + k3
     return (1.0 - fv) * k1 * np.divide(k3, total, out=np.zeros(np.broadcast(k3, total).shape), where=total > 0)
@@ -52,7 +57,12 @@ def net_influx(k1: ArrayLike, k2: ArrayLike, k3: ArrayLike, fv: ArrayLike) -> Fl
 def initial_volume(
     k1: ArrayLike, k2: ArrayLike, k3: ArrayLike, fv: ArrayLike, blood_to_plasma: ArrayLike = 1.0
 ) -> Float64:
-    """V0 = (1 - fv) K1 k2 / (k2 + k3)^2 + fv * (whole blood / plasma), mL/mL (k4 = 0)."""
+    """V0 = (1 - fv) K1 k2 / (k2 + k3)^2 + fv * (whole blood / plasma), mL/mL: Patlak's intercept for k4 = 0.
+
+    Parameters as in :func:`net_influx`.
+
+    :param blood_to_plasma: activity of whole blood over that of plasma, late in the scan.
+    """
     k1, k2, k3, fv = (np.asarray(v, dtype=np.float64) for v in (k1, k2, k3, fv))
     total = k2 + k3
     exchange = np.divide(k1 * k2, total**2, out=np.zeros(np.broadcast(k1, total).shape), where=total > 0)
@@ -76,9 +86,8 @@ def two_tissue_frames(
     :returns: shape (..., frames), kBq/mL.
     """
     alpha1, alpha2, a, b = exponents(k1, k2, k3, k4)
-    time, plasma = input_function.time_s, input_function.plasma_kbq_per_ml
-    slow = frame_mean_convolved(time, plasma, timing, alpha1, decay_per_s)
-    fast = frame_mean_convolved(time, plasma, timing, alpha2, decay_per_s)
+    slow = plasma_response(input_function, timing, alpha1, decay_per_s)
+    fast = plasma_response(input_function, timing, alpha2, decay_per_s)
     blood = input_function.whole_blood_frame_mean(timing, decay_per_s)
     fraction = np.asarray(fv, dtype=np.float64)[..., None]
     return (1.0 - fraction) * (a[..., None] * slow + b[..., None] * fast) + fraction * blood
@@ -109,9 +118,7 @@ class ResponseTable:
     ) -> None:
         self._step = np.log1p(largest / self._KNEE) / (nodes - 1)
         self.alpha = self._KNEE * np.expm1(self._step * np.arange(nodes))
-        response = frame_mean_convolved(
-            input_function.time_s, input_function.plasma_kbq_per_ml, timing, self.alpha, decay_per_s
-        )
+        response = plasma_response(input_function, timing, self.alpha, decay_per_s)
         #: float32 (nodes, frames), kBq/mL*min
         self.response: Float32 = response.astype(np.float32)
         #: float32 (frames,), kBq/mL

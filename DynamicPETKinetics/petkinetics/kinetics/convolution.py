@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
 from petkinetics.integrals import (
     SMALLEST_RATE,
@@ -79,3 +80,14 @@ def frame_mean_convolved(
     if np.any(total < SMALLEST_RATE):
         by_parts = np.where(total < SMALLEST_RATE, double_frame_integral(t, c, timing), by_parts)
     return by_parts / frame_weight(timing, decay)
+
+
+def plasma_response(
+    input_function: InputFunction, timing: FrameTiming, alpha: ArrayLike, decay_per_s: float = 0.0
+) -> Float64:
+    """Frame means of Cp (x) e^(-alpha t), shape of alpha + (frames,), kBq/mL*min.
+
+    :param alpha: 1/min, of any shape.
+    :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
+    """
+    return frame_mean_convolved(input_function.time_s, input_function.plasma_kbq_per_ml, timing, alpha, decay_per_s)

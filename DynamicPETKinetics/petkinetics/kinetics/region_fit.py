@@ -16,7 +16,7 @@ from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.basis_functions import compartment_basis
 from petkinetics.kinetics.compartments import exponents
-from petkinetics.kinetics.convolution import frame_mean_convolved
+from petkinetics.kinetics.convolution import plasma_response
 
 Float64 = NDArray[np.float64]
 
@@ -50,10 +50,7 @@ class FrameResponse:
         largest = LARGEST["k2"] + LARGEST["k3"] + LARGEST["k4"]
         self._place = np.linspace(0.0, np.log1p(largest / _KNEE), _NODES)
         alpha = _KNEE * np.expm1(self._place)
-        response = frame_mean_convolved(
-            input_function.time_s, input_function.plasma_kbq_per_ml, timing, alpha, decay_per_s
-        )
-        self._spline = CubicSpline(self._place, response)
+        self._spline = CubicSpline(self._place, plasma_response(input_function, timing, alpha, decay_per_s))
         self._slope = self._spline.derivative()
         #: frame means of whole blood, kBq/mL
         self.blood = input_function.whole_blood_frame_mean(timing, decay_per_s)
@@ -116,7 +113,10 @@ class CompartmentFitter:
         )
 
     def fit(self, frames_kbq_per_ml: Float64) -> CompartmentFit:
-        """Fit a curve's frame means, (frames,)."""
+        """Fit a curve.
+
+        :param frames_kbq_per_ml: its frame means, (frames,), kBq/mL decay-corrected to injection.
+        """
         from scipy.optimize import least_squares
 
         names = PARAMETERS[self._model]

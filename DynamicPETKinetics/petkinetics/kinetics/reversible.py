@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.basis_functions import FASTEST, BasisFunctions
-from petkinetics.kinetics.convolution import frame_mean_convolved
+from petkinetics.kinetics.convolution import plasma_response
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -52,9 +52,7 @@ class ReversibleFit:
         alpha = _KNEE * np.expm1(self._step * np.arange(_NODES))
 
         def response(rates: Float64) -> Float64:
-            return frame_mean_convolved(
-                input_function.time_s, input_function.plasma_kbq_per_ml, timing, rates, decay_per_s
-            )
+            return plasma_response(input_function, timing, rates, decay_per_s)
 
         table = response(alpha)
         # Response and slope side by side: one look-up brings both.
@@ -85,7 +83,10 @@ class ReversibleFit:
         return parameters, covariance
 
     def fitted(self, parameters: Float64) -> Float64:
-        """Frame means of the model, (voxels, frames), kBq/mL."""
+        """Frame means of the model, (voxels, frames), kBq/mL.
+
+        :param parameters: of :meth:`fit`, (voxels, 5).
+        """
         return self._model(parameters)[0] / self._root
 
     def _start(self, frames: Float32, scale: Float32) -> Float64:

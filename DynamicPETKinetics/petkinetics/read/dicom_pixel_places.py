@@ -40,7 +40,11 @@ class PixelPlaces:
 
     @classmethod
     def of(cls, file: BinaryIO, ds: FileDataset, count: int) -> PixelPlaces:
-        """Found without reading the pixels; *file* stands at the pixel element."""
+        """Found without reading the pixels; *file* stands at the pixel element.
+
+        :param count: how many frames there should be.
+        :raises InputError: the file is deflated as a whole.
+        """
         syntax = transfer_syntax_of(ds)
         bits = int(ds.get("BitsStored") or 0)
         frame_bytes = int(ds.Rows) * int(ds.Columns) * int(ds.BitsAllocated) // 8

@@ -126,14 +126,12 @@ class FolderScan:
 
     :param images: PET images, in order of path.
     :param real_world_values: files of Real World Value Mapping objects.
-    :param enhanced: number of multi-frame ("enhanced") PET objects, whose frames are among the images.
     :param other_dicom: DICOM objects that are no PET images.
     :param not_dicom: files that are no DICOM.
     """
 
     images: list[ImageHeader] = field(default_factory=list)
     real_world_values: list[Path] = field(default_factory=list)
-    enhanced: int = 0
     other_dicom: int = 0
     not_dicom: int = 0
 
@@ -333,7 +331,6 @@ def scan_folder(path: Path | Sequence[Path]) -> FolderScan:
             elif sop_class in (EnhancedPETImageStorage, LegacyConvertedEnhancedPETImageStorage):
                 from petkinetics.read.dicom_enhanced import read_frames  # builds on this module
 
-                found.enhanced += 1
                 found.images += read_frames(file_path)
             elif sop_class:
                 found.other_dicom += 1

@@ -116,6 +116,12 @@ class TimeEvidence:
 
 
 def gather_evidence(images: Sequence[ImageHeader], decay_per_s: float) -> TimeEvidence:
+    """What the headers of a series say about its times, one value a frame.
+
+    :param images: one of each frame.
+    :param decay_per_s: lambda of the nuclide.
+    :raises InputError: there are no times at all.
+    """
     acquired = _optional([image.acquired_s for image in images])
     series = _optional([image.series_s for image in images])
     if acquired is None and series is None:

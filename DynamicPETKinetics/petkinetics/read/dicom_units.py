@@ -207,6 +207,8 @@ def suv_per_stored_unit(scales: NDArray[np.float64], admin: Administration) -> t
     """SUVbw per stored unit: one factor where all frames share it, else one a frame; (None, ()) where unknown.
 
     SUVbw = C(kBq/mL at injection) * weight(kg) / dose(MBq at injection).
+
+    :param scales: kBq/mL at injection a stored unit, (frames,).
     """
     if admin.dose_mbq is None or admin.weight_kg is None:
         return None, ()

@@ -104,6 +104,10 @@ class NiftiHeader:
 
     @classmethod
     def read(cls, path: Path) -> NiftiHeader:
+        """The header of a ``.nii`` or ``.nii.gz``; no voxel is read.
+
+        :raises InputError: the file cannot be read, is truncated, or holds something else than one image or its frames.
+        """
         import SimpleITK as sitk
 
         if not path.is_file():
@@ -137,7 +141,10 @@ class NiftiHeader:
         return header
 
     def require_whole(self, path: Path) -> None:
-        """Refuse an uncompressed file that is shorter than its header promises."""
+        """Refuse an uncompressed file that is shorter than its header promises.
+
+        :raises InputError: it is.
+        """
         wanted = self.voxels_at + self.frames * int(np.prod(self.geometry.shape)) * self.dtype.itemsize
         if path.suffix != ".gz" and path.stat().st_size < wanted:
             raise InputError(

@@ -51,6 +51,11 @@ def _one_volume(image: SimpleITK.Image, name: str) -> SimpleITK.Image:
 
 
 def whole_numbers(values: NDArray[Any], name: str) -> IntArray:
+    """Labels of an array of any type: floats as int32, integers as they are; a copy.
+
+    :param name: of the file, for the message.
+    :raises InputError: it holds fractions, negative values or values that are not numbers.
+    """
     if values.dtype.kind == "f":
         whole = values.astype(np.int32, copy=False) if np.isfinite(values).all() else None
         if whole is None or not np.array_equal(whole, values):

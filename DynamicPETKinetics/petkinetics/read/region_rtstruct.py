@@ -107,8 +107,8 @@ class _Planes:
     :param first: of the planes, mm along the normal.
     """
 
-    def __init__(self, axes: Float64, first: float, spacing: float, count: int, name: str) -> None:
-        self._axes, self._first, self._spacing, self._count, self._name = axes, first, spacing, count, name
+    def __init__(self, axes: Float64, first: float, spacing: float, count: int) -> None:
+        self._axes, self._first, self._spacing, self._count = axes, first, spacing, count
 
     @classmethod
     def of(cls, contours: list[Float64], name: str) -> _Planes:
@@ -143,7 +143,7 @@ class _Planes:
                 f"(steps of {steps.min():.2f}-{steps.max():.2f} mm).",
                 "Give the region as a segmentation or a label map.",
             )
-        return cls(axes, float(places[0]), spacing, round(index[-1]) + 1, name)
+        return cls(axes, float(places[0]), spacing, round(index[-1]) + 1)
 
     def grid(self, contours: Iterable[list[Float64]]) -> tuple[VolumeGeometry, Float64, Float64]:
         """A grid around all contours, and the places of its columns and rows along the plane's axes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from petkinetics.errors import InputError
+from petkinetics.read.dicom_files import is_dicom
 from petkinetics.read.region_grid import fractional_coverage, to_grid_nearest, voxels_on_grid
 from petkinetics.read.region_label_map import file_stem, image_geometry, read_label_map
 from petkinetics.read.region_map import IntArray, Regions, RegionWeights, voxels_by_label
@@ -44,7 +45,7 @@ def read_regions(spec: str | Path) -> Regions:
         are no labels (fractions, negative, not a number), is empty, or lacks the label asked for.
     """
     path, label = _split_spec(str(spec))
-    regions = _read_dicom(path, label) if _is_dicom(path) else read_label_map(path)
+    regions = _read_dicom(path, label) if is_dicom(path) else read_label_map(path)
     return regions if label is None else regions.select(label)
 
 
@@ -60,11 +61,6 @@ def _split_spec(spec: str) -> tuple[Path, str | None]:
     raise InputError(
         f"There is no label map {path.name}.", "Check the path; one region of a file is written FILE:LABEL."
     )
-
-
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
 
 
 def _read_dicom(path: Path, label: str | None) -> Regions:

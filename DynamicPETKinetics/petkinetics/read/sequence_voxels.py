@@ -29,6 +29,11 @@ class VoxelPlace:
 
     @classmethod
     def of(cls, path: Path, header: NrrdHeader, stored: NiftiHeader, axis: int) -> VoxelPlace:
+        """The place in a file.
+
+        :param axis: of the frames in the file, 0 or the last.
+        :raises InputError: the file is truncated.
+        """
         found = cls(path, header.voxels_at, header.compressed, axis == 0)
         wanted = stored.frames * int(np.prod(stored.geometry.shape)) * stored.dtype.itemsize
         if not found.compressed and path.stat().st_size - found.at < wanted:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from petkinetics.errors import InputError
+from petkinetics.read.dicom_files import is_dicom
 from petkinetics.read.overrides import Overrides
 from petkinetics.series import DynamicSeries
 
@@ -35,7 +36,7 @@ def read_series(
         from petkinetics.read.nifti import read_nifti
 
         return read_nifti(path, overrides, statements, require_dynamic=require_dynamic)
-    if path.is_dir() or _is_dicom(path):
+    if path.is_dir() or is_dicom(path):
         from petkinetics.read.dicom import read_dicom
 
         return read_dicom(path, overrides or Overrides(), require_dynamic=require_dynamic)
@@ -47,8 +48,3 @@ def read_series(
         f"{path.name} is not a format that can be read.",
         "A series is a folder of DICOM files, a .nii/.nii.gz with a BIDS-PET .json beside it, or a .seq.nrrd.",
     )
-
-
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"

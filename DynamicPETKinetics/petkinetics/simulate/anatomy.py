@@ -56,11 +56,11 @@ class Anatomy(Protocol):
         ...
 
     def motion(self, x: Float32, y: Float32, z: Float32) -> Motion:
-        """What moves on a grid of three axes."""
+        """What moves on a grid of three axes (mm), as in :meth:`paint`."""
         ...
 
     def input_region(self, x: Float32, y: Float32, z: Float32) -> NDArray[np.bool_]:
-        """The part of the grid where an observer would place the blood region."""
+        """Where on the grid an observer would place the blood region, bool (len(z), len(y), len(x))."""
         ...
 
 

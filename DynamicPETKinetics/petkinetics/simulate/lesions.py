@@ -222,6 +222,9 @@ def paint_lesions(
 
     The surface is an ellipsoid made uneven by a smooth field. Blood is never painted over. A lesion
     smaller than a voxel takes the voxel nearest to its centre, where that lies on the grid.
+
+    :param labels: tissue labels on that grid, uint8 (len(z), len(y), len(x)); *blood*: those that are blood.
+    :param x: positions of the columns, mm; *y* of the rows, *z* of the slices.
     """
     found = np.zeros(labels.shape, dtype=np.uint8)
     for lesion in lesions:

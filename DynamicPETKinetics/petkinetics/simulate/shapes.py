@@ -48,7 +48,10 @@ class Grid:
 
 
 def superellipse(x: Float32, y: Float32, half_x: Float32, half_y: Float32, power: float) -> Float32:
-    """Radial distance (mm) from the boundary |x/a|^n + |y/b|^n = 1, negative inside."""
+    """Radial distance (mm) from the boundary |x/a|^n + |y/b|^n = 1, negative inside.
+
+    :param x: mm, and *y*, *half_x* (a), *half_y* (b) likewise; broadcast.
+    """
     radius = (np.abs(x / half_x) ** np.float32(power) + np.abs(y / half_y) ** np.float32(power)) ** np.float32(
         1.0 / power
     )

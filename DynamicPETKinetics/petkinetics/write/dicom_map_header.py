@@ -90,7 +90,7 @@ def right_handed(parametric_map: ParametricMap, images: Slices) -> tuple[VolumeG
 
 
 def slice_positions(geometry: VolumeGeometry) -> list[tuple[float, ...]]:
-    """Centre of the first voxel of every slice, mm."""
+    """Centre of the first voxel of every slice of a grid, patient coordinates in mm."""
     step = geometry.direction[:, 2] * geometry.spacing_mm[2]
     return [tuple(np.array(geometry.origin_mm) + k * step) for k in range(geometry.shape[0])]
 
