@@ -42,6 +42,7 @@ from petkinetics.simulate.contestants import (
     others,
     require_ki,
 )
+from petkinetics.simulate.paper_study import PaperStudy
 from petkinetics.simulate.patient import PATLAK_WINDOW_MIN, DigitalPatient, grid
 from petkinetics.simulate.seeds import TEST_SEEDS, VALIDATION_SEEDS
 from petkinetics.simulate.worlds import USUAL, World
@@ -192,6 +193,7 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
     began = time.monotonic()
     with staged_folder(out) as folder:
         tables: dict[str, list[Row]] = {"patients": [], "lesions": [], "organs": [], "tumour_roi": []}
+        paper = PaperStudy() if study.full else None
         cases = [(seed, dose, world) for seed in study.seeds for dose in study.doses for world in study.all_worlds]
         for done, (seed, dose, world) in enumerate(cases):
             share = 1.0 / len(cases)
@@ -201,7 +203,7 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
             )
             for until in study.until_min:
                 case: Row = {"seed": seed, "dose": dose, "until_min": until, "world": world}
-                _judge(study, patient, case, tables)
+                _judge(study, patient, case, tables, paper if world == USUAL else None)
         settings = {
             "method": study.method,
             "options": dict(study.options),
@@ -219,30 +221,37 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
             "commit": commit or None,
             "seconds": round(time.monotonic() - began, 1),
         }
-        summary = write_study(folder, settings, tables)
+        more = [] if paper is None else paper.write(folder)
+        summary = write_study(folder, settings, tables, more)
         if test_log is not None:
             _append(test_log, study, commit, summary)
     progress(1.0, "Done")
     return out
 
 
-def _judge(study: Study, patient: DigitalPatient, case: Row, tables: dict[str, list[Row]]) -> None:
+def _judge(
+    study: Study, patient: DigitalPatient, case: Row, tables: dict[str, list[Row]], paper: PaperStudy | None
+) -> None:
     """Add one patient's rows for one end of scan: everybody, with either input function."""
     until, dose, world = case["until_min"], case["dose"], case["world"]
     assert until is None or isinstance(until, float | int)
     assert isinstance(dose, float | int) and isinstance(world, str)
     full_scan = _patlak_of_full_scan(study, patient, until)
+    end_s = _end_s(patient, until)
     for source in INPUTS:
-        curve = (
-            aorta_input(patient, until) if source == INPUTS[0] else patient.input_function.until(_end_s(patient, until))
-        )
+        from_image = source == INPUTS[0]
+        curve = aorta_input(patient, until) if from_image else patient.input_function.until(end_s)
+        found: dict[str, tuple[Contestant, ParametricResult]] = {}
         for one in study.contestants(world, dose, until, source):
             began = time.monotonic()
             result = run_contestant(one, patient, curve, study.t_star_min, until)
             key = {**case, "input": source, "method": one.label}
-            noisy = full_scan if source == INPUTS[0] else None
+            found[one.label] = (one, result)
+            noisy = full_scan if from_image else None
             _add_rows(patient, result, key, time.monotonic() - began, noisy, tables)
-        if full_scan is not None and source == INPUTS[0]:
+        if paper is not None and from_image:
+            paper.add(patient, case, found, curve, full_scan)
+        if full_scan is not None and from_image:
             key = {**case, "input": source, "method": PATLAK_OF_FULL_SCAN}
             _add_rows(patient, full_scan, key, None, None, tables)
 

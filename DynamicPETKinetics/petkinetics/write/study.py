@@ -29,7 +29,12 @@ _MORE_OF_PATIENTS = (
 _LARGE_MM = 12.0
 
 
-def write_study(folder: Path, settings: Mapping[str, object], tables: Mapping[str, Sequence[Row]]) -> list[dict]:
+def write_study(
+    folder: Path,
+    settings: Mapping[str, object],
+    tables: Mapping[str, Sequence[Row]],
+    more: Sequence[str] = (),
+) -> list[dict]:
     """Write a study's tables and its text.
 
     ``patients.tsv``, ``lesions.tsv``, ``organs.tsv``, ``tumour_roi.tsv``, ``summary.tsv``, ``ratios.tsv``,
@@ -38,6 +43,7 @@ def write_study(folder: Path, settings: Mapping[str, object], tables: Mapping[st
 
     :param settings: what was run; seeds among them.
     :param tables: rows of "patients", "lesions", "organs" and "tumour_roi".
+    :param more: further lines of the text.
     :returns: the rows of the summary, one a method, dose, end of scan, input function and world.
     """
     summary = summarise(tables)
@@ -66,7 +72,8 @@ def write_study(folder: Path, settings: Mapping[str, object], tables: Mapping[st
     for name, rows in {**tables, **derived}.items():
         if rows:
             write_table(folder / f"{name}.tsv", rows)
-    (folder / "study.md").write_text(as_markdown(settings, derived), encoding="utf-8", newline="\n")
+    text = as_markdown(settings, derived) + "".join(f"{line}\n" for line in (*([""] * bool(more)), *more))
+    (folder / "study.md").write_text(text, encoding="utf-8", newline="\n")
     (folder / "study.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8", newline="\n")
     return summary
 
