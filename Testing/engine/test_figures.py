@@ -14,7 +14,7 @@ from petkinetics.curves import InputFunction
 from petkinetics.evaluate.compare import compare_maps
 from petkinetics.evaluate.figure_agreement import MOST_POINTS, agreement_drawings, bland_altman_plot
 from petkinetics.evaluate.figure_curves import PatlakCurve, blood_curve, patlak_plot
-from petkinetics.evaluate.figure_planes import Upright, _planes, _round_top, ki_over_anatomy, map_overview
+from petkinetics.evaluate.figure_planes import Upright, ki_over_anatomy, map_overview, planes_of, round_top
 from petkinetics.evaluate.figures import NO_MATPLOTLIB, draw, three_digits, with_error
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, ParametricMap
@@ -75,7 +75,7 @@ def test_any_storage_order_is_shown_upright(direction):
 
 def test_planes_follow_the_radiological_view():
     ki, _, body = phantom()
-    planes = _planes(ki, Upright.of(GRID), body, None)
+    planes = planes_of(ki, Upright.of(GRID), body, None)
     np.testing.assert_allclose(planes.centre, (12, 10, 25), atol=2)  # within the hot spot
     volume = np.zeros(SHAPE, dtype=int)
     volume[planes.centre] = 1  # patient's left, front
@@ -96,8 +96,8 @@ def test_planes_follow_the_radiological_view():
 
 
 def test_scales_end_on_round_numbers():
-    assert [_round_top(v) for v in (0.0273, 0.0061, 1.0, 0.00012, 0.0)] == pytest.approx([0.03, 0.008, 1, 0.00015, 1])
-    assert _round_top(9.5) == pytest.approx(10, rel=1e-3)
+    assert [round_top(v) for v in (0.0273, 0.0061, 1.0, 0.00012, 0.0)] == pytest.approx([0.03, 0.008, 1, 0.00015, 1])
+    assert round_top(9.5) == pytest.approx(10, rel=1e-3)
 
 
 # --------------------------------------------------------------------------------------------- pictures

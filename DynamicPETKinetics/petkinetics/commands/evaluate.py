@@ -22,6 +22,23 @@ def add_evaluate(commands: Commands) -> None:
     p.add_argument("--size", choices=("small", "full", "mixed"), default="small", help="mixed: aorta only")
     p.add_argument("--slices", type=int, metavar="N", help="only the N middle slices")
     add_set(p, "a method's option")
+    p.add_argument(
+        "--beside",
+        action="append",
+        metavar="WHO",
+        help="who else is judged: classical, full-scan, none, or METHOD[:key=value,...]; repeatable "
+        "(default for learned methods: classical and full-scan)",
+    )
+    p.add_argument(
+        "--world",
+        action="append",
+        default=[],
+        metavar="CHANGES",
+        help="another scan besides the usual one, such as late=600 or bolus=60+noise-fwhm=9; gates for all of the "
+        "gates'; repeatable",
+    )
+    p.add_argument("--gates", metavar="NAME", help="whose gates to check (default: the method's own)")
+    p.add_argument("--full", action="store_true", help="the network paper's study: all its image metrics and figures")
     p.set_defaults(run=_evaluate)
 
 
@@ -38,6 +55,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _evaluate_estimator(args: argparse.Namespace) -> None:
     from petkinetics.simulate.study import Study, run_study
+    from petkinetics.simulate.worlds import GATE_WORLDS
 
     study = Study(
         method=args.method,
@@ -50,5 +68,9 @@ def _evaluate_estimator(args: argparse.Namespace) -> None:
         size=args.size,
         slices=args.slices,
         options=dict(args.set),
+        beside=None if args.beside is None else tuple(who for who in args.beside if who != "none"),
+        worlds=tuple(world for given in args.world for world in (GATE_WORLDS if given == "gates" else (given,))),
+        gates=args.gates,
+        full=args.full,
     )
     run_study(study, args.output, shown_progress)

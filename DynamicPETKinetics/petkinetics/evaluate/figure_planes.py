@@ -122,7 +122,7 @@ def ki_over_anatomy(
     """
     upright = Upright.of(ki.geometry)
     inside = body if body is not None else _body(anatomy)
-    planes = _planes(ki, upright, inside, centre)
+    planes = planes_of(ki, upright, inside, centre)
     top = _scale(ki, inside)
     # what fills a good part of the body, such as the liver, comes out mid-grey
     grey_top = 1.6 * float(np.percentile(anatomy[inside], 98.0)) or 1.0
@@ -143,7 +143,7 @@ def ki_over_anatomy(
             axes.imshow(grey, cmap="gray_r", vmin=0, vmax=grey_top, extent=extent, interpolation="bilinear")
             axes.imshow(_overlay(values, top, colours), extent=extent, interpolation="bilinear")
             _dress(axes, planes, plane)
-        _scale_bar(axes, planes.size_mm[2])
+        scale_bar(axes, planes.size_mm[2])
         corner = drawn.add_subplot(grid[1, 1])
         corner.axis("off")
         _colour_bar(corner, colours, top, f"{label}\n{ki.quantity.unit}")
@@ -172,7 +172,7 @@ def map_overview(
         one where the scan is longer than 60 cm.
     """
     upright = Upright.of(maps[0].geometry)
-    planes = _planes(maps[0], upright, body, centre)
+    planes = planes_of(maps[0], upright, body, centre)
     plane = "coronal" if planes.size_mm[0] > 600 else "axial"
     _, width, tall, _ = planes.extent(plane)
     columns = 2
@@ -211,9 +211,13 @@ def _body(anatomy: Volume) -> NDArray[np.bool_]:
     return bright if bright.any() else np.ones(anatomy.shape, dtype=bool)
 
 
-def _planes(
-    parametric: ParametricMap, upright: Upright, body: NDArray[np.bool_], centre: tuple[int, int, int] | None
+def planes_of(
+    parametric: ParametricMap,
+    upright: Upright,
+    body: NDArray[np.bool_],
+    centre: tuple[int, int, int] | None = None,
 ) -> Planes:
+    """Planes through *centre* (slice, row, column), or through the hottest 3x3x3 voxels, cut to the body."""
     inside = upright.turn(body)
     low, high = [], []
     for axis in range(3):
@@ -244,7 +248,7 @@ def _mean_of_27(values: NDArray[np.generic]) -> NDArray[np.float64]:
     return total / 27.0
 
 
-def _round_top(value: float) -> float:
+def round_top(value: float) -> float:
     """The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10 times a power of ten."""
     if not value > 0:
         return 1.0
@@ -257,8 +261,8 @@ def _scale(parametric: ParametricMap, inside: NDArray[np.bool_]) -> float:
     if parametric.quantity.name == "residual":
         return 2.0
     if parametric.quantity.name.endswith("_sd"):
-        return _round_top(float(np.percentile(parametric.values[inside], 99.5)))
-    return _round_top(float(_mean_of_27(np.where(inside, parametric.values, 0.0)).max()))
+        return round_top(float(np.percentile(parametric.values[inside], 99.5)))
+    return round_top(float(_mean_of_27(np.where(inside, parametric.values, 0.0)).max()))
 
 
 def _ki_colours() -> Colormap:
@@ -297,12 +301,13 @@ def _dress(axes: Axes, planes: Planes, plane: str, cross: bool = True) -> None:
         spine.set_visible(False)
 
 
-def _scale_bar(axes: Axes, width_mm: float) -> None:
+def scale_bar(axes: Axes, width_mm: float, colour: str = "black") -> None:
+    """A bar of a round length in the lower left of a picture in mm."""
     length = max((n for n in _BAR_LENGTHS_MM if n <= 0.3 * width_mm), default=_BAR_LENGTHS_MM[0])
     text = f"{length // 10} cm" if length >= 10 else f"{length} mm"
     low, left = axes.get_ylim()[0] * 0.955, 0.04 * width_mm
-    axes.plot([left, left + length], [low, low], color="black", linewidth=2.2, solid_capstyle="butt")
-    axes.text(left + length / 2, low - 0.015 * width_mm, text, ha="center", va="bottom", fontsize=8.5)
+    axes.plot([left, left + length], [low, low], color=colour, linewidth=2.2, solid_capstyle="butt")
+    axes.text(left + length / 2, low - 0.015 * width_mm, text, ha="center", va="bottom", fontsize=8.5, color=colour)
 
 
 def _colour_bar(axes: Axes, colours: Colormap, top: float, label: str) -> None:

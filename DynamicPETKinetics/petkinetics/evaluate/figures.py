@@ -38,6 +38,7 @@ _STYLE = {
     "lines.linewidth": 1.4,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "svg.hashsalt": "petkinetics",
 }
 NO_MATPLOTLIB = "No figures were made, because matplotlib is not installed (pip install matplotlib)."
 
@@ -80,10 +81,11 @@ def draw(folder: Path, drawings: Sequence[Drawing], warn: Callable[[str], None])
 
 
 @contextmanager
-def figure(path: Path, height: float, width: float = WIDTH) -> Iterator[Figure]:
+def figure(path: Path, height: float, width: float = WIDTH, vector: bool = False) -> Iterator[Figure]:
     """A figure in this package's style, saved to *path* at the end; no pyplot, no windows.
 
     :param height: inches.
+    :param vector: save it as SVG and PDF beside, too.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -94,6 +96,10 @@ def figure(path: Path, height: float, width: float = WIDTH) -> Iterator[Figure]:
         FigureCanvasAgg(drawn)
         yield drawn
         drawn.savefig(path, metadata={"Software": "petkinetics"})
+        if vector:
+            # no dates, so that the same study gives the same files
+            drawn.savefig(path.with_suffix(".svg"), metadata={"Creator": "petkinetics", "Date": None})
+            drawn.savefig(path.with_suffix(".pdf"), metadata={"Creator": "petkinetics", "CreationDate": None})
 
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

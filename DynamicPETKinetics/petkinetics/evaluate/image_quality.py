@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,18 +49,20 @@ def image_quality(values: NDArray[np.float32], reference: NDArray[np.float32], b
     x, y = values.astype(np.float64), reference.astype(np.float64)
     rmse = float(np.sqrt(np.mean((x - y)[body] ** 2)))
     psnr = float(20.0 * np.log10(peak / rmse)) if rmse > 0 else float("inf")
-    return ImageQuality(rmse, psnr, float(_ssim(x, y, peak)[body].mean()))
+    return ImageQuality(rmse, psnr, float(ssim_map(x, y, peak)[body].mean()))
 
 
-def _ssim(x: NDArray[np.float64], y: NDArray[np.float64], data_range: float) -> NDArray[np.float64]:
+def ssim_map(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]], data_range: float) -> NDArray[np.float64]:
+    """SSIM at every voxel, as :func:`image_quality` averages it over the body."""
     from scipy.ndimage import gaussian_filter
 
     def smooth(image: NDArray[np.float64]) -> NDArray[np.float64]:
         return gaussian_filter(image, _SIGMA, truncate=_TRUNCATE)
 
-    mean_x, mean_y = smooth(x), smooth(y)
-    var_x = smooth(x * x) - mean_x**2
-    var_y = smooth(y * y) - mean_y**2
-    covariance = smooth(x * y) - mean_x * mean_y
+    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    mean_x, mean_y = smooth(a), smooth(b)
+    var_x = smooth(a * a) - mean_x**2
+    var_y = smooth(b * b) - mean_y**2
+    covariance = smooth(a * b) - mean_x * mean_y
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     return ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))

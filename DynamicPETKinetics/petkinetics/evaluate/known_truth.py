@@ -26,6 +26,10 @@ LEAST_KI = 0.003
 _LEAST_VOXELS, _LEAST_LESION_VOXELS = 100, 4
 #: edges of the size classes of lesions, mm
 SIZE_CLASSES_MM = (0.0, 10.0, 20.0, 40.0)
+#: a lesion's surroundings: body this far from its surface, beyond what resolution spills; of at least so many voxels
+_AROUND_MM, _LEAST_AROUND = (6.0, 14.0), 30
+#: a lesion that differs from its surroundings by less than this share of its own Ki has no contrast to recover
+_LEAST_CONTRAST = 0.2
 
 
 class KnownLesion(Protocol):
@@ -70,8 +74,27 @@ def whole_map_row(patient: KnownPatient, ki: ParametricMap, v0: ParametricMap | 
     return row
 
 
+def coverage_row(patient: KnownPatient, ki: ParametricMap, sd: ParametricMap | None) -> Row:
+    """How often Ki's truth lies within 1 and 2 of a method's SDs, in the body and inside lesions, percent."""
+    row: Row = {}
+    places = {"body": patient.body_mask, "lesion": patient.lesions > 0}
+    for place, where in places.items():
+        for times in (1, 2):
+            name = f"ki_within_{times}_sd_{place}_percent"
+            if sd is None or not where.any():
+                row[name] = None
+                continue
+            off = np.abs(ki.values - patient.truth["ki_patlak_9_65"])[where]
+            row[name] = 100.0 * float(np.mean(off <= times * sd.values[where]))
+    return row
+
+
 def lesion_rows(patient: KnownPatient, ki: ParametricMap) -> list[Row]:
-    """Relative bias of the mean and of the peak (1 mL sphere) of every lesion in view."""
+    """Relative bias of the mean and of the peak (1 mL sphere) of every lesion in view, and its contrast.
+
+    Contrast is the lesion's mean less that of the body 6-14 mm around it; recovered is what the map shows of
+    the reference's contrast.
+    """
     reference = patient.truth["ki_patlak_9_65"]
     rows: list[Row] = []
     for lesion in patient.lesion_list:
@@ -89,6 +112,7 @@ def lesion_rows(patient: KnownPatient, ki: ParametricMap) -> list[Row]:
                 "ki_true_mean": true_mean,
                 "mean_bias_percent": 100.0 * (float(ki.values.reshape(-1)[voxels].mean()) / true_mean - 1.0),
                 "peak_bias_percent": 100.0 * (peak(ki.values, voxels, ki.geometry) / true_peak - 1.0),
+                "contrast_recovery_percent": _contrast_recovery(patient, lesion.number, ki, reference),
             }
         )
     return rows
@@ -114,6 +138,30 @@ def organ_rows(patient: KnownPatient, ki: ParametricMap) -> list[Row]:
             }
         )
     return rows
+
+
+def _contrast_recovery(patient: KnownPatient, number: int, ki: ParametricMap, reference: Float32) -> float | None:
+    from scipy.ndimage import distance_transform_edt, find_objects
+
+    lesion = patient.lesions == number
+    spacing = ki.geometry.spacing_mm[::-1]
+    margin = [int(np.ceil(_AROUND_MM[1] / step)) + 1 for step in spacing]
+    box = tuple(
+        slice(max(s.start - m, 0), s.stop + m) for s, m in zip(find_objects(lesion.astype(int))[0], margin, strict=True)
+    )
+    inside = lesion[box]
+    away = distance_transform_edt(~inside, sampling=spacing)
+    around = patient.body_mask[box] & (patient.lesions[box] == 0) & (away >= _AROUND_MM[0]) & (away <= _AROUND_MM[1])
+    if int(around.sum()) < _LEAST_AROUND:
+        return None
+
+    def contrast(values: Float32) -> float:
+        return float(values[box][inside].mean() - values[box][around].mean())
+
+    true = contrast(reference)
+    if abs(true) < _LEAST_CONTRAST * float(reference[box][inside].mean()):
+        return None
+    return 100.0 * contrast(ki.values) / true
 
 
 def size_class(diameter_mm: float) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
+from petkinetics.errors import InputError
 
 Float64 = NDArray[np.float64]
 
@@ -47,6 +48,30 @@ class BloodParameters:
     delay_s: float
     injection_s: float
     plasma_ratio: float
+
+
+@dataclass(frozen=True)
+class BloodChange:
+    """Another input function for the same person.
+
+    :param injection_s: duration of the injection; None keeps the drawn one.
+    :param clearance: factor of the slowest exponential's rate; below 1 is poor renal clearance.
+    :raises InputError: either is not above zero.
+    """
+
+    injection_s: float | None = None
+    clearance: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("duration of the injection", self.injection_s), ("clearance", self.clearance)):
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise InputError(f"The {name} is {value:g}; it must be above zero.")
+
+    def of(self, blood: BloodParameters) -> BloodParameters:
+        """The parameters with this change."""
+        a1, a2, a3, first, second, slowest = blood.feng
+        injection = blood.injection_s if self.injection_s is None else self.injection_s
+        return replace(blood, feng=(a1, a2, a3, first, second, slowest * self.clearance), injection_s=injection)
 
 
 def random_blood(rng: np.random.Generator, dose_mbq: float, weight_kg: float) -> BloodParameters:

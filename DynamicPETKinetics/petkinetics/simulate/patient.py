@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import get_args
 
@@ -19,13 +19,21 @@ from petkinetics.kinetics.compartments import ResponseTable, two_tissue_frames
 from petkinetics.kinetics.patlak import patlak_design, weighted_fit
 from petkinetics.series import ArrayVoxels, DynamicSeries, SeriesOrigin, Tracer, VolumeGeometry
 from petkinetics.simulate.anatomy import Anatomy, Labels, grid_axes
-from petkinetics.simulate.blood import BloodParameters, input_function, random_blood
+from petkinetics.simulate.blood import BloodChange, BloodParameters, input_function, random_blood
 from petkinetics.simulate.brain import Brain
 from petkinetics.simulate.fields import SmoothField
 from petkinetics.simulate.kernels import FWHM_PER_SD
 from petkinetics.simulate.lesions import Lesion, paint_lesions, place_lesions
 from petkinetics.simulate.physiology import TEXTURE, Kinetics, ParameterMaps, draw_kinetics, parameter_maps, untextured
-from petkinetics.simulate.scanner import LIVER_COV, RESOLUTION_FWHM_MM, Blur, CountNoise, line_mean, liver_calibration
+from petkinetics.simulate.scanner import (
+    LIVER_COV,
+    NOISE_FWHM_MM,
+    RESOLUTION_FWHM_MM,
+    Blur,
+    CountNoise,
+    line_mean,
+    liver_calibration,
+)
 from petkinetics.simulate.seeds import stream
 from petkinetics.simulate.thorax import Thorax
 from petkinetics.simulate.torso_ct import TorsoCT
@@ -140,6 +148,11 @@ class Body:
         """The input function, reaching at least *end_s*."""
         return self.input_function if end_s <= self.input_function.end_s else input_function(self.blood, end_s)
 
+    def with_blood(self, change: BloodChange) -> Body:
+        """The same person with another input function."""
+        blood = change.of(self.blood)
+        return replace(self, blood=blood, input_function=input_function(blood, PATLAK_WINDOW_MIN[1] * 60.0))
+
     def paint(self, geometry: VolumeGeometry) -> PaintedBody:
         """Labels, lesions and parameters on a voxel grid."""
         axes = grid_axes(geometry)
@@ -224,6 +237,8 @@ def simulate_patient(
     variant: Variant | None = None,
     reversible: bool = False,
     noise_world: str = "gaussian",
+    noise_fwhm_mm: float = NOISE_FWHM_MM,
+    blood: BloodChange | None = None,
     progress: Progress = no_progress,
 ) -> DigitalPatient:
     """Simulate a dynamic FDG scan of a random patient.
@@ -244,6 +259,8 @@ def simulate_patient(
     :param reversible: brain tissue releases FDG again, with the k4 of Huang et al. 1980; V0 is NaN there.
     :param noise_world: "gaussian" adds noise of known variance and correlation; "osem" counts sinograms
         and reconstructs them, see :mod:`petkinetics.simulate.osem_world` (seconds a slice).
+    :param noise_fwhm_mm: of the kernel whose autocorrelation gaussian noise has; its variance stays.
+    :param blood: another input function for the person.
     :raises InputError: no such anatomy, size, noise or variant, a variant of an aorta where there is none, a
         dose not above zero, frames before injection.
     """
@@ -257,7 +274,10 @@ def simulate_patient(
     frames = FrameTiming.parse("liang2023") if timing is None else timing
     if frames.end_s[0] <= 0:
         raise InputError("A simulated scan cannot have frames that end before injection.")
+    if not (np.isfinite(noise_fwhm_mm) and noise_fwhm_mm > 0):
+        raise InputError(f"The noise's FWHM is {noise_fwhm_mm:g} mm; it must be above zero.")
     body = Body.random(anatomy, seed, aneurysm=variant == "aneurysm", reversible=reversible)
+    body = body if blood is None else body.with_blood(blood)
     if variant == "partly-out-of-view":
         where = partly_out_of_view(body.anatomy, seed, where)
     painted = body.paint(where)
@@ -271,7 +291,7 @@ def simulate_patient(
 
         values = reconstructed_frames(body, where, curve, frames, dose, progress=progress)
     elif noise:
-        values = _with_noise(noise_free, _count_noise(body, curve, frames, dose), axes)
+        values = _with_noise(noise_free, replace(_count_noise(body, curve, frames, dose), fwhm_mm=noise_fwhm_mm), axes)
     parameters = painted.parameters
     truth = {
         "ki": parameters.ki,
@@ -309,6 +329,7 @@ def simulate_patient(
             "dose": dose,
             "noise": noise,
             "noise_world": noise_world if noise else None,
+            "noise_fwhm_mm": noise_fwhm_mm if noise and noise_world == "gaussian" else None,
             "variant": variant,
             "reversible": reversible,
             "beds": body.anatomy.plan.beds,

@@ -183,6 +183,7 @@ class CountNoise:
     :param kappa_squared: kBq/mL*s, from :func:`liver_calibration`.
     :param dose: fraction of the counts of dose 1.
     :param decay_per_s: of the tracer.
+    :param fwhm_mm: of the kernel whose autocorrelation the noise has.
     """
 
     lines: LineMean
@@ -191,6 +192,7 @@ class CountNoise:
     timing: FrameTiming
     decay_per_s: float
     seed: int
+    fwhm_mm: float = NOISE_FWHM_MM
 
     def variance(self, frame: int, noise_free: Float32, x: Float32, y: Float32, z: Float32) -> Float32:
         """Variance (kBq/mL)^2 of every voxel of a frame."""
@@ -201,7 +203,7 @@ class CountNoise:
     def sample(self, frame: int, noise_free: Float32, x: Float32, y: Float32, z: Float32) -> Float32:
         """A noisy frame: the noise-free one plus correlated noise of that variance."""
         spacing = (float(z[1] - z[0]) if len(z) > 1 else None, float(y[1] - y[0]), float(x[1] - x[0]))
-        field = unit_noise(stream(self.seed, "noise", frame), noise_free.shape, spacing)
+        field = unit_noise(stream(self.seed, "noise", frame), noise_free.shape, spacing, self.fwhm_mm)
         field *= np.sqrt(self.variance(frame, noise_free, x, y, z))
         field += noise_free
         return field
@@ -228,15 +230,18 @@ def liver_calibration(
 
 
 def unit_noise(
-    rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[float | None, float, float]
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    spacing_mm: tuple[float | None, float, float],
+    fwhm_mm: float = NOISE_FWHM_MM,
 ) -> Float32:
-    """Noise of unit variance with the autocorrelation of a 5.5-mm FWHM kernel.
+    """Noise of unit variance with the autocorrelation of a Gaussian kernel.
 
     White noise is drawn wider than the volume, so borders are like the middle.
 
     :param spacing_mm: (z, y, x); None for z where there is one slice.
     """
-    sd = NOISE_FWHM_MM / FWHM_PER_SD
+    sd = fwhm_mm / FWHM_PER_SD
     taps = [None if step is None else noise_taps(sd / step) for step in spacing_mm]
     pads = [0 if kernel is None else len(kernel) // 2 for kernel in taps]
     field = rng.standard_normal([n + 2 * p for n, p in zip(shape, pads, strict=True)], dtype=np.float32)

@@ -1,8 +1,9 @@
 """Studies of methods on simulated patients: what ``petkinetics evaluate`` runs.
 
-Every patient is simulated in each dose, its input function is taken from the aorta region of its
+Every patient is simulated in each dose and world, its input function is taken from the aorta region of its
 noisy images (and, for comparison, the true curve), and the method is judged beside plain weighted
-Patlak on the same frames. Tuning uses validation seeds; runs on test seeds are logged.
+Patlak on the same frames. A learned method also stands beside the classical methods and the noisy full
+scan, and its gates are checked. Tuning uses validation seeds; runs on test seeds are logged.
 """
 
 from __future__ import annotations
@@ -22,20 +23,37 @@ from petkinetics.estimators import make_estimator
 from petkinetics.estimators.body import body_mask
 from petkinetics.estimators.estimator import Problem, Progress, estimate_in_memory, no_progress, uses_whole_series
 from petkinetics.estimators.patlak import Patlak
-from petkinetics.evaluate.known_truth import Row, lesion_rows, organ_rows, whole_map_row
+from petkinetics.evaluate.gates import GATES
+from petkinetics.evaluate.known_truth import Row, coverage_row, lesion_rows, organ_rows, whole_map_row
+from petkinetics.evaluate.noisy_reference import noisy_reference_row
+from petkinetics.evaluate.study_ratios import case_of
+from petkinetics.evaluate.tumour_roi import box_agreement, box_row, tumour_box
 from petkinetics.input_function.idif import image_derived_input
 from petkinetics.input_function.plasma import with_plasma
 from petkinetics.maps import ParametricResult
 from petkinetics.read.regions import RegionWeights
 from petkinetics.series import VolumeGeometry
-from petkinetics.simulate.patient import PATLAK_WINDOW_MIN, DigitalPatient, grid, simulate_patient
+from petkinetics.simulate.contestants import (
+    CLASSICAL,
+    FULL_SCAN,
+    PATLAK_OF_FULL_SCAN,
+    Contestant,
+    classical,
+    others,
+    require_ki,
+)
+from petkinetics.simulate.paper_study import PaperStudy
+from petkinetics.simulate.patient import PATLAK_WINDOW_MIN, DigitalPatient, grid
 from petkinetics.simulate.seeds import TEST_SEEDS, VALIDATION_SEEDS
+from petkinetics.simulate.worlds import USUAL, World
 from petkinetics.write.staging import staged_folder
 from petkinetics.write.study import write_study
 
 SPLITS = {"validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
 #: where the input function comes from
 INPUTS = ("aorta ROI", "true curve")
+#: methods with weights trained on simulated patients, which tables say
+LEARNED = ("kinetic-network", "direct-network", "diffusion-prior")
 LOG_COLUMNS = (
     *("date", "commit", "method", "options", "seeds", "anatomy", "size", "slices", "dose", "until_min", "input"),
     *("ki_rmse_mean", "ki_rmse_sd", "ki_psnr_db_mean", "ki_ssim_mean", "patlak_ki_rmse_mean"),
@@ -54,6 +72,11 @@ class Study:
     :param t_star_min: start of the linear part: that of the reference.
     :param slices: only the middle slices; None for all.
     :param options: of the method.
+    :param beside: who else takes part: "classical", "full-scan" or METHOD[:key=value,...]; None: the first
+        two for learned methods, nobody for others.
+    :param worlds: besides the usual one, see :class:`petkinetics.simulate.worlds.World`.
+    :param gates: whose gates to check, a name in :data:`petkinetics.evaluate.gates.GATES`; None: the method's own.
+    :param full: the study of Liang et al. 2023, with all its image metrics and figures.
     :raises InputError: something cannot be studied.
     """
 
@@ -67,14 +90,20 @@ class Study:
     size: str = "small"
     slices: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    beside: Sequence[str] | None = None
+    worlds: Sequence[str] = ()
+    gates: str | None = None
+    full: bool = False
 
     def __post_init__(self) -> None:
-        estimator = make_estimator(self.method)
-        if "ki" not in [quantity.name for quantity in estimator.quantities]:
-            raise InputError(f"The method '{self.method}' has no Ki map to compare with the truth.")
-        unknown = sorted(set(self.options) - set(estimator.option_names))
-        if unknown:
-            raise InputError(f"'{unknown[0]}' is not an option of {self.method}.")
+        require_ki(self.method, self.options)
+        others(self.company)
+        for text in self.worlds:
+            World.parse(text)
+        if len(set(self.all_worlds)) <= len(self.worlds):
+            raise InputError("A world is named twice, or is the usual one, which is always there.")
+        if self.gates is not None and self.gates not in GATES:
+            raise InputError(f"There are no gates of '{self.gates}'; there are those of {', '.join(GATES)}.")
         if self.split not in SPLITS:
             raise InputError(f"'{self.split}' is not a split; it is {' or '.join(SPLITS)}.")
         if self.patients is not None and not 1 <= self.patients <= len(SPLITS[self.split]):
@@ -84,6 +113,35 @@ class Study:
     def seeds(self) -> list[int]:
         """The patients."""
         return list(SPLITS[self.split])[: self.patients]
+
+    @property
+    def company(self) -> tuple[str, ...]:
+        """Who else takes part."""
+        if self.beside is not None:
+            return tuple(self.beside)
+        return (CLASSICAL, FULL_SCAN) if self.method in LEARNED or self.gates or self.full else ()
+
+    @property
+    def all_worlds(self) -> tuple[str, ...]:
+        """The worlds, the usual one first."""
+        return (USUAL, *self.worlds)
+
+    def contestants(self, world: str, dose: float, until: float | None, source: str) -> list[Contestant]:
+        """Who is run on one patient's data: plain Patlak first, then the method.
+
+        With the true curve only these two; in unseen worlds the classical methods at their automatic strength.
+        """
+        found = [Contestant(Patlak.method, Patlak.method)]
+        if self.method != Patlak.method or self.options:
+            found.append(Contestant(self.method, self.method, self.options))
+        if source == INPUTS[0]:
+            found += others(self.company)
+            if CLASSICAL in self.company:
+                found += classical(dose, until, tuned=world == USUAL)
+        unique: dict[str, Contestant] = {}
+        for one in found:
+            unique.setdefault(one.label, one)
+        return list(unique.values())
 
 
 def middle_slices(size: str, slices: int | None, shift: int = 0) -> VolumeGeometry:
@@ -134,14 +192,18 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
             raise InputError("A run on test seeds is logged with its commit, and here there is none.")
     began = time.monotonic()
     with staged_folder(out) as folder:
-        tables: dict[str, list[Row]] = {"patients": [], "lesions": [], "organs": []}
-        cases = [(seed, dose) for seed in study.seeds for dose in study.doses]
-        for done, (seed, dose) in enumerate(cases):
-            progress(done / len(cases), f"Patient {seed}, dose {dose:g}")
-            geometry = middle_slices(study.size, study.slices)
-            patient = simulate_patient(study.anatomy, study.size, seed, dose, geometry=geometry)
+        tables: dict[str, list[Row]] = {"patients": [], "lesions": [], "organs": [], "tumour_roi": []}
+        paper = PaperStudy() if study.full else None
+        cases = [(seed, dose, world) for seed in study.seeds for dose in study.doses for world in study.all_worlds]
+        for done, (seed, dose, world) in enumerate(cases):
+            share = 1.0 / len(cases)
+            progress(done * share, f"Patient {seed}, dose {dose:g}, {world}")
+            patient = World.parse(world).patient(
+                study.anatomy, study.size, seed, dose, middle_slices(study.size, study.slices), no_progress
+            )
             for until in study.until_min:
-                _judge(study, patient, {"seed": seed, "dose": dose, "until_min": until}, tables)
+                case: Row = {"seed": seed, "dose": dose, "until_min": until, "world": world}
+                _judge(study, patient, case, tables, paper if world == USUAL else None)
         settings = {
             "method": study.method,
             "options": dict(study.options),
@@ -151,38 +213,102 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
             "size": study.size,
             "slices": study.slices,
             "t_star_min": study.t_star_min,
+            "beside": list(study.company),
+            "worlds": list(study.all_worlds),
+            "gates": study.gates or (study.method if study.method in GATES else None),
+            "classical": [c.label for c in classical(1.0, None, tuned=True)] if CLASSICAL in study.company else [],
+            "learned": list(LEARNED),
             "commit": commit or None,
             "seconds": round(time.monotonic() - began, 1),
         }
-        summary = write_study(folder, settings, tables)
+        more = [] if paper is None else paper.write(folder)
+        summary = write_study(folder, settings, tables, more)
         if test_log is not None:
             _append(test_log, study, commit, summary)
     progress(1.0, "Done")
     return out
 
 
-def _judge(study: Study, patient: DigitalPatient, case: Row, tables: dict[str, list[Row]]) -> None:
-    """Add one patient's rows for one end of scan: the method and Patlak, with either input function."""
-    until = case["until_min"]
+def _judge(
+    study: Study, patient: DigitalPatient, case: Row, tables: dict[str, list[Row]], paper: PaperStudy | None
+) -> None:
+    """Add one patient's rows for one end of scan: everybody, with either input function."""
+    until, dose, world = case["until_min"], case["dose"], case["world"]
     assert until is None or isinstance(until, float | int)
+    assert isinstance(dose, float | int) and isinstance(world, str)
+    full_scan = _patlak_of_full_scan(study, patient, until)
+    end_s = _end_s(patient, until)
     for source in INPUTS:
-        curve = aorta_input(patient, until) if source == INPUTS[0] else patient.input_function
-        for method in dict.fromkeys((Patlak.method, study.method)):
-            estimator = make_estimator(method)
-            problem = problem_of(patient, curve, 0.0 if uses_whole_series(estimator) else study.t_star_min, until)
-            options = dict(study.options) if method == study.method else {}
-            result = estimate_in_memory(estimator, replace(problem, options=options))
-            key = {**case, "input": source, "method": method}
-            _add_rows(patient, result, key, tables)
+        from_image = source == INPUTS[0]
+        curve = aorta_input(patient, until) if from_image else patient.input_function.until(end_s)
+        found: dict[str, tuple[Contestant, ParametricResult]] = {}
+        for one in study.contestants(world, dose, until, source):
+            began = time.monotonic()
+            result = run_contestant(one, patient, curve, study.t_star_min, until)
+            key = {**case, "input": source, "method": one.label}
+            found[one.label] = (one, result)
+            noisy = full_scan if from_image else None
+            _add_rows(patient, result, key, time.monotonic() - began, noisy, tables)
+        if paper is not None and from_image:
+            paper.add(patient, case, found, curve, full_scan)
+        if full_scan is not None and from_image:
+            key = {**case, "input": source, "method": PATLAK_OF_FULL_SCAN}
+            _add_rows(patient, full_scan, key, None, None, tables)
 
 
-def _add_rows(patient: DigitalPatient, result: ParametricResult, key: Row, tables: dict[str, list[Row]]) -> None:
+def run_contestant(
+    one: Contestant, patient: DigitalPatient, curve: InputFunction, t_star_min: float, until: float | None
+) -> ParametricResult:
+    """The maps of a method: of the frames after t*, or of all until the end for methods that use them."""
+    estimator = make_estimator(one.method)
+    problem = problem_of(patient, curve, 0.0 if uses_whole_series(estimator) else t_star_min, until)
+    return estimate_in_memory(estimator, replace(problem, options=dict(one.options)))
+
+
+def _end_s(patient: DigitalPatient, until: float | None) -> float:
+    """Nothing of the blood curve after this is given to a method."""
+    timing = patient.series.timing
+    return float(timing.end_s[timing.until(until)[-1]])
+
+
+def _patlak_of_full_scan(study: Study, patient: DigitalPatient, until: float | None) -> ParametricResult | None:
+    """Weighted Patlak of the whole noisy scan, where the study has it and the scan judged is shorter."""
+    if FULL_SCAN not in study.company or _end_s(patient, until) >= float(patient.series.timing.end_s[-1]):
+        return None
+    plain = Contestant(PATLAK_OF_FULL_SCAN, Patlak.method)
+    return run_contestant(plain, patient, aorta_input(patient, None), study.t_star_min, None)
+
+
+def _add_rows(
+    patient: DigitalPatient,
+    result: ParametricResult,
+    key: Row,
+    seconds: float | None,
+    full_scan: ParametricResult | None,
+    tables: dict[str, list[Row]],
+) -> None:
     regularisation = result.record.get("regularisation")
     strength = regularisation.get("strength") if isinstance(regularisation, dict) else None
-    v0 = result.maps.get("v0")
-    tables["patients"].append({**key, "strength": strength, **whole_map_row(patient, result["ki"], v0)})
-    tables["lesions"] += [{**key, **row} for row in lesion_rows(patient, result["ki"])]
-    tables["organs"] += [{**key, **row} for row in organ_rows(patient, result["ki"])]
+    ki, v0, sd = result["ki"], result.maps.get("v0"), result.maps.get("ki_sd")
+    noisy = None if full_scan is None else full_scan["ki"].values
+    tables["patients"].append(
+        {
+            **key,
+            "strength": strength,
+            **whole_map_row(patient, ki, v0),
+            "seconds": seconds,
+            **coverage_row(patient, ki, sd),
+            **noisy_reference_row(ki, noisy, patient.body_mask),
+        }
+    )
+    tables["lesions"] += [{**key, **row} for row in lesion_rows(patient, ki)]
+    tables["organs"] += [{**key, **row} for row in organ_rows(patient, ki)]
+    box = tumour_box(patient, ki.geometry)
+    references = {"truth": patient.truth["ki_patlak_9_65"], "noisy full scan": noisy}
+    for name, reference in references.items():
+        if box is not None and reference is not None:
+            agreement = box_agreement(box, ki, reference, patient.body_mask)
+            tables["tumour_roi"].append({**key, "reference": name, **box_row(box, agreement)})
 
 
 def _checkout() -> Path | None:
@@ -222,7 +348,7 @@ def _append(log: Path, study: Study, commit: str, summary: Sequence[Row]) -> Non
     from petkinetics.write.tables import format_cell
 
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    plain = {_case(row): row["ki_rmse_mean"] for row in summary if row["method"] == Patlak.method}
+    plain = {case_of(row): row["ki_rmse_mean"] for row in summary if row["method"] == Patlak.method}
     lines = [] if log.exists() else ["\t".join(LOG_COLUMNS)]
     for row in summary:
         if row["method"] != study.method:
@@ -231,17 +357,19 @@ def _append(log: Path, study: Study, commit: str, summary: Sequence[Row]) -> Non
             **row,
             "date": date,
             "commit": commit,
-            "options": " ".join(f"{k}={v}" for k, v in study.options.items()) or None,
+            "options": " ".join(_options(study, row)) or None,
             "seeds": f"{study.seeds[0]}-{study.seeds[-1]}",
             "anatomy": study.anatomy,
             "size": study.size,
             "slices": study.slices,
-            "patlak_ki_rmse_mean": plain.get(_case(row)),
+            "patlak_ki_rmse_mean": plain.get(case_of(row)),
         }
         lines.append("\t".join(format_cell(cells[name]) for name in LOG_COLUMNS))
     with log.open("a", encoding="utf-8", newline="\n") as stream:
         stream.write("\n".join(lines) + "\n")
 
 
-def _case(row: Row) -> tuple[object, ...]:
-    return (row["dose"], row["until_min"], row["input"])
+def _options(study: Study, row: Row) -> list[str]:
+    """The method's options, and the world where it is not the usual one."""
+    world = [f"world:{row['world']}"] if row["world"] != USUAL else []
+    return [f"{k}={v}" for k, v in study.options.items()] + world

@@ -1,0 +1,204 @@
+"""The study of Liang et al. 2023 on simulated patients: SUV and Ki against the full scan, its metrics and figures.
+
+Two references stand beside each other: the noisy full scan, as the paper had it, and the noise-free truth,
+which real patients do not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.curves import InputFunction
+from petkinetics.estimators import make_estimator
+from petkinetics.evaluate.bland_altman import Agreement
+from petkinetics.evaluate.figure_study import View, distributions, radar, tumour_agreement, views
+from petkinetics.evaluate.figures import Drawing, draw
+from petkinetics.evaluate.image_quality import image_quality
+from petkinetics.evaluate.late_frame import patlak_frame
+from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
+from petkinetics.evaluate.tumour_roi import TumourBox, box_agreement, tumour_box
+from petkinetics.maps import ParametricMap, ParametricResult
+from petkinetics.simulate.contestants import Contestant
+from petkinetics.simulate.patient import DigitalPatient
+from petkinetics.write.tables import write_table
+
+Float32 = NDArray[np.float32]
+Row = dict[str, object]
+#: the classical method that stands for the regularised ones: the best at every dose and end of the tuning study
+REGULARISED = "nlm"
+TRUTH, NOISY = "truth (noise-free)", "noisy full scan"
+#: what the figures show of each metric besides those of :data:`METRICS`
+_OWN = {"RMSE": "low", "PSNR": "high", "SSIM": "high"}
+
+
+@dataclass(frozen=True, eq=False)
+class _Pictures:
+    """What is kept of one patient for the figures."""
+
+    images: dict[str, list[View]]
+    like: ParametricMap
+    body: NDArray[np.bool_]
+    suv_unit: str = "g/mL"
+
+
+@dataclass(eq=False)
+class PaperStudy:
+    """Collects, patient by patient, what the tables and figures need.
+
+    Use: :meth:`add` after each patient's maps, :meth:`write` at the end.
+    """
+
+    quality: list[Row] = field(default_factory=list)
+    slices: list[Row] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    _pictures: _Pictures | None = None
+    _box: tuple[TumourBox, dict[str, tuple[Float32, Float32]], dict[str, Agreement]] | None = None
+
+    def add(
+        self,
+        patient: DigitalPatient,
+        case: Row,
+        found: Mapping[str, tuple[Contestant, ParametricResult]],
+        curve: InputFunction,
+        full_scan: ParametricResult | None,
+    ) -> None:
+        """Judge one patient's maps.
+
+        :param case: seed, dose, end of scan.
+        :param found: label -> method and its maps.
+        :param curve: the input function that the methods had.
+        :param full_scan: weighted Patlak of the noisy full scan; None where the scan judged is the full one.
+        """
+        shown = {label: pair for label, pair in found.items() if not pair[0].classical or label == REGULARISED}
+        body = patient.body_mask
+        ki_references = {TRUTH: patient.truth["ki_patlak_9_65"]}
+        if full_scan is not None:
+            ki_references[NOISY] = full_scan["ki"].values
+        kis = {label: result["ki"].values for label, (_, result) in shown.items()}
+        self._judge(case, "Ki", kis, ki_references, body)
+        images = {"Ki": _views(kis, ki_references)}
+        if full_scan is not None:
+            suv = {label: _last_suv(patient, one, result, curve) for label, (one, result) in shown.items()}
+            present = {label: values for label, values in suv.items() if values is not None}
+            factor = np.float32(patient.series.suv_factor or 1.0)
+            last = patient.series.voxels.read([len(patient.series.timing) - 1], 0, patient.labels.shape[0])[0]
+            suv_references = {TRUTH: patient.noise_free[-1] * factor, NOISY: last * factor}
+            self._judge(case, "SUV", present, suv_references, body)
+            images["SUV"] = _views(present, suv_references)
+        like = next(iter(shown.values()))[1]["ki"]
+        if self._pictures is None:
+            self._pictures = _Pictures(images, like, body)
+        if self._box is None:
+            self._keep_box(patient, {label: result["ki"] for label, (_, result) in shown.items()}, ki_references)
+
+    def _judge(
+        self,
+        case: Row,
+        image: str,
+        values: Mapping[str, Float32],
+        references: Mapping[str, Float32],
+        body: NDArray[np.bool_],
+    ) -> None:
+        for reference, wanted in references.items():
+            for label, own in values.items():
+                head: Row = {**case, "method": label, "image": image, "reference": reference}
+                quality = image_quality(own, wanted, body)
+                metrics, missing = perceptual_quality(own, wanted, body)
+                self.missing |= missing
+                row: Row = {"RMSE": quality.rmse, "PSNR": quality.psnr_db, "SSIM": quality.ssim}
+                row |= {metric.name: metrics.get(metric.name) for metric in METRICS}
+                self.quality.append({**head, **row})
+                self.slices += [{**head, **r} for r in slice_quality(own, wanted, body)]
+
+    def _keep_box(
+        self, patient: DigitalPatient, kis: Mapping[str, ParametricMap], references: Mapping[str, Float32]
+    ) -> None:
+        box = tumour_box(patient, next(iter(kis.values())).geometry)
+        if box is None:
+            return
+        reference = references.get(NOISY, references[TRUTH])
+        pairs = {k: (m.values.reshape(-1)[box.index], reference.reshape(-1)[box.index]) for k, m in kis.items()}
+        agreements = {k: box_agreement(box, m, reference, patient.body_mask, k) for k, m in kis.items()}
+        self._box = (box, pairs, agreements)
+
+    def write(self, folder: Path) -> list[str]:
+        """Write ``quality.tsv``, ``slices.tsv`` and the figures into a study's folder.
+
+        :returns: lines for its text: what was not computed or drawn and why, and the figures with captions.
+        """
+        write_table(folder / "quality.tsv", self.quality)
+        write_table(folder / "slices.tsv", self.slices)
+        said: list[str] = []
+        figures = draw(folder / "figures", self._drawings(), said.append)
+        lines = ["## Figures and metrics after Liang et al. 2023", "", *lines_of_missing(self.missing), *said]
+        for drawn in figures:
+            lines += ["", f"![{drawn.title}](figures/{drawn.path.name})", "", drawn.caption]
+        return lines
+
+    def _drawings(self) -> list[Drawing]:
+        drawings: list[Drawing] = []
+        better = {**_OWN, **{metric.name: metric.better for metric in METRICS}}
+        for image in ("SUV", "Ki"):
+            rows = [row for row in self.quality if row["image"] == image]
+            if not rows:
+                continue
+            reference = NOISY if any(row["reference"] == NOISY for row in rows) else TRUTH
+            means = _means([row for row in rows if row["reference"] == reference], better)
+            drawings.append(lambda f, i=image, r=reference, m=means: radar(f, i, r, m, better))  # type: ignore[misc]
+            own = [row for row in self.slices if row["image"] == image and row["reference"] == reference]
+            drawings.append(lambda f, i=image, r=reference, o=own: distributions(f, i, r, o))  # type: ignore[misc]
+        kept = self._pictures
+        if kept is not None:
+            for image, pictures in kept.images.items():
+                unit = "mL/min/mL" if image == "Ki" else kept.suv_unit
+                for colour in (False, True):
+                    drawings.append(
+                        lambda f, i=image, p=pictures, u=unit, c=colour: views(f, p, kept.like, kept.body, i, u, c)  # type: ignore[misc]
+                    )
+        if self._box is not None:
+            _, pairs, agreements = self._box
+            reference = NOISY if kept is not None and len(kept.images) > 1 else TRUTH
+            drawings.append(lambda f: tumour_agreement(f, pairs, agreements, f"the {reference}"))
+        return drawings
+
+
+def _means(rows: list[Row], better: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """method -> metric -> mean over patients, of metrics that every patient has."""
+    means: dict[str, dict[str, float]] = {}
+    for method in dict.fromkeys(str(row["method"]) for row in rows):
+        here = [row for row in rows if row["method"] == method]
+        means[method] = {}
+        for metric in better:
+            values = [row[metric] for row in here]
+            if all(isinstance(v, float) and np.isfinite(v) for v in values):
+                means[method][metric] = float(np.mean(values))  # type: ignore[arg-type]
+    return means
+
+
+def _views(values: Mapping[str, Float32], references: Mapping[str, Float32]) -> list[View]:
+    return [View(name, image) for name, image in {**references, **values}.items()]
+
+
+def _last_suv(
+    patient: DigitalPatient, one: Contestant, result: ParametricResult, curve: InputFunction
+) -> Float32 | None:
+    """SUV of the full scan's last frame as a method predicts it; None for those that cannot.
+
+    A method that predicts frames itself has ``late_frames(result, timing)``, kBq/mL (frames, slices, rows,
+    columns); Ki and V0 of the others give them by Patlak's equation.
+    """
+    series = patient.series
+    frame = series.timing.select([len(series.timing) - 1])
+    own = getattr(make_estimator(one.method), "late_frames", None)
+    if own is not None:
+        activity = np.asarray(own(result, frame)[0], dtype=np.float32)
+    elif "v0" in result.maps:
+        activity = patlak_frame(result, curve, frame, series.frame_decay_per_s)
+    else:
+        return None
+    return activity * np.float32(series.suv_factor or 1.0)
