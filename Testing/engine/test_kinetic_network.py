@@ -25,6 +25,7 @@ from petkinetics.read.regions import RegionWeights
 from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
 from petkinetics.simulate.study import middle_slices
+from petkinetics.write.map_provenance import MapProvenance
 
 SEED = 23
 COUNTS = {"framing": "liang2023", "early_frames": 22}
@@ -101,7 +102,7 @@ def test_every_map_is_a_number_and_nothing_outside_the_body(
 def test_the_record_names_weights_device_and_what_they_were_trained_on(patient: DigitalPatient, weights: Path) -> None:
     record = maps("kinetic-network", problem(patient, weights)).record
     assert record["weights_hash"] == json.loads((weights / "kinetic-network.json").read_text())["sha256"]
-    assert record["device"] == "cpu" and record["trained_on_simulated_patients"] is True
+    assert record["device"] == "cpu" and record["trained_on"] == "simulated patients"
     assert record["blood_curve"]["measured_until_s"] == 2100 and record["blood_curve"]["used_until_s"] >= 3900
     assert len(record["frames_used"]) == 22
 
@@ -166,6 +167,9 @@ def test_the_command_makes_the_whole_result(tmp_path: Path, weights: Path) -> No
     assert main([*arguments, "-o", str(tmp_path / "out")]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"ki.nii.gz", "v0.nii.gz", "k1.nii.gz", "k4.nii.gz", "fv.nii.gz", "residual.nii.gz", "roi.tsv"} <= names
-    assert "trained on simulated patients" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8").lower()
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<dt>Trained on</dt><dd>simulated patients</dd>" in report
+    provenance = MapProvenance.of(json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8")), "ki")
+    assert "trained on simulated patients" in provenance.parameters, "said in exported objects"
     assert main([*arguments[:-1], "--weights", str(tmp_path / "none"), "-o", str(tmp_path / "out2")]) == 2
     assert not (tmp_path / "out2").exists()

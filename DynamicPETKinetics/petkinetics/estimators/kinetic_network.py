@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from petkinetics.estimators.compartment import compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
 from petkinetics.estimators.feature_volume import FeatureVolume
-from petkinetics.estimators.learned import require_fdg, torch_or_refuse, write_slabs
+from petkinetics.estimators.learned import learned_record, require_fdg, torch_or_refuse, write_slabs
 from petkinetics.kinetics.region_fit import CompartmentFitter
 from petkinetics.maps import FV, K1, K2, K3, K4, KI, RESIDUAL, V0, Quantity
 
@@ -121,10 +121,7 @@ def _record(problem: Problem, volume: FeatureVolume, weights: dict[str, Any], ru
     timing, prepared = volume.timing, volume.late
     sd = np.sqrt(prepared.noise.scale(np.array([prepared.noise.body_mean], np.float32))[0])
     return {
-        "network": weights,
-        "weights_hash": weights["sha256"],
-        "device": runner.device.type,
-        "trained_on_simulated_patients": True,
+        **learned_record(weights, runner.device.type),
         "frames_used": [
             {"index": int(i), "start_s": float(start), "duration_s": float(duration)}
             for i, start, duration in zip(problem.frames, timing.start_s, timing.duration_s, strict=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,21 @@ def torch_or_refuse(method: str) -> None:
             f"The method '{method}' needs PyTorch, which is not installed ({error.name}).",
             "Install it: pip install 'petkinetics[learned]' (in Slicer the panel offers it).",
         ) from error
+
+
+def learned_record(weights: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """What ``result.json`` says of a learned method; "details" stand in exported objects, too.
+
+    :param weights: of the weights' record, see :class:`petkinetics.networks.weight_files.Weights`.
+    """
+    trained_on = str(weights.get("trained_on") or "unknown data")
+    return {
+        "network": dict(weights),
+        "weights_hash": weights["sha256"],
+        "device": device,
+        "trained_on": trained_on,
+        "details": f"trained on {trained_on}, weights {str(weights['sha256'])[:12]}",
+    }
 
 
 def body_box(problem: Problem, margin_mm: float) -> Box:

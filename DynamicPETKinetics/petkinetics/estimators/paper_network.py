@@ -17,7 +17,7 @@ from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators.compartment import compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
-from petkinetics.estimators.learned import body_box, require_fdg, torch_or_refuse, write_slabs
+from petkinetics.estimators.learned import body_box, learned_record, require_fdg, torch_or_refuse, write_slabs
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 from petkinetics.input_function.tail import extrapolated
 from petkinetics.kinetics.patlak import patlak_design, weighted_fit
@@ -202,11 +202,8 @@ def _run(
         return found.values, found.fitted_kbq_per_ml
 
     record: dict[str, Any] = {
-        "network": weights.record
-        | {"ki_from": "the network" if direct and patlak == "direct" else f"patlak, {patlak}"},
-        "weights_hash": weights.sha256,
-        "device": device.type,
-        "trained_on_simulated_patients": weights.card.get("trained_on") == "simulated patients",
+        **learned_record(weights.record, device.type),
+        "ki_from": "the network" if direct and patlak == "direct" else f"Patlak over {patlak}",
         "frames_used": [
             {"index": int(i), "start_s": float(start), "duration_s": float(duration)}
             for i, start, duration in zip(problem.frames, framing.early.start_s, framing.early.duration_s, strict=True)

@@ -36,6 +36,9 @@ _METHODS = {
     "two-tissue": "Irreversible two-tissue model",
     "two-tissue-reversible": "Reversible two-tissue model",
     "one-tissue": "One-tissue model",
+    "kinetic-network": "Kinetic network (two-tissue model)",
+    "direct-network": "Network without kinetic model",
+    "diffusion-prior": "Patlak, diffusion prior",
 }
 
 _PAGE = Template("""<!DOCTYPE html>
@@ -135,6 +138,8 @@ def _lead(record: Record, info: Record) -> str:
     cards: list[tuple[str, str]] = []
     if method:
         cards.append(("Method", _METHODS.get(method, method)))
+    if record.get("trained_on"):
+        cards.append(("Trained on", str(record["trained_on"])))
     if used:
         start = number_of(used[0].get("start_s")) / 60.0
         end = (number_of(used[-1].get("start_s")) + number_of(used[-1].get("duration_s"))) / 60.0

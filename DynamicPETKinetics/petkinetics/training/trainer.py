@@ -29,7 +29,7 @@ class Plan:
     """How to train.
 
     :param steps: in all; the learning rate follows a cosine over them after *warm_up* steps.
-    :param clip: largest norm of the gradient; steps with one *outlier* times the usual are left out.
+    :param clip: largest norm of the gradient, in units of its usual one; steps with *outlier* times that are left out.
     :param average: decay of the moving average of the weights.
     :param stage_minutes: after which a stage ends (to be resumed).
     :param check_every: steps between validations; *patience*: validations without a better one, then it ends.
@@ -38,7 +38,7 @@ class Plan:
     steps: int
     learning_rate: float = 1e-3
     warm_up: int = 300
-    clip: float = 1.0
+    clip: float = 2.0
     outlier: float = 6.0
     average: float = 0.999
     weight_decay: float = 0.0
@@ -169,7 +169,9 @@ class Trainer:
             for name, value in terms.items():
                 found[name] = found.get(name, 0.0) + float(value.detach()) / len(parts)
         self.scaler.unscale_(self.optimiser)
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip))
+        usual = self.progress.gradient
+        limit = self.plan.clip * usual if usual > 0 else math.inf
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), limit))
         if self.scaler.is_enabled() or not self._is_outlier(norm):
             self.scaler.step(self.optimiser)
             self.scaler.update()
