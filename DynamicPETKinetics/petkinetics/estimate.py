@@ -34,7 +34,7 @@ from petkinetics.read.regions import Regions, fractional_coverage, one_region, r
 from petkinetics.read.series import STATEMENTS, read_series
 from petkinetics.series import DynamicSeries
 from petkinetics.write.input_function import write_frames, write_input_function
-from petkinetics.write.result_folder import NiftiSink, file_hash, file_hashes, write_record
+from petkinetics.write.result_folder import NiftiSink, file_hash, file_hashes, write_predicted_frames, write_record
 from petkinetics.write.staging import staged_folder
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         write_input_function(folder / "input_function.tsv", curve)
         if measured is not None:
             write_frames(folder / "input_function_frames.tsv", measured.frames)
+        if found.predicted is not None:
+            write_predicted_frames(folder, found.predicted, series.geometry, job.compress)
         record = _record(job, quantities, series, curve, measured, used, found, found_aorta)
         record["derived"] = derived.record
         record["body_voxels"] = None if mask is None else int(mask.sum())

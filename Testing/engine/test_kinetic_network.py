@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -163,10 +164,23 @@ def test_the_command_makes_the_whole_result(tmp_path: Path, weights: Path) -> No
     assert main(["simulate", str(tmp_path / "p"), "--format", "nifti", "--seed", "4"]) == 0
     series, roi = tmp_path / "p" / "pet.nii.gz", tmp_path / "p" / "aorta.nii.gz"
     arguments = ["estimate", str(series), "--roi", str(roi), "--method", "kinetic-network", "--until", "35"]
-    arguments += ["--weights", str(weights), "--rois", str(tmp_path / "p" / "lesions.nii.gz"), "--report"]
+    arguments += [
+        "--set",
+        "predicted_frames=yes",
+        "--weights",
+        str(weights),
+        "--rois",
+        str(tmp_path / "p" / "lesions.nii.gz"),
+        "--report",
+    ]
     assert main([*arguments, "-o", str(tmp_path / "out")]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"ki.nii.gz", "v0.nii.gz", "k1.nii.gz", "k4.nii.gz", "fv.nii.gz", "residual.nii.gz", "roi.tsv"} <= names
+    frames, sidecar = tmp_path / "out" / "predicted_frames.nii.gz", tmp_path / "out" / "predicted_frames.json"
+    said = json.loads(sidecar.read_text())
+    assert said["FrameTimesStart"] == [2100, 2400, 2700, 3000, 3300, 3600] and said["Units"] == "g/mL"
+    values = np.asarray(nibabel.load(frames).dataobj)
+    assert values.shape[3] == 6 and np.isfinite(values).all() and values.max() > 0
     report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "<dt>Trained on</dt><dd>simulated patients</dd>" in report
     provenance = MapProvenance.of(json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8")), "ki")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
+from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.region_fit import CompartmentFit
 from petkinetics.maps import ParametricMap, ParametricResult, Quantity
 from petkinetics.series import DynamicSeries, Float32
@@ -67,6 +68,19 @@ class MapSink(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class PredictedFrames:
+    """Frames that were not measured, as a method expects them.
+
+    :param values: float32 (frames, slices, rows, columns), SUV or kBq/mL.
+    :param unit: "g/mL" (SUV) or "kBq/mL".
+    """
+
+    values: Float32
+    timing: FrameTiming
+    unit: str
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What a method reports besides its maps.
@@ -76,11 +90,13 @@ class Estimate:
         curve's frame means in the frames used, (frames,), returns quantity -> (value, SE) and the
         fitted frame means.
     :param model_fit: of compartment methods: everything about such a fit, for ``region_fits.tsv``.
+    :param predicted: late frames, of methods that predict them when asked to.
     """
 
     record: dict[str, Any]
     region_fit: Callable[[NDArray[np.float64]], tuple[dict[str, tuple[float, float]], NDArray[np.float64]]]
     model_fit: Callable[[NDArray[np.float64]], CompartmentFit] | None = None
+    predicted: PredictedFrames | None = None
 
 
 class Estimator(Protocol):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from petkinetics.estimators.compartment import compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
 from petkinetics.estimators.feature_volume import FeatureVolume
+from petkinetics.estimators.late_frames import LateFrames, wants_frames
 from petkinetics.estimators.learned import learned_record, require_fdg, torch_or_refuse, write_slabs
 from petkinetics.kinetics.region_fit import CompartmentFitter
 from petkinetics.maps import FV, K1, K2, K3, K4, KI, RESIDUAL, V0, Quantity
@@ -27,13 +28,14 @@ class KineticNetwork:
     """The two-tissue network.
 
     Ki and V0 are slope and intercept of Patlak's plot of the model's frames from 9 to 65 min (k4 = 0: those of
-    DESIGN's definition, but for what the plot's late start leaves). Options: ``preset`` =
-    ``default``, or ``compact`` or ``liang2023``, the paper's network (see petkinetics.estimators.paper_network).
+    DESIGN's definition, but for what the plot's late start leaves). Options: ``preset`` = ``default``, or ``compact``
+    or ``liang2023``, the paper's network (see petkinetics.estimators.paper_network); ``predicted_frames`` = ``yes``
+    adds what the frames from T to 65 min would show.
     """
 
     method = "kinetic-network"
     quantities: tuple[Quantity, ...] = (KI, V0, K1, K2, K3, K4, FV, RESIDUAL)
-    option_names: tuple[str, ...] = ("preset", "patlak")
+    option_names: tuple[str, ...] = ("preset", "patlak", "predicted_frames")
     #: all frames until T are used
     whole_series = True
 
@@ -77,6 +79,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
     table, blood = torch.from_numpy(rows.table)[None], torch.from_numpy(rows.blood)[None]
     condition = torch.from_numpy(volume.condition)
     reach = SLICES // 2
+    late = LateFrames.after(volume, problem) if wants_frames(problem) else None
 
     def maps_of(first: int, last: int) -> list[Float32]:
         frames = volume.frames_of(first - reach, last + reach)
@@ -90,6 +93,8 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
         ki, v0 = KI_UNIT * model[-2], model[-1]
         rates = rate_constants(found[0, :, :, 0]).numpy()
         residual = noise.residual(measured - model[:-2], measured, len(timing))
+        if late is not None:
+            late.fill(found, slice(first, last), inside.numpy())
         return [_filled(values, inside.numpy()) for values in (ki, v0, *rates, residual)]
 
     write_slabs(KineticNetwork.quantities, problem, volume.box, maps_of, sink, progress)
@@ -101,7 +106,8 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
         found = fitter.fit(values)
         return found.values, found.fitted_kbq_per_ml
 
-    return Estimate(_record(problem, volume, weights.record, runner), region_fit, fitter.fit)
+    predicted = None if late is None else late.frames
+    return Estimate(_record(problem, volume, weights.record, runner), region_fit, fitter.fit, predicted)
 
 
 def _inside(problem: Problem, volume: FeatureVolume, first: int, last: int) -> NDArray[np.bool_]:

@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
 _FOLD = 2
+#: what comes out is this much smaller than the last convolution's sum over hundreds of channels and voxels, so that
+#: one step of the optimiser does not throw it into saturation
+_STEP = 0.1
 
 
 class VoxelNorm(nn.LayerNorm):
@@ -94,7 +97,7 @@ class Trunk(nn.Module):
         for blocks, up, level in zip(reversed(self.decoder), reversed(self.up), reversed(levels), strict=True):
             x = blocks(up(x) + level)
         with torch.autocast(x.device.type, enabled=False):
-            x = self.last(x.float())
+            x = _STEP * self.last(x.float())
         return pixel_shuffle(x, _FOLD)[..., :rows, :columns]
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from petkinetics.estimators.estimator import PredictedFrames
 from petkinetics.maps import Quantity
 from petkinetics.series import Float32, VolumeGeometry
-from petkinetics.write.nifti import NiftiWriter
+from petkinetics.write.nifti import NiftiWriter, write_volume
 
 RECORD_NAME = "result.json"
 
@@ -42,6 +43,22 @@ class NiftiSink:
     def __exit__(self, *exception: object) -> None:
         for writer in self._writers.values():
             writer.close()
+
+
+def write_predicted_frames(folder: Path, frames: PredictedFrames, geometry: VolumeGeometry, compress: bool) -> None:
+    """Write ``predicted_frames.nii.gz`` (or ``.nii``), and its frame times and unit beside it, BIDS style."""
+    path = folder / ("predicted_frames.nii" + ".gz" * compress)
+    write_volume(path, frames.values, geometry, description=f"predicted frames [{frames.unit}] petkinetics")
+    sidecar = {
+        "Units": frames.unit,
+        "TimeZero": "injection",
+        "FrameTimesStart": frames.timing.start_s.tolist(),
+        "FrameDuration": frames.timing.duration_s.tolist(),
+        "ImageDecayCorrected": True,
+        "ImageDecayCorrectionTime": 0,
+    }
+    text = json.dumps(sidecar, indent=2)
+    (folder / "predicted_frames.json").write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
