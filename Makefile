@@ -43,6 +43,7 @@ test-slicer:
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python Testing/benchmarks/run.py
 	$(BIN)/python Testing/benchmarks/two_tissue.py
+	$(BIN)/python Testing/benchmarks/networks.py
 	$(BIN)/python Testing/benchmarks/race.py
 	$(BIN)/python Testing/benchmarks/paths.py
 	$(BIN)/python Testing/benchmarks/responsiveness.py
