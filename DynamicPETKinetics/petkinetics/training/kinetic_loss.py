@@ -20,7 +20,7 @@ _SCALES = ((1, 1.0), (4, 1.0), (16, 1.0))
 _KI_FLOOR, _V0_FLOOR, _WINDOW_FLOOR = 0.35, 0.15, 0.4
 _KI_EVEN = 0.5
 #: weights of voxels outside the body, and in and around lesions, which are few and what people look for
-_AIR, _LESION = 0.05, 6.0
+_AIR, _LESION = 0.05, 25.0
 _NEIGHBOURHOOD = 9
 _LINEAR_FROM = 2.0
 
