@@ -77,13 +77,14 @@ def radar(
             axes.fill(closed, np.append(place, place[:1]), color=colour, alpha=0.07)
         axes.set_xticks(angles, [f"{m} {'↑' if better[m] == 'high' else '↓'}" for m in metrics])
         axes.tick_params(axis="x", pad=9)
-        axes.set_yticks([_WORST, 1.0], ["worst", "best"])
+        shade = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
+        axes.set_yticks([_WORST, 1.0], ["worst", "best"], fontsize=8, color="0.35", bbox=shade)
         axes.set_ylim(0, 1.05)
         axes.set_rlabel_position(180.0 / max(len(metrics), 1))  # type: ignore[attr-defined]
         axes.grid(color="0.85")
         axes.spines["polar"].set_color("0.8")
         drawn.legend(loc="outside lower center", ncols=2)
-        axes.set_title(f"{image} against {reference}", pad=18, loc="center")
+        axes.set_title(f"{image} against the {reference}", pad=8, loc="center")
     return FigureFile(
         path,
         f"Image metrics of {image}",
@@ -172,13 +173,13 @@ def views(
     first = ParametricMap(pictures[0].values, like.quantity, like.geometry)
     planes = planes_of(first, upright, body)
     inside = pictures[0].values[body]
-    top = round_top(float(np.percentile(inside, 99.8)))
+    top = round_top(float(np.percentile(inside, 99.5)))
     colours = "inferno" if colour else "Greys"
     z, y, x = planes.size_mm
     columns = len(pictures)
     picture_width = (_WIDE - 0.75) / columns
     height_ratios = (y / x, z / x, z / max(x, y))
-    height = picture_width * sum(height_ratios) + 0.9
+    height = picture_width * sum(height_ratios) + 0.45
     kind = "colour" if colour else "grey"
     path = folder / f"views_{image.lower()}_{kind}.png"
     with figure(path, min(height, 10.0), _WIDE, vector=True) as drawn:

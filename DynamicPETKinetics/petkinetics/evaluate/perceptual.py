@@ -27,7 +27,7 @@ Float32 = NDArray[np.float32]
 SLICES = 4
 #: smallest side, in pixels, of images with five scales
 _FIVE_SCALES = 161
-NOT_INSTALLED = "not installed (pip install petkinetics[quality])"
+NOT_INSTALLED = "{} is not installed (pip install {})"
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,7 @@ def perceptual_quality(
 def why_not(metric: Metric, side: int) -> str | None:
     """Why a metric cannot be computed on images of *side* pixels; None when it can."""
     if _library(metric.library) is None:
-        return (
-            f"{metric.library}: {NOT_INSTALLED if metric.library != 'pyiqa' else 'not installed (pip install pyiqa)'}"
-        )
+        return NOT_INSTALLED.format(metric.library, "pyiqa" if metric.library == "pyiqa" else "petkinetics[quality]")
     if metric.five_scales and side < _FIVE_SCALES:
         return f"needs images of {_FIVE_SCALES} pixels a side, these have {side}"
     absent = [name for name in metric.weights if not (_checkpoints() / name).is_file()]

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
-from petkinetics.estimators import make_estimator
 from petkinetics.evaluate.bland_altman import Agreement
 from petkinetics.evaluate.figure_study import View, distributions, radar, tumour_agreement, views
 from petkinetics.evaluate.figures import Drawing, draw
 from petkinetics.evaluate.image_quality import image_quality
-from petkinetics.evaluate.late_frame import patlak_frame
+from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
 from petkinetics.evaluate.tumour_roi import TumourBox, box_agreement, tumour_box
 from petkinetics.maps import ParametricMap, ParametricResult
@@ -83,7 +82,7 @@ class PaperStudy:
         self._judge(case, "Ki", kis, ki_references, body)
         images = {"Ki": _views(kis, ki_references)}
         if full_scan is not None:
-            suv = {label: _last_suv(patient, one, result, curve) for label, (one, result) in shown.items()}
+            suv = {label: _last_suv(patient, result, curve) for label, (_, result) in shown.items()}
             present = {label: values for label, values in suv.items() if values is not None}
             factor = np.float32(patient.series.suv_factor or 1.0)
             last = patient.series.voxels.read([len(patient.series.timing) - 1], 0, patient.labels.shape[0])[0]
@@ -184,21 +183,11 @@ def _views(values: Mapping[str, Float32], references: Mapping[str, Float32]) -> 
     return [View(name, image) for name, image in {**references, **values}.items()]
 
 
-def _last_suv(
-    patient: DigitalPatient, one: Contestant, result: ParametricResult, curve: InputFunction
-) -> Float32 | None:
-    """SUV of the full scan's last frame as a method predicts it; None for those that cannot.
-
-    A method that predicts frames itself has ``late_frames(result, timing)``, kBq/mL (frames, slices, rows,
-    columns); Ki and V0 of the others give them by Patlak's equation.
-    """
+def _last_suv(patient: DigitalPatient, result: ParametricResult, curve: InputFunction) -> Float32 | None:
+    """SUV of the full scan's last frame as a method's maps predict it; None where they cannot."""
+    if "v0" not in result.maps and "k1" not in result.maps:
+        return None
     series = patient.series
     frame = series.timing.select([len(series.timing) - 1])
-    own = getattr(make_estimator(one.method), "late_frames", None)
-    if own is not None:
-        activity = np.asarray(own(result, frame)[0], dtype=np.float32)
-    elif "v0" in result.maps:
-        activity = patlak_frame(result, curve, frame, series.frame_decay_per_s)
-    else:
-        return None
+    activity = predicted_frame(result, curve, frame, series.frame_decay_per_s, patient.body_mask)
     return activity * np.float32(series.suv_factor or 1.0)

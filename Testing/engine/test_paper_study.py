@@ -1,0 +1,213 @@
+"""The network paper's study: image metrics by the libraries that hold them, and its figures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from test_study import GEOMETRY, known, maps
+
+from petkinetics.errors import InputError
+from petkinetics.evaluate import perceptual
+from petkinetics.evaluate.bland_altman import agreement_of_pairs
+from petkinetics.evaluate.figure_study import View, distributions, radar, tumour_agreement, views
+from petkinetics.evaluate.image_quality import image_quality
+from petkinetics.evaluate.late_frame import predicted_frame
+from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
+from petkinetics.frames import FrameTiming
+from petkinetics.kinetics.compartments import two_tissue_frames
+from petkinetics.maps import FV, K1, K2, K3, KI, V0, ParametricMap, ParametricResult
+from petkinetics.series import VolumeGeometry
+from petkinetics.simulate.blood import BloodParameters, input_function
+from petkinetics.simulate.patient import FDG
+
+#: of piq and scikit-image: those that need no weights
+COMPUTED = ("NMI", "MS-SSIM", "IW-SSIM", "FSIM", "SR-SIM", "DSS", "HaarPSI", "VSI", "GMSD", "MDSI")
+
+
+@pytest.fixture(scope="module")
+def images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Reference, body and noise of a slice of 164 pixels."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[-1:1:164j, -1:1:164j]
+    body = np.broadcast_to(x**2 + y**2 < 0.8, (1, 164, 164))
+    shape = 0.01 * (1 + np.cos(9 * x) * np.sin(7 * y)) + 0.03 * ((x - 0.3) ** 2 + y**2 < 0.02)
+    return np.where(body, shape, 0).astype(np.float32), body, rng.standard_normal(body.shape).astype(np.float32)
+
+
+def test_noise_is_worse_by_every_metric(images: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    reference, body, noise = images
+    found = [perceptual_quality(reference + s * noise, reference, body)[0] for s in (0.0, 0.003)]
+    assert set(found[0]) == set(COMPUTED)
+    for metric in METRICS:
+        if metric.name not in COMPUTED:
+            continue
+        perfect, noisy = (values[metric.name] for values in found)
+        if metric.better == "high":
+            assert perfect > noisy, metric.name
+        else:
+            assert perfect < noisy, metric.name
+    assert found[0]["FSIM"] == pytest.approx(1.0, abs=1e-4)
+    assert found[0]["GMSD"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_what_is_not_computed_is_said_with_its_reason(images: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    reference, body, _ = images
+    _, missing = perceptual_quality(reference[:, :96, :96], reference[:, :96, :96], body[:, :96, :96])
+    assert missing["MS-SSIM"] == "needs images of 161 pixels a side, these have 96"
+    assert missing["LPIPS"] == "weights not present: vgg16-397923af.pth, lpips_weights.pt"
+    assert missing["MAD"] == "pyiqa is not installed (pip install pyiqa)"
+    lines = lines_of_missing(missing)
+    assert "Not computed: MAD, NLPD, AHIQ (pyiqa is not installed (pip install pyiqa))." in lines
+
+
+def test_weights_that_lie_in_torchs_folder_are_looked_for_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    lpips = next(m for m in METRICS if m.name == "LPIPS")
+    assert perceptual.why_not(lpips, 256) is not None
+    (tmp_path / "checkpoints").mkdir()
+    for name in lpips.weights:
+        (tmp_path / "checkpoints" / name).write_bytes(b"")
+    assert perceptual.why_not(lpips, 256) is None
+
+
+def test_metrics_of_pyiqa_are_taken_where_it_is_installed(
+    images: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    reference, body, noise = images
+    stand_in = ModuleType("pyiqa")
+    asked: list[tuple[str, tuple[int, ...]]] = []
+
+    def create_metric(name: str):  # type: ignore[no-untyped-def]
+        def metric(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            asked.append((name, tuple(x.shape)))
+            return (x - y).abs().mean(dim=(1, 2, 3))
+
+        return metric
+
+    stand_in.create_metric = create_metric  # type: ignore[attr-defined]
+    whole = perceptual._library
+    monkeypatch.setattr(perceptual, "_library", lambda name: stand_in if name == "pyiqa" else whole(name))
+    monkeypatch.setattr(perceptual, "METRICS", tuple(m for m in METRICS if m.library == "pyiqa"))
+    found, missing = perceptual_quality(reference + 0.002 * noise, reference, body)
+    assert [name for name, _ in asked] == ["mad", "nlpd"]
+    assert {shape for _, shape in asked} == {(1, 3, 164, 164)}
+    assert found["MAD"] > 0
+    assert set(missing) == {"AHIQ"}
+
+
+def test_without_the_libraries_the_study_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perceptual, "_library", lambda _: None)
+    metric = next(m for m in METRICS if m.name == "FSIM")
+    assert perceptual.why_not(metric, 256) == "piq is not installed (pip install petkinetics[quality])"
+
+
+def test_images_that_cannot_be_judged_are_refused(images: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    reference, body, _ = images
+    with pytest.raises(InputError, match="the body"):
+        perceptual_quality(reference, reference, body[:, :9])
+    with pytest.raises(InputError, match="nowhere above zero"):
+        perceptual_quality(reference, np.zeros_like(reference), body)
+
+
+def test_operators_that_torchvision_misses_are_declared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared: list[str] = []
+    tries = iter([RuntimeError("operator torchvision::nms does not exist"), None])
+
+    def import_module(_: str) -> None:
+        error = next(tries)
+        if error:
+            raise error
+
+    monkeypatch.setattr("importlib.import_module", import_module)
+    monkeypatch.setattr(perceptual, "_declare", declared.append)
+    kept = dict(sys.modules)
+    perceptual._import_torchvision()
+    sys.modules.update(kept)
+    assert declared == ["nms"]
+
+
+def test_slices_are_judged_one_by_one_and_agree_with_the_whole() -> None:
+    patient = known()
+    reference = patient.truth["ki_patlak_9_65"]
+    noise = 0.002 * np.random.default_rng(0).standard_normal(reference.shape).astype(np.float32)
+    rows = slice_quality(reference + noise, reference, patient.body_mask)
+    assert [row["slice"] for row in rows] == list(range(12))
+    whole = image_quality(reference + noise, reference, patient.body_mask)
+    # every slice has as much body, so that their mean is the whole's
+    assert np.mean([row["ssim"] for row in rows]) == pytest.approx(whole.ssim, rel=1e-4)
+    assert np.mean([row["psnr_db"] for row in rows]) == pytest.approx(whole.psnr_db, abs=0.1)
+
+
+def test_a_late_frame_follows_from_the_maps_of_the_first_half_hour() -> None:
+    blood = BloodParameters((298.0, 16.4, 9.3, 3.58, 0.443, 0.0151), 15.0, 10.0, 1.12)
+    true = input_function(blood, 3900.0)
+    geometry = VolumeGeometry((1, 1, 2), (4.0, 4.0, 4.0))
+    rates = {K1: 0.3, K2: 0.5, K3: 0.05, FV: 0.05}
+    two_tissue = {q.name: ParametricMap(np.full((1, 1, 2), v, np.float32), q, geometry) for q, v in rates.items()}
+    frame = FrameTiming([3600.0], [300.0])
+    body = np.array([[[True, False]]])
+    short = true.until(2100.0)
+    wanted = two_tissue_frames(true, frame, 0.3, 0.5, 0.05, 0.0, 0.05, FDG.decay_per_s)[0]
+    found = predicted_frame(ParametricResult(two_tissue), short, frame, FDG.decay_per_s, body)
+    assert found[0, 0, 0] == pytest.approx(wanted, rel=0.01)
+    assert found[0, 0, 1] == 0.0
+    ki, v0 = 0.95 * 0.3 * 0.05 / 0.55, 0.95 * 0.3 * 0.5 / 0.55**2 + 0.05 / 1.12
+    patlak = {q.name: ParametricMap(np.full((1, 1, 2), v, np.float32), q, geometry) for q, v in ((KI, ki), (V0, v0))}
+    found = predicted_frame(ParametricResult(patlak), short, frame, FDG.decay_per_s, body)
+    assert found[0, 0, 0] == pytest.approx(wanted, rel=0.03)
+    with pytest.raises(InputError, match="Without V0"):
+        predicted_frame(ParametricResult({"ki": patlak["ki"]}), short, frame, FDG.decay_per_s, body)
+    with pytest.raises(InputError, match="One frame"):
+        predicted_frame(ParametricResult(patlak), short, FrameTiming([0.0, 10.0], [10.0, 10.0]), 0.0, body)
+
+
+def written(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_radar_places_the_best_at_the_rim_and_leaves_out_what_somebody_lacks(tmp_path: Path) -> None:
+    means = {
+        "ours": {"SSIM": 0.9, "RMSE": 1.0, "VSI": 0.99, "DSS": 0.5},
+        "patlak": {"SSIM": 0.5, "RMSE": 2.0, "VSI": 0.9},
+    }
+    better = {"SSIM": "high", "RMSE": "low", "VSI": "high", "DSS": "high"}
+    drawn = radar(tmp_path, "Ki", "noisy full scan", means, better)
+    assert written(tmp_path) == {"radar_ki.png", "radar_ki.svg", "radar_ki.pdf"}
+    assert drawn.path.stat().st_size > 10_000
+    from petkinetics.evaluate.figure_study import _places
+
+    places = _places(["SSIM", "RMSE"], means, better)
+    assert places["ours"] == pytest.approx([1.0, 1.0])
+    assert places["patlak"] == pytest.approx([0.3, 0.3])
+
+
+def test_the_other_figures_are_written_as_pictures_and_vectors(tmp_path: Path) -> None:
+    patient = known()
+    ki, _ = maps(patient, ki_factor=0.8)
+    reference = patient.truth["ki_patlak_9_65"]
+    rows = [
+        {"seed": seed, "method": method, **row}
+        for seed in (90_000, 90_001)
+        for method, factor in (("patlak", 0.8), ("ours", 0.95))
+        for row in slice_quality(np.float32(factor) * reference, reference, patient.body_mask)
+    ]
+    distributions(tmp_path, "Ki", "truth", rows)
+    pictures = [View("truth", reference), View("ours", ki.values)]
+    for colour in (False, True):
+        views(tmp_path, pictures, ki, patient.body_mask, "Ki", "mL/min/mL", colour)
+    a, b = ki.values.ravel()[:1000], reference.ravel()[:1000]
+    noise = np.random.default_rng(0).normal(0, 0.002, 1000).astype(np.float32)
+    tumour_agreement(tmp_path, {"ours": (a + noise, b)}, {"ours": agreement_of_pairs(a + noise, b, "ours")}, "truth")
+    stems = {"distributions_ki", "views_ki_grey", "views_ki_colour", "tumour_bland_altman"}
+    assert written(tmp_path) == {f"{stem}.{ext}" for stem in stems for ext in ("png", "svg", "pdf")}
+    assert GEOMETRY.shape == reference.shape
