@@ -109,6 +109,7 @@ def ki_over_anatomy(
     anatomy: Volume,
     label: str,
     anatomy_label: str = "late PET",
+    anatomy_unit: str = "",
     body: NDArray[np.bool_] | None = None,
     centre: tuple[int, int, int] | None = None,
     name: str = "ki_over_anatomy.png",
@@ -117,6 +118,7 @@ def ki_over_anatomy(
 
     :param anatomy: on the map's grid (slices, rows, columns), such as the mean of the late frames.
     :param label: what the map is, such as "Ki (whole-blood input)".
+    :param anatomy_unit: of the anatomy's values; without one they get no bar.
     :param body: mask to cut to and to scale by; from the anatomy where it is not given.
     :param centre: (slice, row, column) of the crossing point; the hottest 3x3x3 voxels of Ki otherwise.
     """
@@ -131,6 +133,8 @@ def ki_over_anatomy(
     # captions above the planes and white between them take about this much
     height = (WIDTH - 0.5) * (z + y) / (x + y) + 0.6
     path = folder / name
+    import matplotlib as mpl
+
     with figure(path, min(height, 8.0)) as drawn:
         grid = drawn.add_gridspec(2, 2, width_ratios=(x, y), height_ratios=(z, y))
         places = {"coronal": grid[0, 0], "sagittal": grid[0, 1], "axial": grid[1, 0]}
@@ -146,7 +150,9 @@ def ki_over_anatomy(
         scale_bar(axes, planes.size_mm[2])
         corner = drawn.add_subplot(grid[1, 1])
         corner.axis("off")
-        _colour_bar(corner, colours, top, f"{label}\n{ki.quantity.unit}")
+        _colour_bar(corner, 0.72, colours, top, f"{label}, {ki.quantity.unit}")
+        if anatomy_unit:
+            _colour_bar(corner, 0.3, mpl.colormaps["gray_r"], grey_top, f"{anatomy_label}, {anatomy_unit}")
     return FigureFile(
         path,
         f"{label} over the anatomy",
@@ -195,6 +201,8 @@ def map_overview(
             )
             axes.set_title(label, fontsize=9)
             _dress(axes, planes, plane, cross=False)
+            if number == 0:
+                scale_bar(axes, width)
             signed = bool((parametric.values[body] < 0).any())
             bar = drawn.colorbar(picture, ax=axes, shrink=0.9, aspect=18, pad=0.02, extend="both" if signed else "max")
             bar.outline.set_linewidth(0.5)
@@ -203,7 +211,7 @@ def map_overview(
             bar.ax.locator_params(nbins=4)
             bar.ax.tick_params(labelsize=8)
     shown = "; ".join(f"{label}: {m.quantity.meaning}" for m, label in zip(maps, labels, strict=True))
-    return FigureFile(path, "All maps", f"The same {plane} plane of every map. {shown}.")
+    return FigureFile(path, "Maps side by side", f"The same {plane} plane of every map. {shown}.")
 
 
 def _body(anatomy: Volume) -> NDArray[np.bool_]:
@@ -303,18 +311,26 @@ def _dress(axes: Axes, planes: Planes, plane: str, cross: bool = True) -> None:
 
 def scale_bar(axes: Axes, width_mm: float, colour: str = "black") -> None:
     """A bar of a round length in the lower left of a picture in mm."""
+    from matplotlib.patheffects import withStroke
+
     length = max((n for n in _BAR_LENGTHS_MM if n <= 0.3 * width_mm), default=_BAR_LENGTHS_MM[0])
     text = f"{length // 10} cm" if length >= 10 else f"{length} mm"
     low, left = axes.get_ylim()[0] * 0.955, 0.04 * width_mm
-    axes.plot([left, left + length], [low, low], color=colour, linewidth=2.2, solid_capstyle="butt")
-    axes.text(left + length / 2, low - 0.015 * width_mm, text, ha="center", va="bottom", fontsize=8.5, color=colour)
+    halo = [withStroke(linewidth=4.0, foreground="white" if colour == "black" else "black")]
+    bar: dict[str, Any] = {"color": colour, "linewidth": 2.2, "solid_capstyle": "butt", "path_effects": halo}
+    axes.plot([left, left + length], [low, low], **bar)
+    middle = left + length / 2
+    axes.text(
+        middle, low - 0.015 * width_mm, text, ha="center", va="bottom", fontsize=8.5, color=colour, path_effects=halo
+    )
 
 
-def _colour_bar(axes: Axes, colours: Colormap, top: float, label: str) -> None:
+def _colour_bar(axes: Axes, at: float, colours: Colormap, top: float, label: str) -> None:
+    """A bar with its label, *at* a share of the height."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    inset = axes.inset_axes((0.08, 0.52, 0.84, 0.08))
+    inset = axes.inset_axes((0.08, at, 0.84, 0.07))
     bar = axes.figure.colorbar(
         ScalarMappable(Normalize(0, top), colours), cax=inset, orientation="horizontal", extend="max"
     )
