@@ -14,8 +14,9 @@ from petkinetics.curves import InputFunction
 from petkinetics.evaluate.compare import compare_maps
 from petkinetics.evaluate.figure_agreement import MOST_POINTS, agreement_drawings, bland_altman_plot
 from petkinetics.evaluate.figure_curves import PatlakCurve, blood_curve, patlak_plot
-from petkinetics.evaluate.figure_planes import Upright, ki_over_anatomy, map_overview, planes_of, round_top
+from petkinetics.evaluate.figure_planes import ki_over_anatomy, map_overview, round_top
 from petkinetics.evaluate.figures import NO_MATPLOTLIB, draw, three_digits, with_error
+from petkinetics.evaluate.planes import Upright, planes_of
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, ParametricMap
 from petkinetics.read.regions import Regions
