@@ -46,6 +46,7 @@ bench: $(VENV)/.ready-to-test
 	$(BIN)/python Testing/benchmarks/networks.py
 	$(BIN)/python Testing/benchmarks/race.py
 	$(BIN)/python Testing/benchmarks/paths.py
+	$(BIN)/python Testing/benchmarks/reading.py
 	$(BIN)/python Testing/benchmarks/responsiveness.py
 
 docs: $(VENV)/.ready-to-test

@@ -14,8 +14,9 @@ from petkinetics.curves import InputFunction
 from petkinetics.evaluate.compare import compare_maps
 from petkinetics.evaluate.figure_agreement import MOST_POINTS, agreement_drawings, bland_altman_plot
 from petkinetics.evaluate.figure_curves import PatlakCurve, blood_curve, patlak_plot
-from petkinetics.evaluate.figure_planes import Upright, ki_over_anatomy, map_overview, planes_of, round_top
+from petkinetics.evaluate.figure_planes import ki_over_anatomy, map_overview, round_top
 from petkinetics.evaluate.figures import NO_MATPLOTLIB, draw, three_digits, with_error
+from petkinetics.evaluate.planes import Upright, planes_of
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, ParametricMap
 from petkinetics.read.regions import Regions
@@ -150,6 +151,24 @@ def test_nothing_touches_the_border_of_a_picture(tmp_path):
         assert figure.path.stat().st_size < 600_000
         assert figure.title
         assert figure.caption.endswith(".")
+
+
+def test_every_figure_is_there_for_print_too(tmp_path):
+    """The same as PDF: fonts embedded as outlines with letters (TrueType), and nothing that changes from run to run."""
+    patlak_plot(tmp_path / ".", region_curves_in_plot(), 30.0)
+    first = (tmp_path / "patlak.pdf").read_bytes()
+    assert first.startswith(b"%PDF-") and b"/FontFile2" in first and b"/Type3" not in first
+    assert b"CreationDate" not in first
+    patlak_plot(tmp_path / ".", region_curves_in_plot(), 30.0)
+    assert (tmp_path / "patlak.pdf").read_bytes() == first
+
+
+def test_the_anatomy_has_a_bar_where_its_unit_is_known(tmp_path):
+    ki, anatomy, body = phantom()
+    bare = pixels(ki_over_anatomy(tmp_path, ki, anatomy, "Ki", body=body).path)
+    with_bar = pixels(ki_over_anatomy(tmp_path, ki, anatomy, "Ki", anatomy_unit="kBq/mL", body=body).path)
+    changed = np.argwhere(np.abs(bare - with_bar).max(axis=2) > 0.5)
+    assert changed[:, 0].min() > bare.shape[0] / 2 and changed[:, 1].min() > bare.shape[1] / 2
 
 
 def region_curves_in_plot() -> list[PatlakCurve]:

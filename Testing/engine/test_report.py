@@ -202,7 +202,9 @@ def test_a_comparison_folder_holds_table_figures_report_and_record(tmp_path):
     assert table[0]["bias"] == pytest.approx(difference.mean(), rel=1e-5)
     assert table[0]["sd"] == pytest.approx(difference.std(ddof=1), rel=1e-5)
     assert table[0]["n_effective"] == pytest.approx(compared.agreements[0].absolute.n_effective, rel=1e-6)
-    assert sorted(p.name for p in (out / "figures").iterdir()) == [f"bland_altman_{n}.png" for n in (1, 2, 3, 4)]
+    assert sorted(p.name for p in (out / "figures").iterdir()) == [
+        f"bland_altman_{n}.{kind}" for n in (1, 2, 3, 4) for kind in ("pdf", "png")
+    ]
     record = json.loads((out / "result.json").read_text(encoding="utf-8"))
     assert record["job"] == "compare"
     assert "label 4" in record["warnings"][0]

@@ -13,12 +13,12 @@ from petkinetics.series import VolumeGeometry
 from petkinetics.simulate import seeds
 from petkinetics.simulate.anatomy import grid_axes
 from petkinetics.simulate.blood import feng, input_function, random_blood
+from petkinetics.simulate.body import draw_weight_and_dose
 from petkinetics.simulate.lesions import BENIGN_KI, MALIGNANT_KI
 from petkinetics.simulate.patient import (
     FDG,
     LESION_LABEL,
     Body,
-    draw_weight_and_dose,
     grid,
     noise_free_frames,
     simulate_patient,

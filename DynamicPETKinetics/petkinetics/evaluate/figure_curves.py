@@ -65,7 +65,10 @@ def blood_curve(
         whole.set_xlim(min(0.0, float(curve.time_s[0]) / 60.0), curve.end_s / 60.0)
         bolus.set_xlabel("Time from injection (s)")
         bolus.set_xlim(*bolus_s)
-        whole.legend(loc="upper right")
+        handles, labels = whole.get_legend_handles_labels()
+        # frame means first, then the shading that belongs to them
+        order = sorted(range(len(labels)), key=lambda i: labels[i] != "frame means")
+        whole.legend([handles[i] for i in order], [labels[i] for i in order], loc="upper right")
     bars = " Bars: mean of each frame, as wide as the frame" if frame_mean is not None else ""
     shade = "; shading: SD within the blood region" if frame_sd is not None else ""
     return FigureFile(
@@ -80,8 +83,9 @@ def blood_curve(
 def _frame_bars(axes: Axes, timing: FrameTiming, mean: Float64, sd: Float64 | None, unit: float) -> None:
     start, end = timing.start_s / unit, timing.end_s / unit
     if sd is not None:
-        for a, b, m, s in zip(start, end, mean, sd, strict=True):
-            axes.fill_between([a, b], m - s, m + s, color="0.88", linewidth=0)
+        for number, (a, b, m, s) in enumerate(zip(start, end, mean, sd, strict=True)):
+            label = "their SD in the region" if number == 0 else None
+            axes.fill_between([a, b], m - s, m + s, color="0.88", linewidth=0, label=label)
     axes.hlines(mean, start, end, color="0.35", linewidth=2.2, label="frame means", zorder=1.5)
 
 
@@ -150,7 +154,13 @@ def patlak_plot(folder: Path, curves: Sequence[PatlakCurve], t_star_min: float, 
         axes.set_ylim(lowest * 1.1, highest * 1.08)
         axes.set_xlabel("∫Cp dt / Cp (min)")
         axes.set_ylabel("C tissue / Cp (mL/mL)")
-        drawn.legend(loc="outside lower left", ncols=1, handletextpad=0.3)
+        drawn.legend(
+            title="Ki (mL/min/mL) ± SE, V0 (mL/mL)",
+            loc="outside lower left",
+            ncols=1,
+            handletextpad=0.3,
+            alignment="left",
+        )
     left = f" The first {len(shown)} of {len(curves)} regions are drawn." if len(curves) > len(shown) else ""
     return FigureFile(
         path,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.evaluate.figures import WIDTH, FigureFile, figure, three_digits
+from petkinetics.evaluate.planes import Planes, Upright, mean_of_27, planes_of
 from petkinetics.maps import ParametricMap
-from petkinetics.series import VolumeGeometry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,77 +28,6 @@ _BAR_LENGTHS_MM = (10, 20, 50, 100, 200)
 _LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
 
 
-@dataclass(frozen=True, eq=False)
-class Upright:
-    """A grid turned so that axes (z, y, x) grow to superior, posterior and left.
-
-    Oblique grids are turned to their nearest patient axes, not resampled.
-    """
-
-    axes: tuple[int, int, int]
-    flips: tuple[bool, bool, bool]
-    spacing_zyx: tuple[float, float, float]
-
-    @classmethod
-    def of(cls, geometry: VolumeGeometry) -> Upright:
-        """The turn that a geometry needs."""
-        cosines = np.array(geometry.direction)
-        axes: list[int] = []
-        free = [0, 1, 2]
-        for patient in (2, 1, 0):
-            best = max(free, key=lambda column: abs(cosines[patient, column]))
-            free.remove(best)
-            axes.append(best)
-        flips = [cosines[patient, column] < 0 for patient, column in zip((2, 1, 0), axes, strict=True)]
-        spacing = [geometry.spacing_mm[column] for column in axes]
-        return cls(
-            (2 - axes[0], 2 - axes[1], 2 - axes[2]),
-            (bool(flips[0]), bool(flips[1]), bool(flips[2])),
-            (spacing[0], spacing[1], spacing[2]),
-        )
-
-    def turn(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
-        """An array (slices, rows, columns) in upright order."""
-        turned = values.transpose(self.axes)
-        return turned[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
-
-
-@dataclass(frozen=True, eq=False)
-class Planes:
-    """Three planes through a point of an upright volume, cut to the body, radiological view."""
-
-    centre: tuple[int, int, int]
-    low: tuple[int, int, int]
-    high: tuple[int, int, int]
-    spacing_zyx: tuple[float, float, float]
-
-    @property
-    def size_mm(self) -> tuple[float, float, float]:
-        """Extent along z, y, x."""
-        z, y, x = ((h - a) * s for h, a, s in zip(self.high, self.low, self.spacing_zyx, strict=True))
-        return z, y, x
-
-    def cut(self, volume: NDArray[np.generic], plane: str) -> NDArray[np.generic]:
-        """The plane as a picture: row 0 on top, patient's right at the left, anterior at top or left."""
-        inside = volume[tuple(slice(a, b) for a, b in zip(self.low, self.high, strict=True))]
-        k, j, i = (c - a for c, a in zip(self.centre, self.low, strict=True))
-        if plane == "axial":
-            return inside[k]
-        return inside[::-1, j, :] if plane == "coronal" else inside[::-1, :, i]
-
-    def extent(self, plane: str) -> tuple[float, float, float, float]:
-        """Picture extent in mm for imshow (left, right, bottom, top), y downwards."""
-        z, y, x = self.size_mm
-        width, height = {"axial": (x, y), "coronal": (x, z), "sagittal": (y, z)}[plane]
-        return 0.0, width, height, 0.0
-
-    def cross(self, plane: str) -> tuple[float, float]:
-        """Where the other two planes cross this picture, mm (x, y)."""
-        k, j, i = ((c - a + 0.5) * s for c, a, s in zip(self.centre, self.low, self.spacing_zyx, strict=True))
-        z = self.size_mm[0]
-        return {"axial": (i, j), "coronal": (i, z - k), "sagittal": (j, z - k)}[plane]
-
-
 _EDGES = {"axial": ("R", "L", "A", "P"), "coronal": ("R", "L", "S", "I"), "sagittal": ("A", "P", "S", "I")}
 
 
@@ -109,6 +37,7 @@ def ki_over_anatomy(
     anatomy: Volume,
     label: str,
     anatomy_label: str = "late PET",
+    anatomy_unit: str = "",
     body: NDArray[np.bool_] | None = None,
     centre: tuple[int, int, int] | None = None,
     name: str = "ki_over_anatomy.png",
@@ -117,6 +46,7 @@ def ki_over_anatomy(
 
     :param anatomy: on the map's grid (slices, rows, columns), such as the mean of the late frames.
     :param label: what the map is, such as "Ki (whole-blood input)".
+    :param anatomy_unit: of the anatomy's values; without one they get no bar.
     :param body: mask to cut to and to scale by; from the anatomy where it is not given.
     :param centre: (slice, row, column) of the crossing point; the hottest 3x3x3 voxels of Ki otherwise.
     """
@@ -131,6 +61,8 @@ def ki_over_anatomy(
     # captions above the planes and white between them take about this much
     height = (WIDTH - 0.5) * (z + y) / (x + y) + 0.6
     path = folder / name
+    import matplotlib as mpl
+
     with figure(path, min(height, 8.0)) as drawn:
         grid = drawn.add_gridspec(2, 2, width_ratios=(x, y), height_ratios=(z, y))
         places = {"coronal": grid[0, 0], "sagittal": grid[0, 1], "axial": grid[1, 0]}
@@ -146,7 +78,9 @@ def ki_over_anatomy(
         scale_bar(axes, planes.size_mm[2])
         corner = drawn.add_subplot(grid[1, 1])
         corner.axis("off")
-        _colour_bar(corner, colours, top, f"{label}\n{ki.quantity.unit}")
+        _colour_bar(corner, 0.72, colours, top, f"{label}, {ki.quantity.unit}")
+        if anatomy_unit:
+            _colour_bar(corner, 0.3, mpl.colormaps["gray_r"], grey_top, f"{anatomy_label}, {anatomy_unit}")
     return FigureFile(
         path,
         f"{label} over the anatomy",
@@ -195,6 +129,8 @@ def map_overview(
             )
             axes.set_title(label, fontsize=9)
             _dress(axes, planes, plane, cross=False)
+            if number == 0:
+                scale_bar(axes, width)
             signed = bool((parametric.values[body] < 0).any())
             bar = drawn.colorbar(picture, ax=axes, shrink=0.9, aspect=18, pad=0.02, extend="both" if signed else "max")
             bar.outline.set_linewidth(0.5)
@@ -203,49 +139,12 @@ def map_overview(
             bar.ax.locator_params(nbins=4)
             bar.ax.tick_params(labelsize=8)
     shown = "; ".join(f"{label}: {m.quantity.meaning}" for m, label in zip(maps, labels, strict=True))
-    return FigureFile(path, "All maps", f"The same {plane} plane of every map. {shown}.")
+    return FigureFile(path, "Maps side by side", f"The same {plane} plane of every map. {shown}.")
 
 
 def _body(anatomy: Volume) -> NDArray[np.bool_]:
     bright = anatomy > 0.05 * np.percentile(anatomy, 99.0)
     return bright if bright.any() else np.ones(anatomy.shape, dtype=bool)
-
-
-def planes_of(
-    parametric: ParametricMap,
-    upright: Upright,
-    body: NDArray[np.bool_],
-    centre: tuple[int, int, int] | None = None,
-) -> Planes:
-    """Planes through *centre* (slice, row, column), or through the hottest 3x3x3 voxels, cut to the body."""
-    inside = upright.turn(body)
-    low, high = [], []
-    for axis in range(3):
-        touched = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
-        margin = int(np.ceil(5.0 / upright.spacing_zyx[axis]))
-        low.append(max(int(touched[0]) - margin, 0))
-        high.append(min(int(touched[-1]) + 1 + margin, inside.shape[axis]))
-    if centre is None:
-        hottest = _mean_of_27(upright.turn(np.where(body, parametric.values, 0))).argmax()
-        k, j, i = (int(c) for c in np.unravel_index(hottest, inside.shape))
-    else:
-        marker = np.zeros(parametric.geometry.shape, dtype=bool)
-        marker[centre] = True
-        k, j, i = (int(c[0]) for c in np.nonzero(upright.turn(marker)))
-    point = tuple(int(np.clip(c, a, b - 1)) for c, a, b in zip((k, j, i), low, high, strict=True))
-    return Planes(
-        (point[0], point[1], point[2]), (low[0], low[1], low[2]), (high[0], high[1], high[2]), upright.spacing_zyx
-    )
-
-
-def _mean_of_27(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Means over 3x3x3 voxels, so that a single noisy voxel is neither the centre nor the scale."""
-    total = values.astype(np.float64)
-    for axis in range(3):
-        padded = np.pad(total, [(1, 1) if a == axis else (0, 0) for a in range(3)])
-        n = total.shape[axis]
-        total = sum((np.take(padded, range(s, s + n), axis=axis) for s in range(3)), np.zeros(()))
-    return total / 27.0
 
 
 def round_top(value: float) -> float:
@@ -262,7 +161,7 @@ def _scale(parametric: ParametricMap, inside: NDArray[np.bool_]) -> float:
         return 2.0
     if parametric.quantity.name.endswith("_sd"):
         return round_top(float(np.percentile(parametric.values[inside], 99.5)))
-    return round_top(float(_mean_of_27(np.where(inside, parametric.values, 0.0)).max()))
+    return round_top(float(mean_of_27(np.where(inside, parametric.values, 0.0)).max()))
 
 
 def _ki_colours() -> Colormap:
@@ -303,18 +202,26 @@ def _dress(axes: Axes, planes: Planes, plane: str, cross: bool = True) -> None:
 
 def scale_bar(axes: Axes, width_mm: float, colour: str = "black") -> None:
     """A bar of a round length in the lower left of a picture in mm."""
+    from matplotlib.patheffects import withStroke
+
     length = max((n for n in _BAR_LENGTHS_MM if n <= 0.3 * width_mm), default=_BAR_LENGTHS_MM[0])
     text = f"{length // 10} cm" if length >= 10 else f"{length} mm"
     low, left = axes.get_ylim()[0] * 0.955, 0.04 * width_mm
-    axes.plot([left, left + length], [low, low], color=colour, linewidth=2.2, solid_capstyle="butt")
-    axes.text(left + length / 2, low - 0.015 * width_mm, text, ha="center", va="bottom", fontsize=8.5, color=colour)
+    halo = [withStroke(linewidth=4.0, foreground="white" if colour == "black" else "black")]
+    bar: dict[str, Any] = {"color": colour, "linewidth": 2.2, "solid_capstyle": "butt", "path_effects": halo}
+    axes.plot([left, left + length], [low, low], **bar)
+    middle = left + length / 2
+    axes.text(
+        middle, low - 0.015 * width_mm, text, ha="center", va="bottom", fontsize=8.5, color=colour, path_effects=halo
+    )
 
 
-def _colour_bar(axes: Axes, colours: Colormap, top: float, label: str) -> None:
+def _colour_bar(axes: Axes, at: float, colours: Colormap, top: float, label: str) -> None:
+    """A bar with its label, *at* a share of the height."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    inset = axes.inset_axes((0.08, 0.52, 0.84, 0.08))
+    inset = axes.inset_axes((0.08, at, 0.84, 0.07))
     bar = axes.figure.colorbar(
         ScalarMappable(Normalize(0, top), colours), cax=inset, orientation="horizontal", extend="max"
     )

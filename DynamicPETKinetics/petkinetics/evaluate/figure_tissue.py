@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from petkinetics.evaluate.figure_curves import MOST_CURVES
 from petkinetics.evaluate.figures import COLOURS, MARKERS, FigureFile, figure, with_error
 from petkinetics.frames import FrameTiming
+from petkinetics.maps import K1, KI, VT
 
 Float64 = NDArray[np.float64]
 
 #: the first of these that a model has is named in the legend
-_HEADLINE = {"ki": "Ki", "vt": "VT", "k1": "K1"}
+_HEADLINE = {"ki": KI, "vt": VT, "k1": K1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +49,27 @@ def tissue_plot(folder: Path, curves: Sequence[TissueCurve], timing: FrameTiming
         above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3.0, 1.0))
         for curve, colour, marker in zip(shown, COLOURS, MARKERS, strict=False):
             key = next(key for key in _HEADLINE if key in curve.values)
-            label = f"{curve.name}: {_HEADLINE[key]} {with_error(*curve.values[key])}"
+            quantity = _HEADLINE[key]
+            label = f"{curve.name}: {quantity.symbol} {with_error(*curve.values[key])}"
             above.plot(middle, curve.measured, marker, color=colour, markersize=4, label=label)
             above.plot(middle, curve.fitted, color=colour, linewidth=1.0)
             below.plot(middle, curve.measured - curve.fitted, marker, color=colour, markersize=3)
         highest = max(float(max(c.measured.max(), c.fitted.max())) for c in shown)
         lowest = min(0.0, *(float(c.measured.min()) for c in shown))
-        above.set_ylim(1.05 * lowest, 1.06 * highest)
+        margin = 0.05 * (highest - lowest)
+        above.set_ylim(lowest - margin, highest + margin)
         above.set_ylabel("Activity (kBq/mL)")
         below.axhline(0.0, color="0.6", linewidth=0.8)
-        below.set_ylabel("Measured\n− model")
+        below.set_ylabel("Measured −\nmodel (kBq/mL)")
         below.set_xlabel("Time from injection (min)")
         below.set_xlim(min(0.0, float(middle[0])), float(timing.end_s[-1]) / 60.0)
-        drawn.legend(loc="outside lower left", ncols=1, handletextpad=0.3)
+        drawn.legend(
+            title=f"{quantity.symbol} ({quantity.unit}) ± SE",
+            loc="outside lower left",
+            ncols=1,
+            handletextpad=0.3,
+            alignment="left",
+        )
     left = f" The first {len(shown)} of {len(curves)} regions are drawn." if len(curves) > len(shown) else ""
     return FigureFile(
         path,

@@ -1,7 +1,8 @@
 """What all figures share: files with captions, one style, and doing without matplotlib.
 
 Figures are 5 inches wide with 9-point text, so that they fit a journal's column and a half and can
-still be read when a phone shrinks them to its width. Colours are safe for colour-blind readers.
+still be read when a phone shrinks them to its width. Colours are safe for colour-blind readers. Beside
+each PNG lies the same as PDF: lines and letters as such, for print.
 """
 
 from __future__ import annotations
@@ -34,11 +35,14 @@ _STYLE = {
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
     "legend.fontsize": 8.5,
+    "legend.title_fontsize": 8.5,
     "legend.frameon": False,
     "lines.linewidth": 1.4,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "svg.hashsalt": "petkinetics",
+    # letters stay letters, which journals ask for and people can search
+    "pdf.fonttype": 42,
 }
 NO_MATPLOTLIB = "No figures were made, because matplotlib is not installed (pip install matplotlib)."
 
@@ -47,7 +51,7 @@ NO_MATPLOTLIB = "No figures were made, because matplotlib is not installed (pip 
 class FigureFile:
     """A picture and what it shows.
 
-    :param path: of the PNG.
+    :param path: of the PNG; the PDF has the same stem.
     :param title: a few words.
     :param caption: a sentence or two.
     :param section: of the report where it belongs: "maps", "regions", "agreement" or "input function".
@@ -82,10 +86,11 @@ def draw(folder: Path, drawings: Sequence[Drawing], warn: Callable[[str], None])
 
 @contextmanager
 def figure(path: Path, height: float, width: float = WIDTH, vector: bool = False) -> Iterator[Figure]:
-    """A figure in this package's style, saved to *path* at the end; no pyplot, no windows.
+    """A figure in this package's style, saved at the end as PNG and PDF; no pyplot, no windows.
 
+    :param path: of the PNG.
     :param height: inches.
-    :param vector: save it as SVG and PDF beside, too.
+    :param vector: as SVG, too.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -96,10 +101,10 @@ def figure(path: Path, height: float, width: float = WIDTH, vector: bool = False
         FigureCanvasAgg(drawn)
         yield drawn
         drawn.savefig(path, metadata={"Software": "petkinetics"})
+        # without a date the same result makes the same file
+        drawn.savefig(path.with_suffix(".pdf"), metadata={"Creator": "petkinetics", "CreationDate": None})
         if vector:
-            # no dates, so that the same study gives the same files
             drawn.savefig(path.with_suffix(".svg"), metadata={"Creator": "petkinetics", "Date": None})
-            drawn.savefig(path.with_suffix(".pdf"), metadata={"Creator": "petkinetics", "CreationDate": None})
 
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -93,7 +93,7 @@ def input_function_facts(source: Record) -> str:
         "source": "Source",
         "roi_volume_ml": "Volume of the blood region, mL",
         "peak_s": "Time of the peak, s",
-        "peak_kbq_per_ml": "Peak, kBq/mL",
+        "peak_kbq_per_ml": "Peak of whole blood, kBq/mL",
         "nodes": "Nodes",
         "end_s": "Known until, s",
     }

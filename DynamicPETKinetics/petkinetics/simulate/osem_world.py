@@ -23,9 +23,11 @@ from petkinetics.estimators.estimator import Progress, no_progress
 from petkinetics.frames import FrameTiming
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.anatomy import grid_axes
+from petkinetics.simulate.body import FDG, Body
+from petkinetics.simulate.calibration import noise_cov
 from petkinetics.simulate.kernels import FWHM_PER_SD, blur_taps, convolve_axes
+from petkinetics.simulate.noise_free import noise_free_frames
 from petkinetics.simulate.osem import osem
-from petkinetics.simulate.patient import FDG, Body, noise_cov, noise_free_frames
 from petkinetics.simulate.projection import VIEWS, Disc, line_integrals, system_matrix
 from petkinetics.simulate.scanner import RESOLUTION_FWHM_MM, Blur, variance_per_activity
 from petkinetics.simulate.seeds import stream

@@ -41,12 +41,14 @@ def map_drawings(
     body: NDArray[np.bool_],
     anatomy: Float32 | None,
     anatomy_label: str = "late PET",
+    anatomy_unit: str = "",
     regions: Regions | None = None,
 ) -> list[Drawing]:
     """The main map over the anatomy, and one plane of every map.
 
     :param body: what the pictures are cut to.
     :param anatomy: on the maps' grid; None for no such picture.
+    :param anatomy_unit: of its values.
     :param regions: the planes cross in the one with the highest mean.
     """
     main = main_map(maps)
@@ -61,6 +63,7 @@ def map_drawings(
                 anatomy=anatomy,
                 label=_map_label(main, ki_label),
                 anatomy_label=anatomy_label,
+                anatomy_unit=anatomy_unit,
                 body=body,
                 centre=centre,
                 name=f"{main.quantity.name}_over_anatomy.png",

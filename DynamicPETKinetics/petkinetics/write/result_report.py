@@ -102,6 +102,7 @@ def write_result_report(
         str(record["ki_label"]),
         body,
         _late_mean(problem),
+        anatomy_unit="kBq/mL",
         regions=None if regions is None else regions.regions,
     )
     drawings.append(blood_drawing(problem.input_function, measured))

@@ -128,6 +128,7 @@ def _drawings(result: SavedResult, fit: RecordedFit | None, regions: Regions | N
         body,
         None if under is None else maps[under].values,
         _ANATOMY.get(under or "", ""),
+        "" if under is None else maps[under].quantity.unit,
         regions,
     )
     drawings.append(blood_drawing(result.input_function, result.measured))

@@ -1,0 +1,63 @@
+"""One program's way from a folder of PET slices to all frames in memory; prints each frame's mean, Bq/mL.
+
+    python peer_reading.py petkinetics|SimpleITK|dicom2nifti FOLDER
+
+petkinetics is given the folder. The others are told which files are which frame, in order (that is in their favour:
+neither sorts the slices of a PET series into frames): files are named as ``make_dicom.py`` names them.
+"""
+
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+
+
+def frames_of(folder):
+    """The files of each frame, by their names: PT_<frame>_<slice>.dcm."""
+    files = sorted(folder.glob("*.dcm"))
+    return [list(group) for _, group in groupby(files, key=lambda file: file.name.split("_")[1])]
+
+
+def by_petkinetics(folder):
+    """All that a series needs besides: times, units, decay, geometry, checked against each other."""
+    from petkinetics.read.series import read_series
+
+    series = read_series(folder)
+    voxels = series.read(range(len(series.timing)), 0, series.geometry.shape[0])
+    return [1000.0 * float(frame.mean(dtype="float64")) for frame in voxels]
+
+
+def by_simpleitk(folder):
+    """Voxels in stored units and geometry; no frame times."""
+    import numpy as np
+    import SimpleITK as sitk
+
+    reader = sitk.ImageSeriesReader()
+    means = []
+    kept = []
+    for files in frames_of(folder):
+        reader.SetFileNames([str(file) for file in files])
+        kept.append(sitk.GetArrayFromImage(reader.Execute()).astype(np.float32))
+        means.append(float(kept[-1].mean(dtype="float64")))
+    return means
+
+
+def by_dicom2nifti(folder):
+    """As SimpleITK. It asks for MR's RepetitionTime when it is given all frames of a PET series at once."""
+    import numpy as np
+    from dicom2nifti.convert_generic import dicom_to_nifti
+    from pydicom import dcmread
+
+    means = []
+    kept = []
+    for files in frames_of(folder):
+        image = dicom_to_nifti([dcmread(file) for file in files], None)["NII"]
+        kept.append(np.asarray(image.dataobj, dtype=np.float32))
+        means.append(float(kept[-1].mean(dtype="float64")))
+    return means
+
+
+WAYS = {"petkinetics": by_petkinetics, "SimpleITK": by_simpleitk, "dicom2nifti": by_dicom2nifti}
+
+if __name__ == "__main__":
+    print(json.dumps(WAYS[sys.argv[1]](Path(sys.argv[2]))))
