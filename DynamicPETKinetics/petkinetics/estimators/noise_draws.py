@@ -13,7 +13,9 @@ from petkinetics.estimators.noise_correlation import NoiseCorrelation
 Float32 = NDArray[np.float32]
 
 
-def unit_draws(rng: np.random.Generator, shape: tuple[int, ...], correlation: NoiseCorrelation) -> Callable[[], Float32]:
+def unit_draws(
+    rng: np.random.Generator, shape: tuple[int, ...], correlation: NoiseCorrelation
+) -> Callable[[], Float32]:
     """A function that draws float32 noise of unit variance, (images, slices, rows, columns), whenever called.
 
     White noise under a Gaussian kernel; at the borders it continues on the other side, so they are like the middle.

@@ -47,7 +47,12 @@ def data_step(measured: Float32, prior: Float32, covariance: NDArray[np.float64]
 
 
 def half_quadratic(
-    measured: Float32, denoise: Denoise, fresh: Fresh, taus: Sequence[float], weight: float, start: Float32 | None = None
+    measured: Float32,
+    denoise: Denoise,
+    fresh: Fresh,
+    taus: Sequence[float],
+    weight: float,
+    start: Float32 | None = None,
 ) -> Float32:
     """Half-quadratic splitting with fresh noise in every step.
 

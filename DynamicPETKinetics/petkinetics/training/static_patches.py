@@ -178,7 +178,9 @@ class PatchSampler:
         width = int(round(size * zoom))
         half = SLICES // 2 * stride
         jitter = rng.integers(-width // 5, width // 5 + 1, 2)
-        cut = _window(patient.images[:, k - half : k + half + 1 : stride], r + int(jitter[0]), c + int(jitter[1]), width)
+        cut = _window(
+            patient.images[:, k - half : k + half + 1 : stride], r + int(jitter[0]), c + int(jitter[1]), width
+        )
         if width != size:
             there = torch.from_numpy(np.ascontiguousarray(cut, np.float32))
             cut = interpolate(there, (size, size), mode="bilinear", antialias=True, align_corners=False).numpy()
