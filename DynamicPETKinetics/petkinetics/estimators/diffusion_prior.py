@@ -106,17 +106,17 @@ class NormalisedImages:
         turn = images.turn
         # Ki = L00 t0 and V0 = L10 t0 + L11 t1, so V0 + theta Ki = L11 t1 for theta = -L10 / L00.
         theta = float(-turn[1, 0] / turn[0, 0])
-        size = np.diag(turn).astype(np.float32)
+        size = np.array([turn[0, 0], turn[1, 1]], np.float32)
         contrast = [
             contrast_of(v * s, images.inside, images.spacing_mm) for v, s in zip(images.values, size, strict=True)
         ]
         sd = np.sqrt(images.typical_scale) * size
         # Where nothing stands out of the noise, the noise itself is the unit.
-        unit = size / np.array([max(c, float(s)) for c, s in zip(contrast, sd, strict=True)], np.float32)
+        unit: Float32 = size / np.array([max(c, float(s)) for c, s in zip(contrast, sd, strict=True)], np.float32)
         by_image = unit[:, None, None, None]
         return cls(
             images.values * by_image,
-            np.float32(strength) * np.sqrt(images.scale)[None] * by_image,
+            np.asarray(np.float32(strength) * np.sqrt(images.scale)[None] * by_image, np.float32),
             (float(size[0] / unit[0]), float(size[1] / unit[1])),
             theta,
             unit,

@@ -73,7 +73,7 @@ class LearnedDenoiser:
     def __call__(self, values: Float32, tau: float) -> Float32:
         """See :data:`petkinetics.estimators.posterior.Denoise`."""
         self.evaluations += 1
-        slices, rows, columns = values.shape[1:]
+        rows, columns = values.shape[2:]
         out = np.zeros_like(values)
         places = [(r, c) for r in _tiles(rows) for c in _tiles(columns)]
         weights = np.zeros((rows, columns), np.float32)

@@ -12,7 +12,7 @@ The score of the noisy images is (D(x) - x) / sigma^2 (Tweedie).
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +22,20 @@ IMAGE_SD = 0.5
 #: noise levels that the prior is trained for, in units of the images' contrast
 LEAST_LEVEL, MOST_LEVEL = 0.004, 20.0
 
-Numbers = TypeVar("Numbers")
 
-
-def input_scale(sigma: Numbers) -> Numbers:
+def input_scale(sigma: Any) -> Any:
     """c_in; *sigma* is a number, an array or a tensor, as in the functions below."""
-    return (sigma**2 + IMAGE_SD**2) ** -0.5  # type: ignore[operator,no-any-return]
+    return (sigma**2 + IMAGE_SD**2) ** -0.5
 
 
-def skip_scale(sigma: Numbers) -> Numbers:
+def skip_scale(sigma: Any) -> Any:
     """c_skip: how much of the noisy image is passed on."""
-    return IMAGE_SD**2 / (sigma**2 + IMAGE_SD**2)  # type: ignore[operator,no-any-return]
+    return IMAGE_SD**2 / (sigma**2 + IMAGE_SD**2)
 
 
-def output_scale(sigma: Numbers) -> Numbers:
+def output_scale(sigma: Any) -> Any:
     """c_out: the size of the network's correction."""
-    return sigma * IMAGE_SD * input_scale(sigma)  # type: ignore[operator,no-any-return]
+    return sigma * IMAGE_SD * input_scale(sigma)
 
 
 def falling_levels(first: float, last: float, count: int) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ from torch.nn.functional import interpolate
 
 from petkinetics.networks.noise_schedule import LEAST_LEVEL, MOST_LEVEL
 from petkinetics.networks.score_network import SLICES, condition
-from petkinetics.training.noise_fields import NoiseBank
+from petkinetics.training.noise_fields import NoiseBank, NoiseField
 from petkinetics.training.static_patient import IMAGE_NAMES, T_STARS_MIN, StaticPatient
 
 Float32 = NDArray[np.float32]
@@ -54,6 +54,10 @@ class Patches:
     level: Tensor
     condition: Tensor
     weight: Tensor
+
+    def to(self, device: torch.device) -> Patches:
+        """The same on a device."""
+        return Patches(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +101,13 @@ class PatchSampler:
         half = SLICES // 2
         middle = np.zeros(patient.inside.shape, bool)
         middle[half:-half] = True
-        places = [
+        body, hot, lesion = (
             np.argwhere(where & middle).astype(np.int32)
             for where in (patient.inside > 0, (patient.images[0] > _HOT) & (patient.inside > 0), patient.inside > 1)
-        ]
-        if places[0].size:
+        )
+        if body.size:
             self._patients.append(patient)
-            self._places.append(_Places(*places, _activity_contrasts(patient)))
+            self._places.append(_Places(body, hot, lesion, _activity_contrasts(patient)))
 
     def __len__(self) -> int:
         return len(self._patients)
@@ -119,21 +123,20 @@ class PatchSampler:
         rng = self._rng
         index = int(rng.integers(0, len(self._patients)))
         patient = self._patients[index]
-        measured = rng.uniform() < self._measured
+        measured = rng.uniform() < self._measured and not patient.static
         window = int(rng.integers(0, len(T_STARS_MIN))) if measured and rng.uniform() < 0.6 else 0
         cut, spacing = self._cut(patient, self._places[index])
         # The contrast of a few slices is not the contrast of a whole scan: other scales must do as well.
         scale = np.exp(rng.normal(0.0, 0.35, 2))
         theta = patient.theta_min[window] * (1.0 if measured else float(rng.uniform(0.7, 1.4)))
-        ki, v0 = patient.contrast
-        contrast = (ki * scale[0], self._places[index].activity_contrast(theta) * scale[1])
+        contrast = (patient.contrast[0] * scale[0], self._places[index].activity_contrast(theta) * scale[1])
         clean = self._two(cut, 0, theta, patient, contrast)
         given = self._two(cut, window, theta, patient, contrast)
         alone = False
         if not measured:
-            alone, given = self._static(cut, given, scale)
+            alone, given = self._static(cut, given, scale, patient.static)
             clean = given
-        field = self._noise_field(patient, spacing, white=not measured and rng.uniform() < 0.35)
+        field = self._noise_field(spacing, white=not measured and rng.uniform() < 0.35)
         variance, told = self._variances(cut, uniform=not measured and rng.uniform() < 0.5)
         level = self._levels(patient, window, contrast, measured)
         sigma_true = np.sqrt(variance)[None] * level[:, None, None, None]
@@ -175,7 +178,7 @@ class PatchSampler:
         zoom = float(np.exp(rng.uniform(*np.log(_ZOOM)))) if rng.uniform() < 0.5 else 1.0
         if patient.spacing_mm[1] > 3.0:
             zoom = min(zoom, 1.1)
-        width = int(round(size * zoom))
+        width = round(size * zoom)
         half = SLICES // 2 * stride
         jitter = rng.integers(-width // 5, width // 5 + 1, 2)
         cut = _window(
@@ -202,27 +205,29 @@ class PatchSampler:
         v0 = cut[2 * window + 1] * np.float32(patient.contrast[1])
         return np.stack([ki / np.float32(contrast[0]), (v0 + np.float32(theta) * ki) / np.float32(contrast[1])])
 
-    def _static(self, cut: Float32, pair: Float32, scale: NDArray[np.float64]) -> tuple[bool, Float32]:
+    def _static(
+        self, cut: Float32, pair: Float32, scale: NDArray[np.float64], always_alone: bool
+    ) -> tuple[bool, Float32]:
         """Images of the prior's task: the pair, the pair with a static image, or one image alone."""
         draw = self._rng.uniform()
         statics = [IMAGE_NAMES.index("early_late"), IMAGE_NAMES.index("late")]
         static = cut[statics[int(self._rng.integers(0, 2))]] / np.float32(scale[1])
-        if draw < 0.55:
+        if draw < 0.55 and not always_alone:
             return False, pair
-        if draw < 0.65:
+        if draw < 0.65 and not always_alone:
             return False, np.stack([pair[0], static])
         # Alone: slope, intercept or static image look alike, and one prior serves all.
         choice = int(self._rng.integers(0, 3))
         image = (pair[0], cut[1] / np.float32(scale[1]), static)[choice]
         return True, np.stack([image, np.zeros_like(image)])
 
-    def _noise_field(self, patient: StaticPatient, spacing: tuple[float, float], white: bool):  # type: ignore[no-untyped-def]
+    def _noise_field(self, spacing: tuple[float, float], white: bool) -> NoiseField:
         if white:
             return self._bank.white()
         return self._bank.correlated(NOISE_FWHM_MM[0] / spacing[1], NOISE_FWHM_MM[1] / spacing[1])
 
     def _variances(self, cut: Float32, uniform: bool) -> tuple[Float32, Float32]:
-        """Variance of the noise in every slice, and what the network is told of the middle one's; about 1 in the body."""
+        """Variance of the noise in every slice, and the middle one's as the network is told; about 1 in the body."""
         true = np.maximum(cut[-1], 0.05)
         if uniform:
             return np.ones_like(true), np.ones_like(true[0])
@@ -240,7 +245,7 @@ class PatchSampler:
             first = float(np.exp(rng.uniform(*np.log(bounds))))
             ratio = patient.sd_ratio[window] * contrast[0] / contrast[1] * float(np.exp(rng.normal(0.0, 0.15)))
             return np.array([first, first * ratio])
-        return np.exp(rng.uniform(*np.log((LEAST_LEVEL, MOST_LEVEL)), 2))
+        return np.asarray(np.exp(rng.uniform(np.log(LEAST_LEVEL), np.log(MOST_LEVEL), 2)))
 
 
 def _activity_contrasts(patient: StaticPatient) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ A patient is painted on some slices only and blurred as the scanner does; kept a
 * the image of counting noise: half the local activity, half what the lines of response share,
 
 each cut to the box of the body and divided by its own contrast, the 99th percentile in the body after
-smoothing by 8 mm (see :data:`petkinetics.networks.patlak_channels.CONTRAST_PERCENTILE`).
+smoothing by 8 mm (see :func:`petkinetics.estimators.regularised.contrast_of`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from scipy import ndimage
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.noise import frame_variances
+from petkinetics.estimators.regularised import contrast_of
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.patlak import patlak_design, weighted_fit
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.anatomy import grid_axes
 from petkinetics.simulate.patient import FDG, PATLAK_WINDOW_MIN, Body, grid, noise_free_frames
 from petkinetics.simulate.scanner import Blur
-from petkinetics.simulate.seeds import TRAINING_SEEDS, stream
+from petkinetics.simulate.seeds import TRAINING_SEEDS, VALIDATION_SEEDS, stream
 
 Float32 = NDArray[np.float32]
 
@@ -39,7 +40,6 @@ STATIC_FRAMES = (-3, -1)
 ANATOMY_SHARES = {"thorax": 0.55, "torso-ct": 0.17, "total-body": 0.22, "brain": 0.06}
 SLICES = 11
 _MARGIN = 6
-_SMOOTHING_MM = 8.0
 _LINES_MM = 90.0
 #: images in the order of :attr:`StaticPatient.images`
 IMAGE_NAMES = (*(f"{name}_{t:g}" for t in T_STARS_MIN for name in ("ki", "v0")), "early_late", "late", "noise")
@@ -56,6 +56,7 @@ class StaticPatient:
     :param contrast: of Ki (mL/min/mL) and V0 (mL/mL).
     :param theta_min: of each window, the Patlak time at which slope and activity have independent noise.
     :param sd_ratio: of each window, SD of that activity (mL/mL) over the SD of Ki (1/min), in minutes.
+    :param static: the patient has static images only, which stand in the place of all others.
     """
 
     images: NDArray[np.float16]
@@ -64,6 +65,7 @@ class StaticPatient:
     contrast: tuple[float, float]
     theta_min: tuple[float, ...]
     sd_ratio: tuple[float, ...]
+    static: bool = False
 
     def save(self, file: Path) -> None:
         """Write it as ``.npz``, complete or not at all."""
@@ -75,19 +77,19 @@ class StaticPatient:
     def load(cls, file: Path) -> StaticPatient:
         """Read it."""
         with np.load(file) as held:
-            return cls(
-                held["images"],
-                held["inside"],
-                *(tuple(held[name].tolist()) for name in ("spacing_mm", "contrast", "theta_min", "sd_ratio")),
+            spacing, contrast, theta, ratio = (
+                tuple(held[name].tolist()) for name in ("spacing_mm", "contrast", "theta_min", "sd_ratio")
             )
+            static = bool(held["static"]) if "static" in held else False
+            return cls(held["images"], held["inside"], spacing, contrast, theta, ratio, static)
 
 
 def static_patient(seed: int, slices: int = SLICES) -> StaticPatient:
     """Paint a patient of a training seed; the seed also chooses the anatomy and the slices.
 
-    :raises InputError: the seed is not one to train with.
+    :raises InputError: the seed is one of test patients.
     """
-    if seed not in TRAINING_SEEDS:
+    if seed not in TRAINING_SEEDS and seed not in VALIDATION_SEEDS:
         raise InputError(f"{seed} is not a seed to train with; those are {TRAINING_SEEDS[0]} to {TRAINING_SEEDS[-1]}.")
     rng = stream(seed, "static patient")
     anatomy = str(rng.choice(list(ANATOMY_SHARES), p=list(ANATOMY_SHARES.values())))
@@ -117,27 +119,42 @@ def static_patient(seed: int, slices: int = SLICES) -> StaticPatient:
         theta.append(float(-c[0, 1] / c[0, 0]))
         ratio.append(float(np.sqrt(c[1, 1] - c[0, 1] ** 2 / c[0, 0]) / np.sqrt(c[0, 0])))
     images += [frames[i] / np.float32(design[i, 1]) for i in STATIC_FRAMES]
-    images.append(_count_noise_variance(frames.mean(axis=0), inside > 0, geometry.spacing_mm[::-1]))
-    spacing = geometry.spacing_mm[::-1]
+    x, y, z = geometry.spacing_mm
+    spacing = (z, y, x)
+    images.append(_count_noise_variance(frames.mean(axis=0), inside > 0, spacing))
     contrast = [contrast_of(image, inside > 0, spacing) for image in images[:2]]
     scale = contrast * len(T_STARS_MIN) + [contrast_of(i, inside > 0, spacing) for i in images[-3:-1]] + [1.0]
     box = _box(inside > 0)
-    kept = np.stack([image[box] / np.float32(s) for image, s in zip(images, scale, strict=True)])
+    kept = np.stack([image[box] / np.float32(max(s, 1e-6)) for image, s in zip(images, scale, strict=True)])
     return StaticPatient(
         kept.astype(np.float16),
         np.ascontiguousarray(inside[box]),
-        (spacing[0], spacing[1], spacing[2]),
+        spacing,
         (contrast[0], contrast[1]),
         tuple(theta),
         tuple(ratio),
     )
 
 
-def contrast_of(image: Float32, inside: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> float:
-    """What the image shows widely: the 99th percentile in the body after smoothing by 8 mm."""
-    sd = [_SMOOTHING_MM / 2.354820045 / step for step in spacing_mm]
-    smooth = ndimage.gaussian_filter(image, sd, mode="nearest", truncate=3.0)
-    return max(float(np.percentile(smooth[inside], 99.0)), 1e-6)
+def static_only(image: Float32, inside: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> StaticPatient:
+    """A patient of whom there is one static image.
+
+    :param image: in any unit, (slices, rows, columns); *inside*: the body.
+    :param spacing_mm: (slices, rows, columns).
+    """
+    box = _box(inside)
+    scaled = image / np.float32(max(contrast_of(image, inside, spacing_mm), 1e-6))
+    images = [scaled] * (len(IMAGE_NAMES) - 1) + [_count_noise_variance(scaled, inside, spacing_mm)]
+    windows = len(T_STARS_MIN)
+    return StaticPatient(
+        np.stack([i[box] for i in images]).astype(np.float16),
+        inside[box].astype(np.uint8),
+        spacing_mm,
+        (1.0, 1.0),
+        (1.0,) * windows,
+        (1.0,) * windows,
+        static=True,
+    )
 
 
 def _count_noise_variance(activity: Float32, inside: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> Float32:
