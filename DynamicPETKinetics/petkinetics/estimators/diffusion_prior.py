@@ -12,8 +12,8 @@ is ours:
 * The diffusion's noise has the correlation and the local strength of the data's, both seen in the residuals of
   the fit. One setting serves every dose, and the data step is exact voxel by voxel
   (:mod:`petkinetics.estimators.posterior`).
-* ``start-hqs`` begins with a learned start, one evaluation of a network of the same kind that was trained on
-  Patlak maps, and takes a few steps of half-quadratic splitting from there.
+* ``start-hqs`` begins with a learned start: the same network knows Patlak maps of other windows and their noise,
+  too, and answers once; a few steps of half-quadratic splitting follow.
 
 Negative values are left as they are.
 """
@@ -42,12 +42,17 @@ from petkinetics.estimators.regularised import (
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
 
 if TYPE_CHECKING:
+    import torch
+
     from petkinetics.estimators.learned_denoiser import LearnedDenoiser
+    from petkinetics.networks.score_network import ScoreNetwork
 
 Float32 = NDArray[np.float32]
 
 SOLVERS = ("start-hqs", "start", "hqs", "red-diff")
-PRIOR, START = "diffusion-prior", "diffusion-start"
+#: the network's file, and what it is used as: it was trained for both
+WEIGHTS = "diffusion-prior"
+PRIOR, START = "prior", "start"
 _MOST_STEPS = 200
 _MOST_SAMPLES = 64
 
@@ -77,6 +82,8 @@ SCHEDULES = {
     "hqs": Schedule(10, (1.0, 0.1), 0.5),
     "red-diff": Schedule(20, (1.0, 0.1), 0.25),
 }
+#: mirror images over which the learned start is averaged
+START_FLIPS = 4
 #: the walk that draws a sample, and what its spread is multiplied by: calibrated on validation patients
 SAMPLE_STEPS = 8
 SD_FACTOR = {"ki": 1.0, "v0": 1.0}
@@ -168,9 +175,8 @@ class _Run:
     def __init__(self, images: PatlakImages, normal: NormalisedImages, problem: Problem, progress: Progress) -> None:
         self.images, self.normal, self._problem, self._progress = images, normal, problem, progress
         self._denoisers: dict[str, LearnedDenoiser] = {}
-        self._networks: dict[str, Any] = {}
+        self._network: tuple[ScoreNetwork, torch.device, dict[str, Any]] | None = None
         self._slices_done, self._slices_in_all = 0.0, 1
-        self._device = "cpu"
         unit = unit_draws(np.random.default_rng([problem.seed, 6]), normal.values.shape, images.correlation)
         self._fresh = lambda: unit() * normal.sigma
 
@@ -220,28 +226,38 @@ class _Run:
             ]
         )
 
-    def denoiser(self, name: str) -> LearnedDenoiser:
-        """A network with the noise of these images."""
-        if name not in self._denoisers:
+    def denoiser(self, role: str) -> LearnedDenoiser:
+        """The network with the noise of these images, as prior or as learned start."""
+        if role not in self._denoisers:
             from petkinetics.estimators.learned_denoiser import LearnedDenoiser, Normalisation
-            from petkinetics.networks.score_network import ScoreNetwork
-            from petkinetics.networks.weight_files import device_named, load_into, read_weights
 
-            weights = read_weights(name, self._problem.weights)
-            device = device_named(self._problem.device)
-            self._device = device.type
-            self._networks[name] = weights.record
-            self._denoisers[name] = LearnedDenoiser(
-                load_into(ScoreNetwork(), weights).to(device),
+            network, device, _ = self._loaded()
+            self._denoisers[role] = LearnedDenoiser(
+                network,
                 self.images,
                 self.normal.sigma,
                 Normalisation(self.normal.contrast, self.normal.theta_min),
                 device,
-                measured=name == START,
-                flips=4 if name == START else 1,
+                measured=role == START,
+                flips=START_FLIPS if role == START else 1,
                 watch=self._step,
             )
-        return self._denoisers[name]
+        return self._denoisers[role]
+
+    def _loaded(self) -> tuple[ScoreNetwork, torch.device, dict[str, Any]]:
+        if self._network is None:
+            import torch
+
+            from petkinetics.networks.score_network import ScoreNetwork
+            from petkinetics.networks.weight_files import device_named, load_into, read_weights
+
+            weights = read_weights(WEIGHTS, self._problem.weights)
+            device = device_named(self._problem.device)
+            network = ScoreNetwork()
+            load_into(network, weights)
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._network = network, device, weights.record
+        return self._network
 
     def _step(self, slices: float) -> None:
         self._slices_done += slices
@@ -249,12 +265,13 @@ class _Run:
 
     def record(self, solver: str, steps: int) -> dict[str, Any]:
         """What ``result.json`` says."""
+        _, device, network = self._loaded()
         found = {
             "solver": solver,
             "steps": steps,
             "evaluations": {name: made.evaluations for name, made in self._denoisers.items()},
-            "networks": self._networks,
-            "device": self._device,
+            "network": network,
+            "device": device.type,
             "seed": self._problem.seed,
             "samples": self._problem.samples,
             "contrast": {"ki": self.normal.contrast[0], "activity": self.normal.contrast[1]},

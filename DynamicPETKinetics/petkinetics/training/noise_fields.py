@@ -24,11 +24,11 @@ _IN_SLICE, _ACROSS = (0.7, 6.5), (0.35, 1.4)
 class NoiseField:
     """Unit noise.
 
-    :param values: float16 (slices, rows, columns).
+    :param values: float32 (slices, rows, columns).
     :param fwhm: of the kernel in voxels, in the slice and across slices; 0 for white noise.
     """
 
-    values: NDArray[np.float16]
+    values: Float32
     fwhm: tuple[float, float]
 
     @classmethod
@@ -38,7 +38,7 @@ class NoiseField:
         values = rng.standard_normal((_DEPTH, _WIDTH, _WIDTH), dtype=np.float32)
         values = ndimage.gaussian_filter(values, sd, mode="wrap", truncate=3.5)
         values /= values.std()
-        return cls(values.astype(np.float16), fwhm)
+        return cls(values, fwhm)
 
     def crop(self, rng: np.random.Generator, slices: int, size: int) -> Float32:
         """Unit noise, (slices, size, size)."""
@@ -50,7 +50,7 @@ class NoiseField:
     def _place(self, rng: np.random.Generator, slices: int, size: int) -> Float32:
         k = int(rng.integers(0, _DEPTH - slices + 1))
         r, c = (int(i) for i in rng.integers(0, _WIDTH - size + 1, 2))
-        place = self.values[k : k + slices, r : r + size, c : c + size].astype(np.float32)
+        place = self.values[k : k + slices, r : r + size, c : c + size]
         return place[:: rng.choice((-1, 1)), :: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
 
 

@@ -36,6 +36,9 @@ _HOT = 0.6
 _LESION_SHARE, _HOT_SHARE = 0.35, 0.15
 #: cut-outs, in voxels, that are brought to the patch's size: other voxel sizes
 _ZOOM = (0.8, 1.9)
+_ZOOM_SHARE = 0.35
+#: batches between renewals of a noise field
+_RENEW_EVERY = 6
 _THETAS_MIN = np.linspace(15.0, 150.0, 10)
 
 
@@ -91,6 +94,7 @@ class PatchSampler:
         self._rng = np.random.default_rng(seed)
         self._bank = NoiseBank(self._rng)
         self._size, self._measured = size, measured_share
+        self._batches = 0
         self._patients: list[StaticPatient] = []
         self._places: list[_Places] = []
         for patient in patients:
@@ -115,7 +119,9 @@ class PatchSampler:
     def batch(self, count: int) -> Patches:
         """Draw patches."""
         drawn = [self._patch() for _ in range(count)]
-        self._bank.renew_one()
+        self._batches += 1
+        if self._batches % _RENEW_EVERY == 0:
+            self._bank.renew_one()
         noisy, clean, sigma, level, conditions, weight = (np.stack(part) for part in zip(*drawn, strict=True))
         return Patches(*(torch.from_numpy(a) for a in (noisy, clean, sigma, level, conditions, weight)))
 
@@ -175,7 +181,7 @@ class PatchSampler:
         k, r, c = (int(i) for i in among[int(rng.integers(0, len(among)))])
         slices = patient.images.shape[1]
         stride = 2 if rng.uniform() < 0.2 and k >= 4 and k < slices - 4 and patient.spacing_mm[0] < 4.0 else 1
-        zoom = float(np.exp(rng.uniform(*np.log(_ZOOM)))) if rng.uniform() < 0.5 else 1.0
+        zoom = float(np.exp(rng.uniform(*np.log(_ZOOM)))) if rng.uniform() < _ZOOM_SHARE else 1.0
         if patient.spacing_mm[1] > 3.0:
             zoom = min(zoom, 1.1)
         width = round(size * zoom)
