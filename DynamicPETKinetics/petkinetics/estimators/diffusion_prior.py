@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
-from petkinetics.estimators.estimator import Problem, Progress
-from petkinetics.estimators.learned import require_fdg, torch_or_refuse
+from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
+from petkinetics.estimators.learned import learned_record, require_fdg, torch_or_refuse
 from petkinetics.estimators.noise_draws import unit_draws
 from petkinetics.estimators.posterior import half_quadratic, posterior_sample, red_diff
 from petkinetics.estimators.regularised import (
@@ -154,10 +154,21 @@ class DiffusionPriorPatlak(RegularisedPatlak):
     most_strength = 4.0
     law = (1.0, 0.0)
 
-    def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:
-        """See :class:`RegularisedPatlak`."""
+    def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
+        """See :class:`petkinetics.estimators.estimator.Estimator`.
+
+        :raises InputError: PyTorch or the weights are not there, or the tracer is not FDG.
+        """
         require_fdg(problem, self.method)
         torch_or_refuse(self.method)
+        found = super().estimate(problem, sink, progress)
+        network = found.record["regularisation"].pop("network", None)
+        if network is not None:
+            found.record.update(learned_record(network, found.record["regularisation"].pop("device")))
+        return found
+
+    def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:
+        """See :class:`RegularisedPatlak`."""
         solver = problem.choice("solver", SOLVERS)
         steps = _steps(problem, solver)
         if not 0 <= problem.samples <= _MOST_SAMPLES:

@@ -37,7 +37,7 @@ class ScoreNetwork(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = BLOCKS) -> None:
         super().__init__()
-        self.trunk = Trunk(IMAGES * (SLICES + 1), IMAGES, widths, blocks, CONDITIONS)
+        self.trunk = Trunk(IMAGES * (SLICES + 1), IMAGES, widths, blocks, CONDITIONS, normalised=False, step=1.0)
 
     def forward(self, images: Tensor, sigma: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         """The images without noise.
