@@ -19,7 +19,7 @@ from petkinetics.estimators import make_estimator
 from petkinetics.estimators.body import body_mask
 from petkinetics.estimators.derived import OPTION_NAMES as DERIVED_OPTIONS
 from petkinetics.estimators.derived import plan_derived
-from petkinetics.estimators.estimator import Estimate, Estimator, Problem, Progress, uses_whole_series
+from petkinetics.estimators.estimator import Estimate, Estimator, Problem, Progress, quantities_of, uses_whole_series
 from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window, whole_series
 from petkinetics.estimators.noise import body_sample
 from petkinetics.input_function.checks import doubts
@@ -80,7 +80,8 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
             warn(f"The tracer is {series.tracer.name}, not FDG: the Patlak slope is not a rate of glucose uptake.")
         elif series.tracer.is_fdg is None:
             warn("The series does not name its tracer; the slope is Ki only for a tracer that tissue traps, as FDG.")
-        derived = plan_derived(series, estimator.quantities, job.options, job.until_min)
+        own = quantities_of(estimator, job.samples)
+        derived = plan_derived(series, own, job.options, job.until_min)
         warn(*derived.warnings)
         progress(0.02, "Taking the input function")
         found_aorta = None
@@ -110,7 +111,7 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
             series, curve, used.indices, mask, job.options, job.device,
             None if job.weights is None else Path(job.weights), job.seed, job.samples,
         )  # fmt: skip
-        quantities = (*estimator.quantities, *derived.quantities)
+        quantities = (*own, *derived.quantities)
         with NiftiSink(folder, quantities, series.geometry, job.compress) as sink:
             found = estimator.estimate(
                 problem, derived.beside(sink), lambda done, what: progress(0.08 + 0.8 * done, what)

@@ -14,6 +14,7 @@ METHODS: dict[str, tuple[str, str]] = {
     "nlm": ("nlm", "NonLocalMeansPatlak"),
     "hypr": ("hypr", "HyprPatlak"),
     "total-variation": ("total_variation", "TotalVariationPatlak"),
+    "diffusion-prior": ("diffusion_prior", "DiffusionPriorPatlak"),
     "two-tissue": ("compartment", "TwoTissue"),
     "two-tissue-reversible": ("compartment", "TwoTissueReversible"),
     "one-tissue": ("compartment", "OneTissue"),

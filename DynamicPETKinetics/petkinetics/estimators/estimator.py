@@ -120,6 +120,14 @@ def uses_whole_series(estimator: Estimator) -> bool:
     return bool(getattr(estimator, "whole_series", False))
 
 
+def quantities_of(estimator: Estimator, samples: int) -> tuple[Quantity, ...]:
+    """The maps that a method makes: some make SD maps where samples are drawn."""
+    if samples > 0:
+        sampled: tuple[Quantity, ...] = getattr(estimator, "sampled_quantities", estimator.quantities)
+        return sampled
+    return estimator.quantities
+
+
 class MemorySink:
     """Keeps the maps in memory."""
 
@@ -141,6 +149,6 @@ def estimate_in_memory(estimator: Estimator, problem: Problem) -> ParametricResu
     estimate = estimator.estimate(problem, sink)
     maps = {
         quantity.name: ParametricMap(sink.volume(quantity.name), quantity, problem.series.geometry)
-        for quantity in estimator.quantities
+        for quantity in quantities_of(estimator, problem.samples)
     }
     return ParametricResult(maps, estimate.record)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
-from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
+from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress, quantities_of
 from petkinetics.estimators.noise import residual_shares
 from petkinetics.estimators.noise_correlation import NoiseCorrelation, noise_correlation
 from petkinetics.estimators.patlak import PreparedFit, fit_record, prepare_fit, region_fit, require_numbers
@@ -83,7 +83,7 @@ class PatlakImages:
         The latter is the 99th percentile within the mask of the map smoothed by 8 mm.
         """
         ki = np.tensordot(self.turn[0].astype(np.float32), self.values, axes=1)
-        contrast = float(np.percentile(_smoothed(ki, self.spacing_mm)[self.inside], _CONTRAST_PERCENTILE))
+        contrast = contrast_of(ki, self.inside, self.spacing_mm)
         sd = float(np.sqrt(self.typical_scale) * self.spread[0])
         # Where nothing stands out of the noise, the strongest regularisation is as right as any.
         return min(sd / contrast, 1.0) if contrast > 0 else 1.0
@@ -176,12 +176,13 @@ class RegularisedPatlak(ABC):
         # Noise that left the maps is in the residuals now; where anatomy left as well, no more counts.
         removed = min(1.0, float(np.median(moved[images.inside])) / 2.0 / _MEDIAN_OF_NOISE)
         expected = np.float32(residual_shares(prepared.fit, prepared.variances).sum() + 2.0 * removed)
+        quantities = quantities_of(self, problem.samples)
         slices, rows, columns = problem.series.geometry.shape
         empty = np.zeros((1, rows, columns), np.float32)
         for k in range(slices):
             j = k - box[0].start
             if not 0 <= j < images.scale.shape[0]:
-                for quantity in self.quantities:
+                for quantity in quantities:
                     sink.write(quantity.name, empty)
                 continue
             ki, v0 = images.parameters(found.values[:, j])
@@ -192,7 +193,7 @@ class RegularisedPatlak(ABC):
             }
             if found.sd is not None:
                 maps |= {KI_SD.name: found.sd[0, j], V0_SD.name: found.sd[1, j]}
-            for quantity in self.quantities:
+            for quantity in quantities:
                 out = np.zeros((1, rows, columns), np.float32)
                 out[0][box[1:]] = maps[quantity.name] * images.inside[j]
                 sink.write(quantity.name, out)
@@ -255,7 +256,7 @@ def read_images(
             kept[4, there] = np.einsum("ikrc,ikrc->krc", out[4:, here], out[4:, here])
         progress(0.2 * last / slices, "Fitting the frames")
     # A voxel's own activity is noisy, so the variance scale follows the activity around it.
-    scale = prepared.noise.scale(_smoothed(kept[2], correlation.spacing_mm))
+    scale = prepared.noise.scale(smoothed(kept[2], correlation.spacing_mm))
     inside = np.ones(shape, bool) if problem.mask is None else problem.mask[box]
     of_composite = np.concatenate([np.linalg.solve(turn, fit.solution), weights[None]]) @ (prepared.variances * weights)
     images = PatlakImages(
@@ -270,10 +271,16 @@ def read_images(
     return images, kept[4], box
 
 
-def _smoothed(volume: Float32, spacing_mm: tuple[float, float, float]) -> Float32:
+def contrast_of(volume: Float32, inside: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
+    """What a map shows widely: its 99th percentile among *inside* after smoothing by 8 mm."""
+    return float(np.percentile(smoothed(volume, spacing_mm)[inside], _CONTRAST_PERCENTILE))
+
+
+def smoothed(volume: Float32, spacing_mm: tuple[float, float, float], fwhm_mm: float = _SMOOTHING_MM) -> Float32:
+    """The volume under a Gaussian."""
     from scipy import ndimage
 
-    sd = [_SMOOTHING_MM / 2.354820045 / step for step in spacing_mm]
+    sd = [fwhm_mm / 2.354820045 / step for step in spacing_mm]
     return np.asarray(ndimage.gaussian_filter(volume, sd, mode="nearest", truncate=3.0), np.float32)
 
 

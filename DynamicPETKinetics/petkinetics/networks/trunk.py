@@ -2,7 +2,8 @@
 
 GroupNorm's statistics depend on what else is in the image: a network trained on crops is off by half in whole
 slices. Here every voxel is normalised over its own channels only, and only within the blocks' branches, so the
-sum that runs through the blocks keeps the size of things. Without any normalisation, training broke down.
+sum that runs through the blocks keeps the size of things. Without any normalisation, training of the kinetic
+network broke down; the score network, whose images are scaled by their noise, does without.
 Noise and resolution of PET are wider than two voxels, so the image is first folded 2x2 into channels, which
 saves three quarters of the work.
 """
@@ -31,11 +32,14 @@ class VoxelNorm(nn.LayerNorm):
 
 
 class ResidualBlock(nn.Module):
-    """x + convolution(ReLU(convolution(norm(x)))), both 3x3; begins as the identity."""
+    """x + convolution(ReLU(convolution(norm(x)))), both 3x3; begins as the identity.
 
-    def __init__(self, channels: int) -> None:
+    :param normalised: with that norm; else without.
+    """
+
+    def __init__(self, channels: int, normalised: bool = True) -> None:
         super().__init__()
-        self.norm = VoxelNorm(channels)
+        self.norm: nn.Module = VoxelNorm(channels) if normalised else nn.Identity()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.second.weight)
@@ -54,22 +58,34 @@ class Trunk(nn.Module):
     :param widths: channels of the levels, from half resolution on.
     :param blocks: residual blocks of each level, on either side.
     :param conditions: length of the vector that the whole image shares; 0 for none.
+    :param normalised: whether the blocks normalise.
+    :param step: what the last convolution's answer is multiplied by.
     """
 
     def __init__(
-        self, in_maps: int, out_maps: int, widths: Sequence[int], blocks: Sequence[int], conditions: int = 0
+        self,
+        in_maps: int,
+        out_maps: int,
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        conditions: int = 0,
+        normalised: bool = True,
+        step: float = _STEP,
     ) -> None:
         super().__init__()
+        self._step = step
         self.multiple = _FOLD * 2 ** (len(widths) - 1)
         self.first = nn.Conv2d(in_maps * _FOLD**2, widths[0], 3, padding=1)
         self.condition = (
             nn.Sequential(nn.Linear(conditions, 64), nn.SiLU(), nn.Linear(64, widths[0])) if conditions else None
         )
-        self.encoder = nn.ModuleList(_blocks(width, count) for width, count in zip(widths, blocks, strict=True))
+        self.encoder = nn.ModuleList(
+            _blocks(width, count, normalised) for width, count in zip(widths, blocks, strict=True)
+        )
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(
-            _blocks(width, count) for width, count in zip(widths[:-1], blocks[:-1], strict=True)
+            _blocks(width, count, normalised) for width, count in zip(widths[:-1], blocks[:-1], strict=True)
         )
         self.last = nn.Conv2d(widths[0], out_maps * _FOLD**2, 3, padding=1)
         nn.init.zeros_(self.last.weight)
@@ -97,9 +113,9 @@ class Trunk(nn.Module):
         for blocks, up, level in zip(reversed(self.decoder), reversed(self.up), reversed(levels), strict=True):
             x = blocks(up(x) + level)
         with torch.autocast(x.device.type, enabled=False):
-            x = _STEP * self.last(x.float())
+            x = self._step * self.last(x.float())
         return pixel_shuffle(x, _FOLD)[..., :rows, :columns]
 
 
-def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
+def _blocks(channels: int, count: int, normalised: bool) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(channels, normalised) for _ in range(count)))

@@ -1,0 +1,303 @@
+"""Patlak images under a diffusion prior: a score model of static PET, with the kinetic model as data consistency.
+
+After Huang et al. 2025 (arXiv 2512.19584), of which only the abstract is public: a score model trained on static
+PET is the prior of slope and intercept, and the kinetic model ties them to the frames. How we read it, and what
+is ours:
+
+* The frames' weighted fit leaves slope and intercept with a known covariance (see
+  :mod:`petkinetics.estimators.regularised`): the kinetic model's whole say about a voxel.
+* The prior sees the slope Ki and the activity V0 + theta Ki at the mean Patlak time theta. That is the centred
+  form of the same straight line; its noise is independent, so the 2x2 data step is two divisions. Each is
+  divided by its own robust percentile.
+* The diffusion's noise has the correlation and the local strength of the data's, both seen in the residuals of
+  the fit. One setting serves every dose, and the data step is exact voxel by voxel
+  (:mod:`petkinetics.estimators.posterior`).
+* ``start-hqs`` begins with a learned start: the same network knows Patlak maps of other windows and their noise,
+  too, and answers once; a few steps of half-quadratic splitting follow.
+
+Negative values are left as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.errors import InputError
+from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
+from petkinetics.estimators.learned import learned_record, require_fdg, torch_or_refuse
+from petkinetics.estimators.noise_draws import unit_draws
+from petkinetics.estimators.posterior import half_quadratic, posterior_sample, red_diff
+from petkinetics.estimators.regularised import (
+    PatlakImages,
+    Regularised,
+    RegularisedPatlak,
+    contrast_of,
+    number_option,
+    smoothed,
+)
+from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
+
+if TYPE_CHECKING:
+    import torch
+
+    from petkinetics.estimators.learned_denoiser import LearnedDenoiser
+    from petkinetics.networks.score_network import ScoreNetwork
+
+Float32 = NDArray[np.float32]
+
+SOLVERS = ("start-hqs", "start", "hqs", "red-diff")
+#: the network's file, and what it is used as: it was trained for both
+WEIGHTS = "diffusion-prior"
+PRIOR, START = "prior", "start"
+_MOST_STEPS = 200
+_MOST_SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a solver walks; tuned on validation patients.
+
+    :param steps: evaluations of the prior.
+    :param taus: first and last noise level, in units of the data's noise.
+    :param weight: lambda of the prior.
+    """
+
+    steps: int
+    taus: tuple[float, float]
+    weight: float
+
+    def levels(self, steps: int) -> list[float]:
+        """Falling noise levels in equal ratios."""
+        if steps == 1:
+            return [self.taus[1]]
+        return [float(t) for t in np.geomspace(*self.taus, steps)]
+
+
+SCHEDULES = {
+    "start-hqs": Schedule(3, (0.5, 0.15), 0.5),
+    "hqs": Schedule(10, (1.0, 0.1), 0.5),
+    "red-diff": Schedule(20, (1.0, 0.1), 0.25),
+}
+#: mirror images over which the learned start is averaged
+START_FLIPS = 4
+#: the walk that draws a sample, and what its spread is multiplied by: calibrated on validation patients
+SAMPLE_STEPS = 8
+SD_FACTOR = {"ki": 1.0, "v0": 1.0}
+#: variances of few samples are averaged over this width
+_SD_SMOOTHING_MM = 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class NormalisedImages:
+    """Ki and the activity at theta, each divided by its contrast.
+
+    :param values: (2, slices, rows, columns); *sigma*: SD of their noise, likewise.
+    :param contrast: 99th percentile in the mask after smoothing by 8 mm: of Ki (mL/min/mL) and activity (mL/mL).
+    :param theta_min: mean Patlak time: Ki and V0 + theta Ki are independent there.
+    :param unit: what the whitened images of :class:`PatlakImages` were multiplied by.
+    """
+
+    values: Float32
+    sigma: Float32
+    contrast: tuple[float, float]
+    theta_min: float
+    unit: Float32
+
+    @classmethod
+    def of(cls, images: PatlakImages, strength: float) -> NormalisedImages:
+        """Normalise; *strength* multiplies the noise that is told to the prior."""
+        turn = images.turn
+        # Ki = L00 t0 and V0 = L10 t0 + L11 t1, so V0 + theta Ki = L11 t1 for theta = -L10 / L00.
+        theta = float(-turn[1, 0] / turn[0, 0])
+        size = np.array([turn[0, 0], turn[1, 1]], np.float32)
+        contrast = [
+            contrast_of(v * s, images.inside, images.spacing_mm) for v, s in zip(images.values, size, strict=True)
+        ]
+        sd = np.sqrt(images.typical_scale) * size
+        # Where nothing stands out of the noise, the noise itself is the unit.
+        unit: Float32 = size / np.array([max(c, float(s)) for c, s in zip(contrast, sd, strict=True)], np.float32)
+        by_image = unit[:, None, None, None]
+        return cls(
+            images.values * by_image,
+            np.asarray(np.float32(strength) * np.sqrt(images.scale)[None] * by_image, np.float32),
+            (float(size[0] / unit[0]), float(size[1] / unit[1])),
+            theta,
+            unit,
+        )
+
+    def whitened(self, values: Float32) -> Float32:
+        """Back to the images of :class:`PatlakImages`."""
+        return np.asarray(values / self.unit[:, None, None, None], np.float32)
+
+    def parameters(self, values: Float32) -> Float32:
+        """Ki and V0 of normalised images."""
+        ki = values[0] * np.float32(self.contrast[0])
+        return np.stack([ki, values[1] * np.float32(self.contrast[1]) - np.float32(self.theta_min) * ki])
+
+
+class DiffusionPriorPatlak(RegularisedPatlak):
+    """Strength multiplies the noise SD that the prior is told; 1, what was measured, is the automatic one.
+
+    Options: ``solver`` = ``start-hqs`` (default), ``start`` (the learned start alone), ``hqs`` or ``red-diff``
+    (the prior alone); ``steps``, evaluations of the prior. ``Problem.samples`` draws from the posterior make SD maps.
+    """
+
+    method = "diffusion-prior"
+    strength_meaning = "noise SD told to the prior, in units of the SD measured"
+    quantities: tuple[Quantity, ...] = (KI, V0, RESIDUAL)
+    sampled_quantities: tuple[Quantity, ...] = (KI, V0, KI_SD, V0_SD, RESIDUAL)
+    option_names: tuple[str, ...] = ("strength", "solver", "steps")
+    most_strength = 4.0
+    law = (1.0, 0.0)
+
+    def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
+        """See :class:`petkinetics.estimators.estimator.Estimator`.
+
+        :raises InputError: PyTorch or the weights are not there, or the tracer is not FDG.
+        """
+        require_fdg(problem, self.method)
+        torch_or_refuse(self.method)
+        found = super().estimate(problem, sink, progress)
+        network = found.record["regularisation"].pop("network", None)
+        if network is not None:
+            found.record.update(learned_record(network, found.record["regularisation"].pop("device")))
+        return found
+
+    def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:
+        """See :class:`RegularisedPatlak`."""
+        solver = problem.choice("solver", SOLVERS)
+        steps = _steps(problem, solver)
+        if not 0 <= problem.samples <= _MOST_SAMPLES:
+            raise InputError(f"{problem.samples} samples cannot be drawn; give 0 to {_MOST_SAMPLES}.")
+        run = _Run(images, NormalisedImages.of(images, strength), problem, progress)
+        run.expect(steps if solver not in ("start", "start-hqs") else steps + 1)
+        values = run.solve(solver, steps)
+        sd = run.spread(values) if problem.samples else None
+        return Regularised(run.normal.whitened(values), sd, run.record(solver, steps))
+
+
+class _Run:
+    """One estimate: networks are loaded when they are needed first."""
+
+    def __init__(self, images: PatlakImages, normal: NormalisedImages, problem: Problem, progress: Progress) -> None:
+        self.images, self.normal, self._problem, self._progress = images, normal, problem, progress
+        self._denoisers: dict[str, LearnedDenoiser] = {}
+        self._network: tuple[ScoreNetwork, torch.device, dict[str, Any]] | None = None
+        self._slices_done, self._slices_in_all = 0.0, 1
+        unit = unit_draws(np.random.default_rng([problem.seed, 6]), normal.values.shape, images.correlation)
+        self._fresh = lambda: unit() * normal.sigma
+
+    def expect(self, evaluations: int) -> None:
+        """How many evaluations will come."""
+        drawn = max(1, self._problem.samples)
+        walks = self._problem.samples * SAMPLE_STEPS
+        self._slices_in_all = self.images.scale.shape[0] * (evaluations * drawn + walks)
+
+    def solve(self, solver: str, steps: int) -> Float32:
+        """The estimate; with samples, the mean over as many draws of the solver's noise."""
+        y, prior = self.normal.values, self.denoiser(PRIOR) if solver != "start" else None
+        start = self.denoiser(START)(y, 1.0) if solver in ("start", "start-hqs") else None
+        if prior is None or steps == 0:
+            assert start is not None
+            return start
+        schedule = SCHEDULES[solver]
+        levels = schedule.levels(steps)
+        total = np.zeros_like(y)
+        draws = max(1, self._problem.samples)
+        for _ in range(draws):
+            if solver == "red-diff":
+                total += red_diff(y, prior, self._fresh, levels, schedule.weight, self.normal.sigma)
+            else:
+                total += half_quadratic(y, prior, self._fresh, levels, schedule.weight, start)
+        return total / np.float32(draws)
+
+    def spread(self, values: Float32) -> Float32:
+        """SDs of Ki and V0 from draws of the posterior, (2, slices, rows, columns)."""
+        levels = [float(t) for t in np.geomspace(1.0, 0.1, SAMPLE_STEPS)]
+        walker = self.denoiser(PRIOR)
+        centre = self.normal.parameters(values)
+        squares = np.zeros_like(centre)
+        total = np.zeros_like(centre)
+        for _ in range(self._problem.samples):
+            drawn = self.normal.parameters(posterior_sample(self.normal.values, walker, self._fresh, levels)) - centre
+            total += drawn
+            squares += drawn**2
+        count = self._problem.samples
+        variance = squares / count - (total / count) ** 2 if count > 1 else squares
+        variance *= count / max(1, count - 1)
+        factors = (SD_FACTOR["ki"], SD_FACTOR["v0"])
+        return np.stack(
+            [
+                np.float32(f) * np.sqrt(np.maximum(smoothed(v, self.images.spacing_mm, _SD_SMOOTHING_MM), 0.0))
+                for f, v in zip(factors, variance, strict=True)
+            ]
+        )
+
+    def denoiser(self, role: str) -> LearnedDenoiser:
+        """The network with the noise of these images, as prior or as learned start."""
+        if role not in self._denoisers:
+            from petkinetics.estimators.learned_denoiser import LearnedDenoiser, Normalisation
+
+            network, device, _ = self._loaded()
+            self._denoisers[role] = LearnedDenoiser(
+                network,
+                self.images,
+                self.normal.sigma,
+                Normalisation(self.normal.contrast, self.normal.theta_min),
+                device,
+                measured=role == START,
+                flips=START_FLIPS if role == START else 1,
+                watch=self._step,
+            )
+        return self._denoisers[role]
+
+    def _loaded(self) -> tuple[ScoreNetwork, torch.device, dict[str, Any]]:
+        if self._network is None:
+            import torch
+
+            from petkinetics.networks.score_network import ScoreNetwork
+            from petkinetics.networks.weight_files import device_named, load_into, read_weights
+
+            weights = read_weights(WEIGHTS, self._problem.weights)
+            device = device_named(self._problem.device)
+            network = ScoreNetwork()
+            load_into(network, weights)
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._network = network, device, weights.record
+        return self._network
+
+    def _step(self, slices: float) -> None:
+        self._slices_done += slices
+        self._progress(min(1.0, self._slices_done / self._slices_in_all), "Drawing on the prior")
+
+    def record(self, solver: str, steps: int) -> dict[str, Any]:
+        """What ``result.json`` says."""
+        _, device, network = self._loaded()
+        found = {
+            "solver": solver,
+            "steps": steps,
+            "evaluations": {name: made.evaluations for name, made in self._denoisers.items()},
+            "network": network,
+            "device": device.type,
+            "seed": self._problem.seed,
+            "samples": self._problem.samples,
+            "contrast": {"ki": self.normal.contrast[0], "activity": self.normal.contrast[1]},
+            "theta_min": self.normal.theta_min,
+            "noise_level": [round(float(np.median(s[self.images.inside])), 6) for s in self.normal.sigma],
+        }
+        if self._problem.samples:
+            found["sd_factor"] = SD_FACTOR
+        return found
+
+
+def _steps(problem: Problem, solver: str) -> int:
+    default = SCHEDULES[solver].steps if solver in SCHEDULES else 0
+    steps = number_option(problem, "steps", default, _MOST_STEPS)
+    assert steps is not None
+    if steps != int(steps) or (steps == 0 and solver not in ("start", "start-hqs")):
+        raise InputError(f"'{problem.options['steps']}' is not a number of steps; give a whole number from 1.")
+    return int(steps) if solver != "start" else 0

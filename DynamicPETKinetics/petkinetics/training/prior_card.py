@@ -1,0 +1,63 @@
+"""The model card of the diffusion prior."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import torch
+
+from petkinetics import __version__
+from petkinetics.networks.noise_schedule import LEAST_LEVEL, MOST_LEVEL
+from petkinetics.networks.score_network import BLOCKS, SLICES, WIDTHS
+from petkinetics.training.model_card import INTENDED_USE, KNOWN_FAILURES
+from petkinetics.training.static_patches import MEASURED_LEVELS, NOISE_FWHM_MM
+from petkinetics.training.static_patient import ANATOMY_SHARES, T_STARS_MIN
+from petkinetics.training.static_patient import SLICES as SLAB_SLICES
+
+_OWN_FAILURES = (
+    "Told a noise that is too small it takes noise for anatomy; told too much it levels small lesions.",
+    "A lesion of a few voxels and low contrast is drawn towards its surroundings, more so at low counts.",
+)
+
+
+def prior_card(
+    task: str, seeds: range | None, own_data: list[str] | None, training: Mapping[str, Any], metrics: Mapping[str, float]
+) -> dict[str, Any]:
+    """What is known of a training.
+
+    :param task: "both", "prior" or "start", see :mod:`petkinetics.training.diffusion_prior`.
+    :param seeds: of the simulated patients; *own_data*: names of own static PET instead.
+    :param training: steps, hours, stages; *metrics*: on validation patients.
+    """
+    simulated = own_data is None
+    return {
+        "name": "diffusion-prior",
+        "network": "score network",
+        "preset": "default",
+        "version": 1,
+        "task": task,
+        "trained_on": "simulated patients" if simulated else "own static PET",
+        "made": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "data": {
+            "training_seeds": [seeds[0], seeds[-1]] if seeds else None,
+            "anatomies": ANATOMY_SHARES if simulated else None,
+            "slab_slices": SLAB_SLICES if simulated else None,
+            "t_star_min": list(T_STARS_MIN) if simulated else None,
+            "series": own_data,
+        },
+        "ranges": {
+            "noise_of_the_prior": [LEAST_LEVEL, MOST_LEVEL],
+            "noise_of_measured_ki": list(MEASURED_LEVELS),
+            "noise_fwhm_mm": list(NOISE_FWHM_MM),
+            "unit_of_noise": "99th percentile of the smoothed image in the body",
+        },
+        "architecture": {"widths": list(WIDTHS), "blocks": list(BLOCKS), "slices": SLICES},
+        "training": dict(training),
+        "validation": {key: round(value, 5) for key, value in metrics.items()},
+        "versions": {"petkinetics": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "intended_use": INTENDED_USE,
+        "known_failures": [*KNOWN_FAILURES, *_OWN_FAILURES],
+    }

@@ -1,0 +1,68 @@
+"""A folder of static patients for the diffusion prior: simulated ones by their seeds, or own static PET."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from petkinetics.errors import InputError
+from petkinetics.estimators.body import body_mask
+from petkinetics.networks.score_network import SLICES
+from petkinetics.read.series import read_series
+from petkinetics.training.static_patient import StaticPatient, static_only, static_patient
+
+
+class StaticPool:
+    """Simulated patients in a folder, one file a seed.
+
+    :param folder: made when missing.
+    :param seeds: of the patients, in this order.
+    """
+
+    def __init__(self, folder: Path, seeds: range) -> None:
+        self.folder, self.seeds = folder, seeds
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def ready(self) -> list[Path]:
+        """Files of the patients made so far."""
+        files = (self.folder / f"{seed:05d}.npz" for seed in self.seeds)
+        return [file for file in files if file.is_file()]
+
+    def fill(self) -> Iterator[int]:
+        """Make the missing ones, giving the seed of each."""
+        for seed in self.seeds:
+            file = self.folder / f"{seed:05d}.npz"
+            if not file.is_file():
+                static_patient(seed).save(file)
+                yield seed
+
+    def patients(self) -> list[StaticPatient]:
+        """Those made so far."""
+        return [StaticPatient.load(file) for file in self.ready()]
+
+
+def read_static_table(path: Path) -> list[StaticPatient]:
+    """Own static PET: a table whose column ``series`` names DICOM folders or NIfTI files, relative to the table.
+
+    Of a series of several frames the last one is taken.
+    :raises InputError: the table or a series cannot be used, or an image has too few slices.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t"))
+    except OSError as error:
+        raise InputError(f"The table '{path.name}' cannot be read ({error.strerror}).") from error
+    if not rows or "series" not in rows[0]:
+        raise InputError(f"The table '{path.name}' needs the column 'series' and at least one row.")
+    return [_own_patient(path.parent / row["series"], number) for number, row in enumerate(rows, start=2)]
+
+
+def _own_patient(path: Path, row: int) -> StaticPatient:
+    series = read_series(path, require_dynamic=False)
+    slices = series.geometry.shape[0]
+    if slices < SLICES:
+        raise InputError(f"Row {row}: '{path.name}' has {slices} slices; the prior learns from at least {SLICES}.")
+    last = len(series.timing) - 1
+    x, y, z = series.geometry.spacing_mm
+    return static_only(series.read([last], 0, slices)[0], body_mask(series, [last]), (z, y, x))
