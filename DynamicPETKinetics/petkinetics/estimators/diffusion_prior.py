@@ -119,7 +119,8 @@ class NormalisedImages:
         ]
         sd = np.sqrt(images.typical_scale) * size
         # Where nothing stands out of the noise, the noise itself is the unit.
-        unit: Float32 = size / np.array([max(c, float(s)) for c, s in zip(contrast, sd, strict=True)], np.float32)
+        height = np.array([max(c, float(s)) for c, s in zip(contrast, sd, strict=True)], np.float32)
+        unit = np.asarray(size / height, np.float32)
         by_image = unit[:, None, None, None]
         return cls(
             images.values * by_image,
@@ -266,7 +267,7 @@ class _Run:
             device = device_named(self._problem.device)
             network = ScoreNetwork()
             load_into(network, weights)
-            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(device, memory_format=torch.channels_last)
             self._network = network, device, weights.record
         return self._network
 

@@ -24,7 +24,11 @@ _OWN_FAILURES = (
 
 
 def prior_card(
-    task: str, seeds: range | None, own_data: list[str] | None, training: Mapping[str, Any], metrics: Mapping[str, float]
+    task: str,
+    seeds: range | None,
+    own_data: list[str] | None,
+    training: Mapping[str, Any],
+    metrics: Mapping[str, float],
 ) -> dict[str, Any]:
     """What is known of a training.
 
