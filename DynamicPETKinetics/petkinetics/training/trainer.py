@@ -119,6 +119,8 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         self.progress = Progress(**state["progress"])
+        # more steps than before may be wanted now
+        self.progress.finished = self.progress.since_best > self.plan.patience
         self.best = state["best"]
 
     def run(self, show: bool = True) -> Progress:

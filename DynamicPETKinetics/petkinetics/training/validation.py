@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ _LEAST_KI = 0.003
 class ScanValidation:
     """Fixed scans and the numbers that the gates of the method are made of.
 
-    :param slabs: of validation patients; only those of *spacing_mm*.
+    :param slabs: of validation patients; those of *spacing_mm* where there are any.
     :param infer: (network, example) -> (slices, 2, rows, columns), Ki (0.01 mL/min/mL) and V0.
     """
 
@@ -39,10 +39,9 @@ class ScanValidation:
     ) -> None:
         self._infer, self._device = infer, device
         self._cases: list[tuple[Example, np.ndarray]] = []
-        for path in slabs:
-            slab = ImpulseMaps.load(path)
-            if slab.info.spacing_mm != spacing_mm or slab.info.anatomy == "total-body" or len(self._cases) == most:
-                continue
+        opened = [ImpulseMaps.load(path) for path in slabs]
+        usual = [s for s in opened if s.info.spacing_mm == spacing_mm and s.info.anatomy != "total-body"]
+        for slab in (usual or opened)[:most]:
             rng = np.random.default_rng(slab.info.seed)
             scan = draw_scan(slab, ranges, rng, banks)
             middle = list(range(2, len(scan.labels) - 2))
@@ -70,7 +69,7 @@ class ScanValidation:
         ki_ratio, v0_ratio = np.sqrt(squares[:2] / squares[2:])
         relative = [abs(f / t - 1.0) for t, f in organs.values() if t * KI_UNIT >= _LEAST_KI]
         absolute = [abs(f - t) * KI_UNIT for t, f in organs.values() if t * KI_UNIT < _LEAST_KI]
-        lesion, bias, organ = (100.0 * float(np.mean(v)) for v in (np.abs(lesions), lesions, relative))
+        lesion, bias, organ = (100.0 * _mean(v) for v in (np.abs(lesions), lesions, relative))
         return {
             "score": float(ki_ratio * (1.0 + 0.01 * lesion + 0.005 * organ)),
             "ki_rmse_ratio": float(ki_ratio),
@@ -78,8 +77,13 @@ class ScanValidation:
             "lesion_absolute_bias_percent": lesion,
             "lesion_bias_percent": bias,
             "organ_bias_percent": organ,
-            "low_organ_bias": float(np.mean(absolute)),
+            "low_organ_bias": _mean(absolute),
         }
+
+
+def _mean(values: Sequence[float] | np.ndarray) -> float:
+    """0 where there is nothing to judge."""
+    return float(np.mean(values)) if len(values) else 0.0
 
 
 def _lesion_biases(labels: np.ndarray, found: np.ndarray, truth: np.ndarray) -> list[float]:
