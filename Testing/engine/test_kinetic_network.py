@@ -187,3 +187,45 @@ def test_the_command_makes_the_whole_result(tmp_path: Path, weights: Path) -> No
     assert "trained on simulated patients" in provenance.parameters, "said in exported objects"
     assert main([*arguments[:-1], "--weights", str(tmp_path / "none"), "-o", str(tmp_path / "out2")]) == 2
     assert not (tmp_path / "out2").exists()
+
+
+# ------------------------------------------------------------------------------- the weights that come along
+
+
+def test_the_engine_s_weights_halve_the_error_of_short_scan_patlak() -> None:
+    """On validation patients; the gates proper are ``petkinetics evaluate kinetic-network``'s."""
+    squares = np.zeros(2)
+    for seed in (90_001, 90_006):
+        patient = simulate_patient("thorax", seed=seed, geometry=middle_slices("full", 5))
+        given = replace(problem(patient, Path()), weights=None)
+        late = replace(given, frames=patient.series.timing.window(9.0, 35.0))
+        reference = patient.truth["ki_patlak_9_65"][patient.body_mask]
+        for n, (method, one) in enumerate((("kinetic-network", given), ("patlak", late))):
+            found = maps(method, one)["ki"].values[patient.body_mask]
+            squares[n] += np.sum((found - reference) ** 2, dtype=np.float64)
+    assert np.sqrt(squares[0] / squares[1]) < 0.5
+
+
+def test_every_network_that_comes_along_has_a_complete_card() -> None:
+    from petkinetics.networks.weight_files import SHIPPED, read_weights
+
+    files = sorted(SHIPPED.glob("*.safetensors"))
+    assert SHIPPED / "kinetic-network.safetensors" in files
+    for file in files:
+        card = read_weights(file.stem).card
+        wanted = {"trained_on", "made", "data", "validation", "versions", "intended_use", "known_failures", "sha256"}
+        assert wanted <= set(card), file.name
+        assert file.stat().st_size <= 8e6
+    assert sum(file.stat().st_size for file in files) <= 20e6
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("method", "options"), CASES, ids=["default", "compact", "direct"])
+def test_on_a_gpu_the_maps_are_those_of_the_processor(
+    method: str, options: dict[str, str], patient: DigitalPatient, weights: Path
+) -> None:
+    on_cpu = maps(method, problem(patient, weights, **options))
+    on_gpu = maps(method, replace(problem(patient, weights, **options), device="cuda"))
+    assert on_gpu.record["device"] == "cuda"
+    reference = on_cpu["ki"].values
+    assert np.abs(on_gpu["ki"].values - reference).max() < 0.02 * np.abs(reference).max()

@@ -227,3 +227,17 @@ def test_an_example_holds_its_slices(slab: ImpulseMaps, tmp_path: Path) -> None:
     middle = example.features[:, 2 * FEATURES : 3 * FEATURES]
     assert torch.equal(middle, torch.from_numpy(scan.features[[1, 4]]))
     assert example.truth.shape[0] == example.body.shape[0] == 2
+
+
+@pytest.mark.cuda
+def test_on_a_gpu_it_trains_in_mixed_precision_and_resumes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    plan = Plan(steps=100, learning_rate=0.1, warm_up=5, check_every=20, average=0.9, outlier=1e9)
+    batches = (torch.randn(16, 1, device="cuda") for _ in range(10**6))
+    made = Trainer(
+        nn.Linear(1, 1), line, batches, lambda n: {"score": float((n.weight - 2.0).abs().sum())}, plan, tmp_path,
+        torch.device("cuda"),
+    )  # fmt: skip
+    assert made.mixed and made.run(show=False).best < 0.1
+    made.resume()
+    assert made.progress.step == 100

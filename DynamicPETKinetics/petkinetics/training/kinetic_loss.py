@@ -40,7 +40,7 @@ def kinetic_loss(
     ki_error = predicted[:, -2] - ki
     terms = {
         "ki": _multi_scale(ki_error / sizes[0], weight),
-        "ki_even": 0.3 * _multi_scale(ki_error / sizes[1], weight),
+        "ki_even": 0.6 * _multi_scale(ki_error / sizes[1], weight),
         "v0": 0.3 * _multi_scale((predicted[:, -1] - v0) / sizes[2], weight),
     }
     if predicted.shape[1] > 2 and window_weight > 0:
