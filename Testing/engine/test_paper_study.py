@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from test_study import GEOMETRY, known, maps
 
+from petkinetics.cli import main
 from petkinetics.errors import InputError
 from petkinetics.evaluate import perceptual
 from petkinetics.evaluate.bland_altman import agreement_of_pairs
@@ -21,8 +22,10 @@ from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import two_tissue_frames
 from petkinetics.maps import FV, K1, K2, K3, KI, V0, ParametricMap, ParametricResult
 from petkinetics.series import VolumeGeometry
+from petkinetics.simulate import paper_study
 from petkinetics.simulate.blood import BloodParameters, input_function
 from petkinetics.simulate.patient import FDG
+from petkinetics.write.tables import read_table
 
 #: of piq and scikit-image: those that need no weights
 COMPUTED = ("NMI", "MS-SSIM", "IW-SSIM", "FSIM", "SR-SIM", "DSS", "HaarPSI", "VSI", "GMSD", "MDSI")
@@ -169,6 +172,35 @@ def test_a_late_frame_follows_from_the_maps_of_the_first_half_hour() -> None:
         predicted_frame(ParametricResult({"ki": patlak["ki"]}), short, frame, FDG.decay_per_s, body)
     with pytest.raises(InputError, match="One frame"):
         predicted_frame(ParametricResult(patlak), short, FrameTiming([0.0, 10.0], [10.0, 10.0]), 0.0, body)
+
+
+def test_the_command_makes_every_figure_and_table_of_the_paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the metrics themselves are tested above; here they only have to arrive
+    def quick(values: np.ndarray, reference: np.ndarray, body: np.ndarray):  # type: ignore[no-untyped-def]
+        error = float(np.abs(values - reference)[body].mean())
+        return {"FSIM": 1.0 / (1.0 + error), "GMSD": error}, {"LPIPS": "weights not present: there.pth"}
+
+    monkeypatch.setattr(paper_study, "perceptual_quality", quick)
+    arguments = ["evaluate", "hypr", "--patients", "1", "--slices", "11", "--until", "35", "--full"]
+    assert main([*arguments, "--beside", "full-scan", "-o", str(tmp_path / "out")]) == 0
+    out = tmp_path / "out"
+    stems = {f"{kind}_{image}" for kind in ("radar", "distributions") for image in ("ki", "suv")}
+    stems |= {f"views_{image}_{kind}" for image in ("ki", "suv") for kind in ("grey", "colour")}
+    stems |= {"tumour_bland_altman"}
+    assert written(out / "figures") == {f"{stem}.{ext}" for stem in stems for ext in ("png", "svg", "pdf")}
+    rows = read_table(out / "quality.tsv")
+    assert {(r["method"], r["image"], r["reference"]) for r in rows} == {
+        (method, image, reference)
+        for method in ("patlak", "hypr")
+        for image in ("Ki", "SUV")
+        for reference in ("truth (noise-free)", "noisy full scan")
+    }
+    by_method = {r["method"]: r for r in rows if (r["image"], r["reference"]) == ("SUV", "truth (noise-free)")}
+    # half an hour of Patlak foretells the last frame's SUV, with its noise
+    assert 0 < by_method["hypr"]["RMSE"] < by_method["patlak"]["RMSE"] < 1.0
+    text = (out / "study.md").read_text()
+    assert "Not computed: LPIPS (weights not present: there.pth)." in text
+    assert "![Agreement in the tumour](figures/tumour_bland_altman.png)" in text
 
 
 def written(folder: Path) -> set[str]:

@@ -37,6 +37,9 @@ def add_evaluate(commands: Commands) -> None:
         help="another scan besides the usual one, such as late=600 or bolus=60+noise-fwhm=9; gates for all of the "
         "gates'; repeatable",
     )
+    p.add_argument("--weights", type=Path, metavar="DIR", help="own weights of learned methods")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="of what a learned method draws (default: 0)")
+    p.add_argument("--samples", type=int, default=0, metavar="N", help="draws of a method that samples")
     p.add_argument("--gates", metavar="NAME", help="whose gates to check (default: the method's own)")
     p.add_argument("--full", action="store_true", help="the network paper's study: all its image metrics and figures")
     p.set_defaults(run=_evaluate)
@@ -72,5 +75,8 @@ def _evaluate_estimator(args: argparse.Namespace) -> None:
         worlds=tuple(world for given in args.world for world in (GATE_WORLDS if given == "gates" else (given,))),
         gates=args.gates,
         full=args.full,
+        weights=args.weights,
+        seed=args.seed,
+        samples=args.samples,
     )
     run_study(study, args.output, shown_progress)

@@ -76,6 +76,7 @@ class Study:
         two for learned methods, nobody for others.
     :param worlds: besides the usual one, see :class:`petkinetics.simulate.worlds.World`.
     :param gates: whose gates to check, a name in :data:`petkinetics.evaluate.gates.GATES`; None: the method's own.
+    :param weights: folder of own weights of learned methods; *seed* and *samples* as of an estimate.
     :param full: the study of Liang et al. 2023, with all its image metrics and figures.
     :raises InputError: something cannot be studied.
     """
@@ -94,6 +95,9 @@ class Study:
     worlds: Sequence[str] = ()
     gates: str | None = None
     full: bool = False
+    weights: Path | None = None
+    seed: int = 0
+    samples: int = 0
 
     def __post_init__(self) -> None:
         require_ki(self.method, self.options)
@@ -218,6 +222,9 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
             "gates": study.gates or (study.method if study.method in GATES else None),
             "classical": [c.label for c in classical(1.0, None, tuned=True)] if CLASSICAL in study.company else [],
             "learned": list(LEARNED),
+            "weights": None if study.weights is None else study.weights.name,
+            "seed": study.seed,
+            "samples": study.samples,
             "commit": commit or None,
             "seconds": round(time.monotonic() - began, 1),
         }
@@ -244,7 +251,7 @@ def _judge(
         found: dict[str, tuple[Contestant, ParametricResult]] = {}
         for one in study.contestants(world, dose, until, source):
             began = time.monotonic()
-            result = run_contestant(one, patient, curve, study.t_star_min, until)
+            result = run_contestant(study, one, patient, curve, until)
             key = {**case, "input": source, "method": one.label}
             found[one.label] = (one, result)
             noisy = full_scan if from_image else None
@@ -257,12 +264,13 @@ def _judge(
 
 
 def run_contestant(
-    one: Contestant, patient: DigitalPatient, curve: InputFunction, t_star_min: float, until: float | None
+    study: Study, one: Contestant, patient: DigitalPatient, curve: InputFunction, until: float | None
 ) -> ParametricResult:
     """The maps of a method: of the frames after t*, or of all until the end for methods that use them."""
     estimator = make_estimator(one.method)
-    problem = problem_of(patient, curve, 0.0 if uses_whole_series(estimator) else t_star_min, until)
-    return estimate_in_memory(estimator, replace(problem, options=dict(one.options)))
+    problem = problem_of(patient, curve, 0.0 if uses_whole_series(estimator) else study.t_star_min, until)
+    problem = replace(problem, options=dict(one.options), weights=study.weights)
+    return estimate_in_memory(estimator, replace(problem, seed=study.seed, samples=study.samples))
 
 
 def _end_s(patient: DigitalPatient, until: float | None) -> float:
@@ -276,7 +284,7 @@ def _patlak_of_full_scan(study: Study, patient: DigitalPatient, until: float | N
     if FULL_SCAN not in study.company or _end_s(patient, until) >= float(patient.series.timing.end_s[-1]):
         return None
     plain = Contestant(PATLAK_OF_FULL_SCAN, Patlak.method)
-    return run_contestant(plain, patient, aorta_input(patient, None), study.t_star_min, None)
+    return run_contestant(study, plain, patient, aorta_input(patient, None), None)
 
 
 def _add_rows(

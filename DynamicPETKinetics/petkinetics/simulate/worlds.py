@@ -28,7 +28,7 @@ CHANGES = {
 }
 #: unseen framing, input functions and noise: those of the gates
 GATE_WORLDS = (
-    *("frames=60x60", "late=600", "frames=6x10,4x30,4x60,4x120,12x300"),
+    *("frames=60x60", "late=600", "frames=6x10,4x30,4x60,4x120,12x300", "frames=6x5,6x15,8x45,9x100,8x315"),
     *("bolus=60", "clearance=0.4"),
     *("noise-fwhm=3.5", "noise-fwhm=9", "noise=osem"),
     *("voxel=3", "voxel=4"),

@@ -1,0 +1,237 @@
+"""Whether a learned method was made for this scan, and where in it not to trust the map.
+
+A model card holds, under ``applicability``, what training saw: ranges of the numbers that describe a scan
+(:data:`NAMES`), their joint spread, and how well the method explains the measured frames of good scans. A scan
+outside is still estimated; the result says what is unusual, in words, and marks the voxels whose measured
+frames the method does not explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from petkinetics.errors import InputError
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: the numbers that describe a scan, in the order of :func:`petkinetics.networks.features.condition`, then
+#: log10 of the median SD of Patlak's Ki in the body over 0.001 mL/min/mL; and what to call them
+NAMES: Mapping[str, str] = {
+    "blood_0_1": "blood in the first 45 s, over late blood",
+    "blood_1_2": "blood from 45 to 90 s, over late blood",
+    "blood_2_3": "blood from 1.5 to 3 min, over late blood",
+    "blood_3_5": "blood from 3 to 5 min, over late blood",
+    "blood_5_9": "blood from 5 to 9 min, over late blood",
+    "fall_1": "fall of the blood curve after 9 min",
+    "fall_2": "fall of the blood curve in the middle of the late frames",
+    "fall_4": "fall of the blood curve at its end",
+    "end": "end of the scan",
+    "stretched_time": "blood's integral over its end (Patlak's stretched time)",
+    "stretched_start": "share of stretched time before the late frames",
+    "sd_v0_ki": "how the framing tells V0 from Ki",
+    "correlation_v0_ki": "correlation of V0 with Ki in the fit",
+    "plasma_ratio": "whole blood over plasma",
+    "voxel": "voxel size in the slice",
+    "slice": "slice thickness",
+    "noise_in_plane": "correlation of the noise in the slice",
+    "noise_axial": "correlation of the noise across slices",
+    "noise": "noise of Patlak's Ki",
+}
+#: ranges are those of so many percent of the training scans, widened by this share of their width on either side
+_PERCENTILES, _WIDENED = (0.5, 99.5), 0.15
+#: joint distance: beyond that of nearly all training scans, by a little
+_DISTANCE_PERCENTILE, _DISTANCE_WIDENED = 99.5, 1.15
+#: residuals that good scans stay below, widened likewise
+_RESIDUAL_WIDENED = 1.15
+#: a voxel's neighbourhood is not explained when its RMS residual, over this FWHM, exceeds the card's local bound
+_LOCAL_FWHM_MM = 12.0
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Applicability:
+    """What is unusual about one scan for one method.
+
+    :param warnings: sentences for the user; none when nothing is unusual.
+    :param record: numbers for ``result.json``.
+    :param distrust: where not to trust the map, bool (slices, rows, columns); None where it was not checked.
+    """
+
+    warnings: tuple[str, ...]
+    record: dict[str, Any]
+    distrust: Mask | None = None
+
+
+def described(condition: ArrayLike, ki_sd: Float32 | float) -> Float64:
+    """The numbers of :data:`NAMES` for one scan.
+
+    :param condition: of :func:`petkinetics.networks.features.condition`, (18,).
+    :param ki_sd: SD of Patlak's Ki in the body's voxels, or its median, mL/min/mL.
+    :raises InputError: another number of values, or the SD is not above zero.
+    """
+    values = np.asarray(condition, dtype=np.float64).ravel()
+    sd = float(np.median(ki_sd))
+    if values.size != len(NAMES) - 1:
+        raise InputError(f"A scan is described by {len(NAMES) - 1} numbers and its noise, not by {values.size}.")
+    if not sd > 0:
+        raise InputError(f"The SD of Ki is {sd:g}; it must be above zero.")
+    return np.append(values, np.log10(sd / 1e-3))
+
+
+def learned_ranges(scans: Sequence[Float64]) -> dict[str, Any]:
+    """What a card's ``applicability`` says of the scans that training drew.
+
+    :param scans: :func:`described` scans; some hundreds.
+    :returns: plain JSON values: "ranges" (name -> [low, high]), "mean", "whiten" (distance = |whiten (x - mean)|)
+        and "distance", its bound.
+    :raises InputError: too few scans to tell a range from.
+    """
+    table = np.array(scans, dtype=np.float64)
+    if table.ndim != 2 or len(table) < 10 * len(NAMES):
+        raise InputError(f"{len(scans)} scans are too few to tell ranges from; {10 * len(NAMES)} are needed.")
+    low, high = np.percentile(table, _PERCENTILES, axis=0)
+    margin = _WIDENED * (high - low)
+    mean = table.mean(axis=0)
+    whiten = _whitening(table)
+    distances = np.linalg.norm((table - mean) @ whiten.T, axis=1)
+    return {
+        "scans": len(table),
+        "ranges": {
+            name: [round(float(a), 4), round(float(b), 4)]
+            for name, a, b in zip(NAMES, low - margin, high + margin, strict=True)
+        },
+        "mean": np.round(mean, 5).tolist(),
+        "whiten": np.round(whiten, 4).tolist(),
+        "distance": round(_DISTANCE_WIDENED * float(np.percentile(distances, _DISTANCE_PERCENTILE)), 3),
+    }
+
+
+def learned_residuals(residuals: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """What a card says of the residuals of good scans: bounds of "median" and "local".
+
+    :param residuals: :func:`residual_numbers` of good scans.
+    :raises InputError: there are none.
+    """
+    if not residuals:
+        raise InputError("Without good scans there is no bound of residuals.")
+    median, local = np.array(residuals, dtype=np.float64).max(axis=0)
+    return {
+        "median": round(_RESIDUAL_WIDENED * float(median), 3),
+        "local": round(_RESIDUAL_WIDENED * float(local), 3),
+    }
+
+
+def residual_numbers(residual: Float32, body: Mask, spacing_mm: tuple[float, float, float]) -> tuple[float, float]:
+    """Of a scan's residual map: the median in the body, and the 99th percentile of its local RMS.
+
+    :param residual: RMS residual over predicted noise, (slices, rows, columns).
+    :param spacing_mm: along (slices, rows, columns).
+    :raises InputError: the body is empty.
+    """
+    if not body.any():
+        raise InputError("The body mask is empty.")
+    local = _local(residual, body, spacing_mm)
+    return float(np.median(residual[body])), float(np.percentile(local[body], 99.0))
+
+
+def applicability(
+    scan: Float64,
+    card: Mapping[str, Any],
+    method: str,
+    residual: Float32 | None = None,
+    body: Mask | None = None,
+    spacing_mm: tuple[float, float, float] | None = None,
+) -> Applicability:
+    """Check one scan against a model card.
+
+    :param scan: :func:`described`.
+    :param card: the model card; without ``applicability`` nothing is checked and nothing said.
+    :param method: its name, for the sentences.
+    :param residual: the method's residual map; with *body* and *spacing_mm* (slices, rows, columns) it is
+        checked and mapped, too.
+    """
+    known = card.get("applicability")
+    if not isinstance(known, Mapping):
+        return Applicability((), {"checked": False})
+    warnings: list[str] = []
+    ranges = known["ranges"]
+    outside = {
+        name: (float(value), *map(float, ranges[name]))
+        for name, value in zip(NAMES, scan, strict=True)
+        if not ranges[name][0] <= value <= ranges[name][1]
+    }
+    distance = float(np.linalg.norm(np.array(known["whiten"]) @ (scan - np.array(known["mean"]))))
+    record: dict[str, Any] = {
+        "checked": True,
+        "outside": {name: {"value": v, "low": low, "high": high} for name, (v, low, high) in outside.items()},
+        "distance": round(distance, 3),
+        "distance_bound": known["distance"],
+    }
+    if outside:
+        by_excess = sorted(outside, key=lambda name: -_excess(*outside[name]))
+        named = "; ".join(_said(name, *outside[name]) for name in by_excess[:_MOST_NAMED])
+        more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
+        warnings.append(
+            f"{method} was not trained on scans like this: {named}{more}. Compare its map with Patlak's before "
+            "relying on it."
+        )
+    elif distance > float(known["distance"]):
+        warnings.append(
+            f"{method} was not trained on this combination of blood curve, framing and noise, though each is in its "
+            f"range (distance {distance:.1f}, expected below {known['distance']:.1f}). Compare its map with Patlak's."
+        )
+    distrust = None
+    bounds = known.get("residual")
+    if residual is not None and body is not None and spacing_mm is not None and isinstance(bounds, Mapping):
+        median, local = residual_numbers(residual, body, spacing_mm)
+        distrust = body & (_local(residual, body, spacing_mm) > float(bounds["local"]))
+        share = 100.0 * float(distrust.sum()) / float(body.sum())
+        record["residual"] = {"median": round(median, 3), "local": round(local, 3), "distrusted_percent": share}
+        if median > float(bounds["median"]):
+            warnings.append(
+                f"{method} explains the measured frames worse than it should: the median residual is {median:.2f} "
+                f"times the noise (expected: {bounds['median']:.2f}). Blood curve, tracer or movement may not fit."
+            )
+        elif local > float(bounds["local"]):
+            warnings.append(
+                f"{method} does not explain the measured frames in {share:.1f} % of the body, marked in the map of "
+                "distrust; movement between frames or unusual kinetics may be the reason."
+            )
+    return Applicability(tuple(warnings), record, distrust)
+
+
+def _whitening(table: Float64) -> Float64:
+    """Rows that turn the scans' spread into a unit sphere; directions without spread count little, not endlessly."""
+    scale = np.maximum(table.std(axis=0), 1e-3)
+    values, axes = np.linalg.eigh(np.cov((table - table.mean(axis=0)).T / scale[:, None]))
+    size = np.sqrt(np.maximum(values, 0.02))
+    return np.asarray((axes / size).T / scale)
+
+
+def _local(residual: Float32, body: Mask, spacing_mm: tuple[float, float, float]) -> Float32:
+    """RMS of the residual over the neighbourhood within the body."""
+    from scipy.ndimage import gaussian_filter
+
+    sd = [_LOCAL_FWHM_MM / 2.354820045 / step for step in spacing_mm]
+    square = gaussian_filter(np.where(body, residual.astype(np.float32) ** 2, np.float32(0)), sd, truncate=2.5)
+    weight = gaussian_filter(body.astype(np.float32), sd, truncate=2.5)
+    return np.asarray(np.sqrt(square / np.maximum(weight, 1e-3)), dtype=np.float32)
+
+
+def _excess(value: float, low: float, high: float) -> float:
+    """How far outside, in widths of the range."""
+    return max(low - value, value - high) / max(high - low, 1e-6)
+
+
+def _said(name: str, value: float, low: float, high: float) -> str:
+    """Such as "noise of Patlak's Ki above the range"."""
+    return (
+        f"{NAMES[name]} {'below' if value < low else 'above'} the range ({value:.2f}, trained {low:.2f} to {high:.2f})"
+    )

@@ -1,0 +1,119 @@
+"""Whether a learned method says that it was not made for a scan."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from petkinetics.errors import InputError
+from petkinetics.estimators.applicability import (
+    NAMES,
+    applicability,
+    described,
+    learned_ranges,
+    learned_residuals,
+    residual_numbers,
+)
+from petkinetics.networks.features import CONDITIONS
+
+SPACING = (4.0, 4.0, 4.0)
+
+
+def scans(seed: int, count: int) -> np.ndarray:
+    """Scans in whose description the end of the scan and the stretched time go together."""
+    values = np.random.default_rng(seed).standard_normal((count, len(NAMES)))
+    names = list(NAMES)
+    values[:, names.index("stretched_time")] = values[:, names.index("end")] + 0.05 * values[:, -1]
+    return values
+
+
+@pytest.fixture(scope="module")
+def card() -> dict:
+    known = learned_ranges(list(scans(0, 600)))
+    residual = learned_residuals([(1.0, 1.4), (1.1, 1.3)])
+    # a card is a JSON file
+    return json.loads(json.dumps({"applicability": {**known, "residual": residual}}))
+
+
+def test_a_scan_is_described_by_its_condition_and_its_noise() -> None:
+    scan = described(np.arange(CONDITIONS), np.array([1e-3, 2e-3, 4e-3], np.float32))
+    assert scan.size == len(NAMES) == CONDITIONS + 1
+    assert scan[-1] == pytest.approx(np.log10(2.0))
+
+
+def test_it_seldom_fires_on_scans_as_training_drew_them(card: dict) -> None:
+    fired = [bool(applicability(scan, card, "net").warnings) for scan in scans(1, 400)]
+    # of 20 bounds at once, a few are passed by chance
+    assert np.mean(fired) < 0.05
+
+
+def test_what_lies_outside_is_named_in_words_with_its_range(card: dict) -> None:
+    scan = np.zeros(len(NAMES))
+    scan[list(NAMES).index("noise")] = 9.0
+    scan[list(NAMES).index("voxel")] = -6.0
+    found = applicability(scan, card, "kinetic-network")
+    (sentence,) = found.warnings
+    assert sentence.startswith(
+        "kinetic-network was not trained on scans like this: noise of Patlak's Ki above the range"
+    )
+    assert "voxel size in the slice below the range (-6.00, trained -" in sentence
+    assert set(found.record["outside"]) == {"noise", "voxel"}
+
+
+def test_an_unusual_combination_of_usual_numbers_is_seen(card: dict) -> None:
+    scan = np.zeros(len(NAMES))
+    scan[list(NAMES).index("end")], scan[list(NAMES).index("stretched_time")] = 1.8, -1.8
+    found = applicability(scan, card, "net")
+    assert not found.record["outside"]
+    assert "this combination of blood curve, framing and noise" in found.warnings[0]
+
+
+def body() -> np.ndarray:
+    inside = np.zeros((6, 20, 20), bool)
+    inside[:, 2:18, 2:18] = True
+    return inside
+
+
+def test_where_the_frames_are_not_explained_the_map_is_not_to_be_trusted(card: dict) -> None:
+    inside = body()
+    rng = np.random.default_rng(0)
+    residual = np.where(inside, np.abs(rng.normal(1.0, 0.2, inside.shape)), 0).astype(np.float32)
+    fine = applicability(np.zeros(len(NAMES)), card, "net", residual, inside, SPACING)
+    assert fine.warnings == ()
+    assert fine.distrust is not None and fine.distrust.sum() == 0
+    residual[1:5, 4:9, 4:9] = 4.0
+    found = applicability(np.zeros(len(NAMES)), card, "net", residual, inside, SPACING)
+    assert "does not explain the measured frames in" in found.warnings[0]
+    assert found.distrust is not None
+    assert found.distrust[1:5, 5:8, 5:8].all()
+    assert not found.distrust[:, 14:, 14:].any()
+    everywhere = applicability(np.zeros(len(NAMES)), card, "net", 2 * residual, inside, SPACING)
+    assert "the median residual is" in everywhere.warnings[0]
+
+
+def test_a_card_that_says_nothing_checks_nothing() -> None:
+    found = applicability(np.zeros(len(NAMES)), {"name": "old"}, "net")
+    assert found.warnings == () and found.record == {"checked": False} and found.distrust is None
+
+
+def test_residuals_of_the_air_do_not_count() -> None:
+    inside = body()
+    residual = np.where(inside, 1.2, 50.0).astype(np.float32)
+    median, local = residual_numbers(residual, inside, SPACING)
+    assert median == pytest.approx(1.2)
+    assert local == pytest.approx(1.2, rel=1e-3)
+
+
+def test_what_cannot_be_described_or_learned_is_refused() -> None:
+    with pytest.raises(InputError, match="18 numbers and its noise, not by 3"):
+        described([1.0, 2.0, 3.0], 0.001)
+    with pytest.raises(InputError, match="must be above zero"):
+        described(np.zeros(18), 0.0)
+    with pytest.raises(InputError, match="5 scans are too few"):
+        learned_ranges(list(scans(0, 5)))
+    with pytest.raises(InputError, match="no bound of residuals"):
+        learned_residuals([])
+    with pytest.raises(InputError, match="body mask is empty"):
+        residual_numbers(np.ones((2, 2, 2), np.float32), np.zeros((2, 2, 2), bool), SPACING)

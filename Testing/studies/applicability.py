@@ -1,0 +1,235 @@
+"""Does a learned method say when it was not made for a scan? The table in docs/experiments.md.
+
+    python Testing/studies/applicability.py measure OUT.tsv --weights DIR [--cases N]
+    python Testing/studies/applicability.py ranges POOL OUT.json [--scans N]
+    python Testing/studies/applicability.py table OUT.tsv OUT.json
+
+"measure" runs the method on validation patients as training knows them and in worlds that go beyond it, and notes what
+the check sees beside the error. "ranges" describes scans as training draws them. "table" sets the bounds from a half
+of the good cases and counts, in the rest, how often the check fires.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from petkinetics.curves import InputFunction
+from petkinetics.estimators import make_estimator
+from petkinetics.estimators.applicability import (
+    NAMES,
+    applicability,
+    described,
+    learned_ranges,
+    learned_residuals,
+    residual_numbers,
+)
+from petkinetics.estimators.estimator import estimate_in_memory, no_progress
+from petkinetics.estimators.feature_volume import FeatureVolume
+from petkinetics.estimators.patlak import Patlak
+from petkinetics.frames import FrameTiming
+from petkinetics.maps import RESIDUAL
+from petkinetics.series import ArrayVoxels
+from petkinetics.simulate.patient import DigitalPatient
+from petkinetics.simulate.seeds import VALIDATION_SEEDS
+from petkinetics.simulate.study import aorta_input, middle_slices, problem_of
+from petkinetics.simulate.worlds import USUAL, World
+from petkinetics.write.tables import read_table, write_table
+
+METHOD, UNTIL_MIN, SLICES = "kinetic-network", 35.0, 6
+#: as training draws them: (world, dose)
+KNOWN = (("usual", 1.0), ("usual", 0.25), ("usual", 1.7), ("frames=65x60", 0.5), ("noise-fwhm=7", 1.0))
+#: beyond training
+UNKNOWN = (
+    *(("clearance=0.2", 1.0), ("bolus=180", 1.0), ("usual", 0.02), ("noise-fwhm=14", 1.0), ("voxel=6", 1.0)),
+    *(("moved", 1.0), ("roi in tissue", 1.0), ("late injection", 1.0), ("until 16", 1.0), ("scaled frames", 1.0)),
+)
+#: relative to the same person as training knows it: above this the map is broken, below the other it is good
+BROKEN, GOOD = 1.5, 1.25
+_FIRST_SEED = 30
+
+
+def moved(patient: DigitalPatient) -> DigitalPatient:
+    """The patient lies 12 mm further to the side from 15 min on."""
+    values = patient.series.voxels.read(range(len(patient.series.timing)), 0, patient.labels.shape[0]).copy()
+    late = patient.series.timing.start_s >= 900.0
+    step = round(12.0 / patient.series.geometry.spacing_mm[0])
+    values[late] = np.roll(values[late], step, axis=3)
+    return replace(patient, series=replace(patient.series, voxels=ArrayVoxels(values)))
+
+
+def scaled(patient: DigitalPatient) -> DigitalPatient:
+    """The frames of the first 9 min are a quarter too high, as after a fault of dead time or decay correction."""
+    values = patient.series.voxels.read(range(len(patient.series.timing)), 0, patient.labels.shape[0]).copy()
+    values[patient.series.timing.start_s < 540.0] *= 1.25
+    return replace(patient, series=replace(patient.series, voxels=ArrayVoxels(values)))
+
+
+def late_injection(patient: DigitalPatient) -> DigitalPatient:
+    """The header's injection time is 90 s too early."""
+    timing = patient.series.timing
+    later = FrameTiming(timing.start_s + 90.0, timing.duration_s)
+    return replace(patient, series=replace(patient.series, timing=later))
+
+
+CHANGED: dict[str, Callable[[DigitalPatient], DigitalPatient]] = {
+    "moved": moved,
+    "scaled frames": scaled,
+    "late injection": late_injection,
+}
+
+
+def curve_of(patient: DigitalPatient, world: str, until: float) -> InputFunction:
+    """The aorta's curve; of a region half in the mediastinum where the world says so."""
+    curve = aorta_input(patient, until)
+    if world != "roi in tissue":
+        return curve
+    label = next(k for k, name in patient.label_names.items() if name == "muscle")
+    inside = patient.labels == label
+    frames = patient.series.timing.until(until)
+    values = patient.series.voxels.read(frames.tolist(), 0, patient.labels.shape[0])
+    tissue = np.interp(curve.time_s, patient.series.timing.mid_s[frames], values[:, inside].mean(axis=1))
+    half = 0.5 * curve.whole_blood_kbq_per_ml + 0.5 * tissue
+    ratio = curve.plasma_kbq_per_ml[-1] / curve.whole_blood_kbq_per_ml[-1]
+    return replace(curve, whole_blood_kbq_per_ml=half, plasma_kbq_per_ml=ratio * half)
+
+
+def case(seed: int, world: str, dose: float, weights: Path | None) -> dict[str, object]:
+    """One scan: what the check sees, and the errors of the method and of Patlak."""
+    plain = world in CHANGED or world in ("roi in tissue", "until 16")
+    where = middle_slices("full", SLICES)
+    patient = World.parse(USUAL if plain else world).patient("thorax", "full", seed, dose, where, no_progress)
+    patient = CHANGED[world](patient) if world in CHANGED else patient
+    until = 16.0 if world == "until 16" else UNTIL_MIN + (1.5 if world == "late injection" else 0.0)
+    curve = curve_of(patient, world, until)
+    problem = replace(problem_of(patient, curve, 0.0, until), weights=weights)
+    volume = FeatureVolume.of(problem)
+    frames = volume.frames_of(0, patient.labels.shape[0])
+    body = problem.mask if problem.mask is not None else patient.body_mask
+    noise = volume.features_of(frames)[:, -1][body[:, volume.box[1], volume.box[2]]]
+    scan = described(volume.condition, 1e-3 * 10.0 ** float(np.median(noise)))
+    result = estimate_in_memory(make_estimator(METHOD), problem)
+    against = estimate_in_memory(Patlak(), problem_of(patient, curve, 9.0, until))
+    truth, inside = patient.truth["ki_patlak_9_65"], patient.body_mask
+    median, local = residual_numbers(result[RESIDUAL.name].values, body, patient.series.geometry.spacing_mm[::-1])
+
+    def rmse(values: np.ndarray) -> float:
+        return float(np.sqrt(np.mean((values - truth)[inside] ** 2)))
+
+    head: dict[str, object] = {"seed": seed, "world": world, "dose": dose}
+    head |= {"rmse": rmse(result["ki"].values), "patlak_rmse": rmse(against["ki"].values)}
+    head |= {"residual_median": median, "residual_local": local}
+    return head | dict(zip(NAMES, scan.tolist(), strict=True))
+
+
+def measure(out: Path, weights: Path | None, cases: int) -> None:
+    """Run patients one after another; each in all worlds that training knows, and in all beyond."""
+    rows: list[dict[str, object]] = list(read_table(out)) if out.exists() else []
+    done = {(row["seed"], row["world"], row["dose"]) for row in rows}
+    for seed in list(VALIDATION_SEEDS)[_FIRST_SEED : _FIRST_SEED + cases]:
+        for world, dose in (*KNOWN, *UNKNOWN):
+            if (seed, world, dose) in done:
+                continue
+            rows.append(case(seed, world, dose, weights))
+            write_table(out, rows)
+            print(seed, world, dose, flush=True)
+
+
+def ranges(pool: Path, out: Path, scans: int) -> None:
+    """Describe scans as training draws them."""
+    from petkinetics.networks.features import FEATURES
+    from petkinetics.training.pool import random_slab
+    from petkinetics.training.scans import ScanRanges, draw_scan
+
+    rng = np.random.default_rng(7)
+    paths = sorted(p for p in pool.iterdir() if p.name.isdigit())
+    found = []
+    while len(found) < scans:
+        scan = draw_scan(random_slab(paths, rng), ScanRanges(crop=64), rng, pool / "noise")
+        inside = scan.labels > 0
+        if inside.sum() > 2000:
+            found.append(described(scan.condition, 1e-3 * 10.0 ** np.median(scan.features[:, FEATURES - 1][inside])))
+    out.write_text(json.dumps(learned_ranges(found), indent=1) + "\n", encoding="utf-8")
+
+
+def table(measured: Path, card_part: Path) -> str:
+    """How often the check fires, by world."""
+    rows = read_table(measured)
+    known = json.loads(card_part.read_text(encoding="utf-8"))
+    usual = {row["seed"]: float(row["rmse"]) for row in rows if (row["world"], row["dose"]) == ("usual", 1.0)}  # type: ignore[arg-type]
+    in_training = {(w, d) for w, d in KNOWN}
+    seeds = sorted(usual)
+    for_bounds = set(seeds[::2])
+    good_residuals = [
+        (float(row["residual_median"]), float(row["residual_local"]))  # type: ignore[arg-type]
+        for row in rows
+        if row["seed"] in for_bounds and (row["world"], row["dose"]) in in_training
+    ]
+    card = {"applicability": {**known, "residual": learned_residuals(good_residuals)}}
+    bounds = card["applicability"]["residual"]
+    lines = [
+        "| world | dose | scans | error ÷ usual | ÷ Patlak | by ranges | by residual | either |",
+        "|---|" + "---|" * 7,
+    ]
+    counts: dict[str, list[bool]] = {"good": [], "broken": []}
+    for world, dose in (*KNOWN, *UNKNOWN):
+        here = [r for r in rows if (r["world"], r["dose"]) == (world, dose) and r["seed"] not in for_bounds]
+        if not here:
+            continue
+        by_range, by_residual, growth, against = [], [], [], []
+        for row in here:
+            scan = np.array([float(row[name]) for name in NAMES])  # type: ignore[arg-type]
+            by_range.append(bool(applicability(scan, card, METHOD).warnings))
+            median, local = float(row["residual_median"]), float(row["residual_local"])  # type: ignore[arg-type]
+            by_residual.append(median > bounds["median"] or local > bounds["local"])
+            growth.append(float(row["rmse"]) / usual[row["seed"]])  # type: ignore[arg-type, index]
+            against.append(float(row["rmse"]) / float(row["patlak_rmse"]))  # type: ignore[arg-type]
+        either = [a or b for a, b in zip(by_range, by_residual, strict=True)]
+        # fewer counts make every method worse: what training knows is good, whatever its error
+        for fired, grown in zip(either, growth, strict=True):
+            if (world, dose) in in_training:
+                counts["good"].append(fired)
+            elif grown > BROKEN:
+                counts["broken"].append(fired)
+        shares = (f"{100 * np.mean(x):.0f} %" for x in (by_range, by_residual, either))
+        cells = [world, f"{dose:g}", str(len(here)), f"{np.mean(growth):.2f}", f"{np.mean(against):.2f}", *shares]
+        lines.append("| " + " | ".join(cells) + " |")
+    said = [
+        f"{kind}: fires in {sum(fired)} of {len(fired)} ({100 * np.mean(fired):.0f} %)"
+        for kind, fired in counts.items()
+        if fired
+    ]
+    return "\n".join([*lines, "", "; ".join(said)])
+
+
+def main() -> None:
+    """See the top of this file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, dest="what")
+    one = commands.add_parser("measure")
+    one.add_argument("out", type=Path)
+    one.add_argument("--weights", type=Path)
+    one.add_argument("--cases", type=int, default=6)
+    two = commands.add_parser("ranges")
+    two.add_argument("pool", type=Path)
+    two.add_argument("out", type=Path)
+    two.add_argument("--scans", type=int, default=400)
+    three = commands.add_parser("table")
+    three.add_argument("measured", type=Path)
+    three.add_argument("ranges", type=Path)
+    arguments = parser.parse_args()
+    if arguments.what == "measure":
+        measure(arguments.out, arguments.weights, arguments.cases)
+    elif arguments.what == "ranges":
+        ranges(arguments.pool, arguments.out, arguments.scans)
+    else:
+        print(table(arguments.measured, arguments.ranges))
+
+
+if __name__ == "__main__":
+    main()
