@@ -1,9 +1,9 @@
 """Patlak at 1/8, 1 and 4 times the voxels: petkinetics, its floor and the programs people use.
 
-    python Testing/benchmarks/race.py [--quick] [--dynamicpet PYTHON] [--folder DIR] [--json FILE]
+    python Testing/benchmarks/race.py [--quick] [--dynamicpet PYTHON] [--petpal PYTHON] [--folder DIR] [--json FILE]
 
---quick keeps 1/8. dynamicpet runs once, at 1/8, where PYTHON is an interpreter that has it; it takes the time of
-its voxels, so the other sizes are that time multiplied, and marked so. Programs that cannot run here stand
+--quick keeps 1/8. dynamicpet and PETPAL run once, at 1/8, where PYTHON is an interpreter that has them; they take the
+time of their voxels, so the other sizes are that time multiplied, and marked so. Programs that cannot run here stand
 beside ours with reference figures, marked so. Each size is removed before the next is
 made (2.1 GB at 4 times). Exit status 1 when a program does not run.
 """
@@ -29,11 +29,16 @@ WHOLE = 71
 T_STAR_MIN = 30
 #: seconds at size 1 on 2 cores, the lowest of each range; KMAP's Patlak is MATLAB code, re-created for its figure
 NOT_RUN = "reference figure, not run here"
-ELSEWHERE = {"dynamicpet": 145.0, "KMAP (loop re-created)": 4.5, "PETPAL 0.7.1": 40.0}
+ELSEWHERE = {"dynamicpet": 145.0, "KMAP (loop re-created)": 4.5, "PETPAL": 40.0}
+#: programs that loop over voxels and need an interpreter of their own
+SLOW = {"dynamicpet": "peer_dynamicpet.py", "PETPAL": "peer_petpal.py"}
 
 
-def race(folder: Path, size: str, dynamicpet: str | None) -> dict[str, Measured]:
-    """Run all programs on a series of one size; the series is made in *folder*."""
+def race(folder: Path, size: str, slow: dict[str, str]) -> dict[str, Measured]:
+    """Run all programs on a series of one size; the series is made in *folder*.
+
+    :param slow: the interpreters of those of :data:`SLOW` that can run.
+    """
     slices, runs = SIZES[size]
     run_once([sys.executable, HERE / "make_series.py", folder, "--matrix", str(MATRIX), "--slices", str(slices)])
     pet, out, table = folder / "pet.nii", folder / "out", folder / "input_function.csv"
@@ -53,19 +58,18 @@ def race(folder: Path, size: str, dynamicpet: str | None) -> dict[str, Measured]
         shutil.rmtree(out, ignore_errors=True)
 
     found = interleaved({name: lambda c=command: c for name, command in programs.items()}, runs, clear)  # type: ignore[misc]
-    if dynamicpet is not None and size == "1/8":
+    for name, python in slow.items() if size == "1/8" else ():
         clear()
-        seconds, peak, _ = run_once([dynamicpet, HERE / "peer_dynamicpet.py", pet, table, str(T_STAR_MIN), out])
-        found["dynamicpet"] = Measured([seconds], [peak])
+        seconds, peak, _ = run_once([python, HERE / SLOW[name], pet, table, str(T_STAR_MIN), out])
+        found[name] = Measured([seconds], [peak])
     return found
 
 
 def rows(found: dict[str, dict[str, Measured]]) -> list[dict[str, object]]:
     """A row for every size and program: seconds, over the floor, over ours, MiB, and where the figure is from."""
     table: list[dict[str, object]] = []
-    measured_per_slice = None
-    if "dynamicpet" in found.get("1/8", {}):
-        measured_per_slice = found["1/8"]["dynamicpet"].median_s / SIZES["1/8"][0]
+    smallest = found.get("1/8", {})
+    per_slice = {name: smallest[name].median_s / SIZES["1/8"][0] for name in SLOW if name in smallest}
     for size, programs in found.items():
         floor, ours = programs["floor"], programs["petkinetics"]
         for name, m in programs.items():
@@ -79,8 +83,8 @@ def rows(found: dict[str, dict[str, Measured]]) -> list[dict[str, object]]:
                 continue
             seconds = whole * SIZES[size][0] / WHOLE
             said = NOT_RUN if size == "1" else f"{NOT_RUN}; scaled by voxels"
-            if name == "dynamicpet" and measured_per_slice is not None:
-                seconds, said = measured_per_slice * SIZES[size][0], "run here at 1/8; scaled by voxels"
+            if name in per_slice:
+                seconds, said = per_slice[name] * SIZES[size][0], "run here at 1/8; scaled by voxels"
             row = {"size": size, "program": name, "seconds": seconds, "of_floor": seconds / floor.median_s}
             table.append(row | {"of_ours": seconds / ours.median_s, "mib": None, "origin": said})
     return table
@@ -90,17 +94,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the race; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="1/8 of the voxels only")
-    parser.add_argument("--dynamicpet", metavar="PYTHON", help="an interpreter that has dynamicpet")
+    for name in SLOW:
+        parser.add_argument(f"--{name.lower()}", metavar="PYTHON", help=f"an interpreter that has {name}")
     parser.add_argument("--folder", type=Path, help="where to make the temporary folder")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
     given = parser.parse_args(arguments)
+    slow = {name: python for name in SLOW if (python := getattr(given, name.lower())) is not None}
     found: dict[str, dict[str, Measured]] = {}
     failures = []
     for size in ["1/8"] if given.quick else SIZES:
         print(f"{size} × the voxels ...", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="petkinetics-race-", dir=given.folder) as folder:
             try:
-                found[size] = race(Path(folder), size, given.dynamicpet)
+                found[size] = race(Path(folder), size, slow)
             except ProgramFailed as error:
                 failures.append(f"{size} × the voxels: {error}")
     table = rows(found)

@@ -166,6 +166,16 @@ def test_region_table_gives_values_to_the_place_of_their_error(report):
     assert "12.7" in text
 
 
+def test_suv_stands_beside_ki_in_the_region_table(tmp_path):
+    suv = {**ROWS[0], "map": "suv", "unit": "g/mL", "mean": 5.4, "se": None, "peak": 6.9, "max": 7.42}
+    write_report(tmp_path / "report.html", {}, [*ROWS[:2], suv])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    heads = re.findall(r'<th scope="col">([^<]*)', page.split("</thead>")[0])
+    assert heads[2:] == ["Ki ± SE", "Ki SD", "Ki peak", "SUV", "SUV peak", "SUV max", "V0 ± SE"]
+    cells = re.findall("<td>(.*?)</td>", page.split("<tbody>")[1])
+    assert cells[5:8] == ["5.40", "6.90", "7.42"]
+
+
 def test_report_needs_no_more_than_an_empty_record(tmp_path):
     write_report(tmp_path / "report.html", {})
     text = " ".join(parse(tmp_path / "report.html").text)

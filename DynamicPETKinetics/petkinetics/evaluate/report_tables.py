@@ -10,27 +10,39 @@ from petkinetics.evaluate.report_cells import cell_of, digits, facts_table, html
 
 #: maps that have columns of their own in the region table (the first two that there are), and their symbols
 REGION_MAPS = {"ki": "Ki", "v0": "V0", "k1": "K1", "vt": "VT"}
+#: SUV maps and what they are called; the one that there is stands beside the first of those
+_SUVS = {"suv": "SUV", "suv_lbm": "SUVlbm", "suv_bsa": "SUVbsa"}
 
 
 def regions_table(rows: Sequence[Row]) -> str:
-    """One row a region with Ki and V0 beside each other; every number is in roi.tsv."""
+    """One row a region with Ki, SUV and V0 beside each other; every number is in roi.tsv."""
     if not rows:
         return ""
-    maps = [m for m in REGION_MAPS if any(row.get("map") == m for row in rows)][:2]
+    there = {str(row.get("map")): str(row.get("unit", "")) for row in rows}
+    maps = [m for m in REGION_MAPS if m in there][:2]
+    maps[1:1] = [m for m in _SUVS if m in there][:1]
     names = list(dict.fromkeys(str(row["roi"]) for row in rows))
     by_key = {(str(row["roi"]), str(row["map"])): row for row in rows}
     header = [("Region", ""), ("Volume", "mL")]
     for m in maps:
-        unit = next(str(row.get("unit", "")) for row in rows if row.get("map") == m)
-        symbol = REGION_MAPS[m]
-        header += [(f"{symbol} ± SE", unit), (f"{symbol} SD", "spatial"), (f"{symbol} peak", "1 mL")]
+        if m in _SUVS:
+            header += [(_SUVS[m], there[m]), (f"{_SUVS[m]} peak", "1 mL"), (f"{_SUVS[m]} max", "voxel")]
+        else:
+            symbol = REGION_MAPS[m]
+            header += [(f"{symbol} ± SE", there[m])]
+            # of the map that the report is about; the table has to fit a page
+            header += [(f"{symbol} SD", "spatial"), (f"{symbol} peak", "1 mL")] if m == maps[0] else []
     body = []
     for name in names:
         first = next(row for row in rows if str(row["roi"]) == name)
         cells = [name, digits(first.get("volume_ml"))]
         for m in maps:
             row = by_key.get((name, m), {})
-            cells += [mean_and_error(row), digits(row.get("sd")), digits(row.get("peak"))]
+            if m in _SUVS:
+                cells += [digits(row.get(key)) for key in ("mean", "peak", "max")]
+            else:
+                cells += [mean_and_error(row)]
+                cells += [digits(row.get("sd")), digits(row.get("peak"))] if m == maps[0] else []
         body.append(cells)
     note = (
         "Means over the region's voxels. SE: standard error of the fit to the region's mean curve. SD: spread over "
