@@ -39,6 +39,7 @@ def add_evaluate(commands: Commands) -> None:
     )
     p.add_argument("--gates", metavar="NAME", help="whose gates to check (default: the method's own)")
     p.add_argument("--full", action="store_true", help="the network paper's study: all its image metrics and figures")
+    p.add_argument("--samples", type=int, default=0, metavar="N", help="draws of the method for its SD maps")
     p.set_defaults(run=_evaluate)
 
 
@@ -72,5 +73,6 @@ def _evaluate_estimator(args: argparse.Namespace) -> None:
         worlds=tuple(world for given in args.world for world in (GATE_WORLDS if given == "gates" else (given,))),
         gates=args.gates,
         full=args.full,
+        samples=args.samples,
     )
     run_study(study, args.output, shown_progress)

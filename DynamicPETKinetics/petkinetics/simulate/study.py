@@ -77,6 +77,7 @@ class Study:
     :param worlds: besides the usual one, see :class:`petkinetics.simulate.worlds.World`.
     :param gates: whose gates to check, a name in :data:`petkinetics.evaluate.gates.GATES`; None: the method's own.
     :param full: the study of Liang et al. 2023, with all its image metrics and figures.
+    :param samples: draws of the method for its SD maps.
     :raises InputError: something cannot be studied.
     """
 
@@ -94,6 +95,7 @@ class Study:
     worlds: Sequence[str] = ()
     gates: str | None = None
     full: bool = False
+    samples: int = 0
 
     def __post_init__(self) -> None:
         require_ki(self.method, self.options)
@@ -207,6 +209,7 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
         settings = {
             "method": study.method,
             "options": dict(study.options),
+            "samples": study.samples,
             "split": study.split,
             "seeds": study.seeds,
             "anatomy": study.anatomy,
@@ -244,7 +247,8 @@ def _judge(
         found: dict[str, tuple[Contestant, ParametricResult]] = {}
         for one in study.contestants(world, dose, until, source):
             began = time.monotonic()
-            result = run_contestant(one, patient, curve, study.t_star_min, until)
+            samples = study.samples if one.label == study.method else 0
+            result = run_contestant(one, patient, curve, study.t_star_min, until, samples)
             key = {**case, "input": source, "method": one.label}
             found[one.label] = (one, result)
             noisy = full_scan if from_image else None
@@ -257,12 +261,17 @@ def _judge(
 
 
 def run_contestant(
-    one: Contestant, patient: DigitalPatient, curve: InputFunction, t_star_min: float, until: float | None
+    one: Contestant,
+    patient: DigitalPatient,
+    curve: InputFunction,
+    t_star_min: float,
+    until: float | None,
+    samples: int = 0,
 ) -> ParametricResult:
     """The maps of a method: of the frames after t*, or of all until the end for methods that use them."""
     estimator = make_estimator(one.method)
     problem = problem_of(patient, curve, 0.0 if uses_whole_series(estimator) else t_star_min, until)
-    return estimate_in_memory(estimator, replace(problem, options=dict(one.options)))
+    return estimate_in_memory(estimator, replace(problem, options=dict(one.options), samples=samples))
 
 
 def _end_s(patient: DigitalPatient, until: float | None) -> float:
