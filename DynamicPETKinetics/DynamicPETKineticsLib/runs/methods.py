@@ -83,9 +83,7 @@ def _catalogue() -> tuple[Method, ...]:
         Method(
             "diffusion-prior",
             _("Patlak, diffusion prior"),
-            _(
-                "Patlak under a learned prior of static PET images: quiet maps from few counts, with SD maps on request."
-            ),
+            _("Patlak under a learned prior of static PET images: quiet maps from few counts."),
             True,
             True,
             0.25,

@@ -49,7 +49,8 @@ def train_prior(
         raise InputError(f"There is no preset '{preset}' of {NAME}; there is {', '.join(PRESETS)}.")
     if not resume and (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")
-    own = [] if data is None else read_static_table(data)
+    named = {} if data is None else read_static_table(data)
+    own = list(named.values())
     out.mkdir(parents=True, exist_ok=True)
     plan = replace(PLAN, steps=steps or PLAN.steps, stage_minutes=stage_minutes)
     plan = replace(plan, check_every=min(plan.check_every, plan.steps))
@@ -70,7 +71,7 @@ def train_prior(
         trainer.resume()
     trainer.run(show=show)
     if _is_first():
-        _write(trainer, out, preset, pool, None if data is None else [f"{len(own)} of '{data.name}'"])
+        _write(trainer, out, preset, pool, list(named) or None)
     return out / f"{NAME}.safetensors"
 
 
