@@ -6,12 +6,23 @@ denoiser is D(x, tau) = m + q / (q + tau^2 s) (x - m), the posterior N(m + q / (
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from petkinetics.errors import Cancelled, InputError
+from petkinetics.estimators import make_estimator
+from petkinetics.estimators.estimator import MemorySink, Problem, estimate_in_memory
 from petkinetics.estimators.noise_correlation import NoiseCorrelation
 from petkinetics.estimators.noise_draws import unit_draws
 from petkinetics.estimators.posterior import data_step, half_quadratic, posterior_sample, red_diff
+from petkinetics.maps import ParametricResult
+from petkinetics.series import Tracer
+from petkinetics.simulate.patient import DigitalPatient, simulate_patient
+from petkinetics.simulate.study import middle_slices, problem_of
 
 MEAN, PRIOR_VARIANCE, NOISE_VARIANCE = 1.0, 0.5, 0.2
 SHAPE = (2, 6, 40, 40)
@@ -108,3 +119,142 @@ def test_drawn_noise_has_unit_variance_and_the_correlation_asked_for() -> None:
         far = np.take(field, range(lag, field.shape[axis + 1]), axis + 1)
         assert np.mean(near * far) == pytest.approx(correlation.at(axis, np.array([lag]))[0], abs=0.05)
     assert not np.array_equal(field, draw())
+
+
+# The estimator, with the weights that come with the engine.
+
+
+@pytest.fixture(scope="module")
+def patient() -> DigitalPatient:
+    return simulate_patient("thorax", "small", seed=90_021, dose=0.25, geometry=middle_slices("small", 10))
+
+
+@pytest.fixture(scope="module")
+def problem(patient: DigitalPatient) -> Problem:
+    return problem_of(patient, patient.input_function, 9.0, None)
+
+
+@pytest.fixture(scope="module")
+def found(problem: Problem) -> ParametricResult:
+    pytest.importorskip("torch")
+    return estimate_in_memory(make_estimator("diffusion-prior"), problem)
+
+
+def errors(patient: DigitalPatient, result: ParametricResult) -> list[float]:
+    body = patient.body_mask
+    return [
+        float(np.sqrt(np.mean((result[name].values - patient.truth[f"{name}_patlak_9_65"])[body] ** 2)))
+        for name in ("ki", "v0")
+    ]
+
+
+def with_options(problem: Problem, **options: str) -> Problem:
+    return replace(problem, options=options)
+
+
+def test_ki_and_v0_come_much_nearer_to_the_truth_than_plain_patlak(
+    patient: DigitalPatient, problem: Problem, found: ParametricResult
+) -> None:
+    plain = errors(patient, estimate_in_memory(make_estimator("patlak"), problem))
+    ours = errors(patient, found)
+    assert ours[0] < 0.55 * plain[0] and ours[1] < 0.6 * plain[1]
+
+
+@pytest.mark.parametrize(("solver", "gain"), [("start", 0.5), ("hqs", 0.65), ("red-diff", 0.85)])
+def test_every_solver_brings_ki_nearer_to_the_truth(
+    patient: DigitalPatient, problem: Problem, solver: str, gain: float
+) -> None:
+    plain = errors(patient, estimate_in_memory(make_estimator("patlak"), problem))[0]
+    result = estimate_in_memory(make_estimator("diffusion-prior"), with_options(problem, solver=solver))
+    assert errors(patient, result)[0] < gain * plain
+    assert result.record["regularisation"]["solver"] == solver
+
+
+def test_the_result_says_what_was_done_with_what(found: ParametricResult) -> None:
+    said = found.record["regularisation"]
+    assert said["evaluations"] == {"start": 1, "prior": said["steps"]}
+    assert said["seed"] == 0 and said["samples"] == 0
+    assert 0.001 < said["contrast"]["ki"] < 0.1 and 20 < said["theta_min"] < 120
+    assert found.record["trained_on"] == "simulated patients"
+    assert len(found.record["weights_hash"]) == 64
+    assert len(found.record["noise"]["correlation_sd_mm"]) == 3
+
+
+def test_the_same_seed_gives_the_same_maps_and_another_one_others(problem: Problem, found: ParametricResult) -> None:
+    method = make_estimator("diffusion-prior")
+    again = estimate_in_memory(method, problem)
+    other = estimate_in_memory(method, replace(problem, seed=1))
+    np.testing.assert_array_equal(again["ki"].values, found["ki"].values)
+    assert np.any(other["ki"].values != found["ki"].values)
+
+
+def test_samples_give_sd_maps_that_tell_the_size_of_the_error(patient: DigitalPatient, problem: Problem) -> None:
+    result = estimate_in_memory(make_estimator("diffusion-prior"), replace(problem, samples=3))
+    body = patient.body_mask
+    sd = result["ki_sd"].values
+    error = np.abs(result["ki"].values - patient.truth["ki_patlak_9_65"])
+    assert np.all(sd[problem.mask] > 0) and np.all(sd[~problem.mask] == 0)
+    assert 0.5 < np.mean((error <= sd)[body]) < 0.9
+    assert "v0_sd" in result.maps
+
+
+def test_nothing_is_cut_off_at_zero(problem: Problem, found: ParametricResult) -> None:
+    # lungs and bowel have hardly any uptake: what is left of their noise has both signs
+    assert np.mean(found["ki"].values[problem.mask] < 0) > 0.001
+
+
+def test_the_strength_nothing_is_plain_patlak(problem: Problem) -> None:
+    plain = estimate_in_memory(make_estimator("patlak"), problem)
+    result = estimate_in_memory(make_estimator("diffusion-prior"), with_options(problem, strength="0"))
+    np.testing.assert_allclose(result["ki"].values, plain["ki"].values, atol=1e-6)
+
+
+def test_it_can_be_stopped_at_every_batch(problem: Problem) -> None:
+    told: list[float] = []
+
+    def stop(share: float, what: str) -> None:
+        told.append(share)
+        if what == "Drawing on the prior":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        make_estimator("diffusion-prior").estimate(problem, MemorySink(), stop)
+    assert 0.2 < told[-1] < 0.6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"options": {"solver": "magic"}}, "'magic' is not a value of the option 'solver'"),
+        ({"options": {"steps": "1.5"}}, "not a number of steps"),
+        ({"options": {"steps": "0", "solver": "hqs"}}, "not a number of steps"),
+        ({"options": {"steps": "many"}}, "'many' is not a value of the option 'steps'"),
+        ({"samples": -1}, "-1 samples cannot be drawn"),
+        ({"device": "cuda"}, "no CUDA device"),
+        ({"weights": Path("nowhere")}, "There is no file 'diffusion-prior.safetensors'"),
+    ],
+)
+def test_what_cannot_be_done_is_said(problem: Problem, changes: dict[str, Any], message: str) -> None:
+    import torch
+
+    if "device" in changes and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(InputError, match=message):
+        estimate_in_memory(make_estimator("diffusion-prior"), replace(problem, **changes))
+
+
+def test_other_tracers_are_refused(problem: Problem) -> None:
+    series = replace(problem.series, tracer=Tracer("Florbetapir", "F-18", 6586.2))
+    with pytest.raises(InputError, match="trained on FDG"):
+        estimate_in_memory(make_estimator("diffusion-prior"), replace(problem, series=series))
+
+
+def test_tiles_join_without_seams(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    from petkinetics.estimators import learned_denoiser
+
+    options = {"solver": "start"}
+    whole = estimate_in_memory(make_estimator("diffusion-prior"), replace(problem, options=options))["ki"].values
+    monkeypatch.setattr(learned_denoiser, "TILE", 64)
+    tiled = estimate_in_memory(make_estimator("diffusion-prior"), replace(problem, options=options))["ki"].values
+    # Further from a border than the network sees, tiles are the same; what it sees there matters little.
+    assert np.sqrt(np.mean((tiled - whole) ** 2)) < 0.02 * whole.std()

@@ -81,6 +81,14 @@ def _catalogue() -> tuple[Method, ...]:
             0.018,
         ),
         Method(
+            "diffusion-prior",
+            _("Patlak, diffusion prior"),
+            _("Patlak under a learned prior of static PET images: quiet maps from few counts."),
+            True,
+            True,
+            0.25,
+        ),
+        Method(
             "two-tissue",
             _("Two-tissue, irreversible"),
             _("Fits blood fraction, transport and trapping (K1, k2, k3) to the whole scan; needs the early frames."),

@@ -10,12 +10,17 @@ from petkinetics.commands.arguments import Commands
 
 def add_train(commands: Commands) -> None:
     p = commands.add_parser("train", help="train a learned method; several devices: torchrun -m petkinetics train ...")
-    p.add_argument("method", choices=("kinetic-network", "direct-network"), help="what to train")
+    p.add_argument("method", choices=("kinetic-network", "direct-network", "diffusion-prior"), help="what to train")
     p.add_argument(
-        "--preset", metavar="NAME", help="default, direct, compact or liang2023 (direct-network: the last two)"
+        "--preset",
+        metavar="NAME",
+        help="default, direct, compact, liang2023 (direct-network: the last two); diffusion-prior: both, prior, start",
     )
     p.add_argument(
-        "--data", type=Path, metavar="TABLE", help="own dynamic series (.tsv), in place of simulated patients"
+        "--data",
+        type=Path,
+        metavar="TABLE",
+        help="own dynamic series (.tsv), in place of simulated patients; diffusion-prior: own static PET, beside them",
     )
     p.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="folder for weights and checkpoints")
     p.add_argument("--resume", action="store_true", help="continue the training of this folder")
@@ -34,6 +39,23 @@ def _train(args: argparse.Namespace) -> None:
     from petkinetics.estimators.learned import torch_or_refuse
 
     torch_or_refuse(args.method)
+    if args.method == "diffusion-prior":
+        from petkinetics.training.prior_command import PRESETS as PRIORS
+        from petkinetics.training.prior_command import train_prior
+
+        weights = train_prior(
+            args.preset or PRIORS[0],
+            args.output,
+            args.data,
+            args.resume,
+            args.patients,
+            args.steps,
+            args.stage,
+            args.device,
+            args.workers,
+        )
+        print(f"Done: {weights}")
+        return
     from petkinetics.training.command import PRESETS, train
 
     weights = train(

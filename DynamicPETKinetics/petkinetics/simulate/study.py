@@ -270,7 +270,8 @@ def run_contestant(
     estimator = make_estimator(one.method)
     problem = problem_of(patient, curve, 0.0 if uses_whole_series(estimator) else study.t_star_min, until)
     problem = replace(problem, options=dict(one.options), weights=study.weights)
-    return estimate_in_memory(estimator, replace(problem, seed=study.seed, samples=study.samples))
+    samples = study.samples if one.label == study.method else 0
+    return estimate_in_memory(estimator, replace(problem, seed=study.seed, samples=samples))
 
 
 def _end_s(patient: DigitalPatient, until: float | None) -> float:

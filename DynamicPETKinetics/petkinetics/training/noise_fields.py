@@ -59,7 +59,7 @@ class NoiseBank:
 
     def __init__(self, rng: np.random.Generator, count: int = 48, white: int = 4) -> None:
         self._rng = rng
-        self._white = white
+        self._white, self._count = white, count
         self._fields = [self._new(i) for i in range(count)]
         self._next = 0
 
@@ -68,8 +68,8 @@ class NoiseBank:
             return NoiseField.random(self._rng, (0.0, 0.0))
         low, high = np.log(_IN_SLICE)
         # Evenly spread by their index, so that every correlation finds a field.
-        share = (index - self._white + self._rng.uniform()) / max(1, len(getattr(self, "_fields", [])) or 48)
-        in_slice = float(np.exp(low + (high - low) * min(share, 1.0)))
+        share = (index - self._white + self._rng.uniform()) / (self._count - self._white)
+        in_slice = float(np.exp(low + (high - low) * share))
         return NoiseField.random(self._rng, (in_slice, in_slice * float(self._rng.uniform(*_ACROSS))))
 
     def renew_one(self) -> None:

@@ -42,10 +42,10 @@ class StaticPool:
         return [StaticPatient.load(file) for file in self.ready()]
 
 
-def read_static_table(path: Path) -> list[StaticPatient]:
+def read_static_table(path: Path) -> dict[str, StaticPatient]:
     """Own static PET: a table whose column ``series`` names DICOM folders or NIfTI files, relative to the table.
 
-    Of a series of several frames the last one is taken.
+    Of a series of several frames the last one is taken. Images by the names of their folders or files.
     :raises InputError: the table or a series cannot be used, or an image has too few slices.
     """
     try:
@@ -55,7 +55,10 @@ def read_static_table(path: Path) -> list[StaticPatient]:
         raise InputError(f"The table '{path.name}' cannot be read ({error.strerror}).") from error
     if not rows or "series" not in rows[0]:
         raise InputError(f"The table '{path.name}' needs the column 'series' and at least one row.")
-    return [_own_patient(path.parent / row["series"], number) for number, row in enumerate(rows, start=2)]
+    return {
+        Path(row["series"]).name: _own_patient(path.parent / row["series"], number)
+        for number, row in enumerate(rows, start=2)
+    }
 
 
 def _own_patient(path: Path, row: int) -> StaticPatient:
