@@ -34,7 +34,14 @@ from petkinetics.read.regions import Regions, fractional_coverage, one_region, r
 from petkinetics.read.series import STATEMENTS, read_series
 from petkinetics.series import DynamicSeries
 from petkinetics.write.input_function import write_frames, write_input_function
-from petkinetics.write.result_folder import NiftiSink, file_hash, file_hashes, write_predicted_frames, write_record
+from petkinetics.write.result_folder import (
+    NiftiSink,
+    file_hash,
+    file_hashes,
+    write_distrust,
+    write_predicted_frames,
+    write_record,
+)
 from petkinetics.write.staging import staged_folder
 
 if TYPE_CHECKING:
@@ -126,6 +133,10 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         if found.predicted is not None:
             write_predicted_frames(folder, found.predicted, series.geometry, job.compress)
         record = _record(job, quantities, series, curve, measured, used, found, found_aorta)
+        if found.applicability is not None:
+            warn(*found.applicability.warnings)
+            record["applicability"] = found.applicability.record
+            write_distrust(folder, found.applicability.distrust, series.geometry, job.compress)
         record["derived"] = derived.record
         record["body_voxels"] = None if mask is None else int(mask.sum())
         if regions is not None or job.report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import (
     NAMES,
+    SlabWatch,
     applicability,
     described,
     learned_ranges,
@@ -17,6 +19,8 @@ from petkinetics.estimators.applicability import (
     residual_numbers,
 )
 from petkinetics.networks.features import CONDITIONS
+from petkinetics.series import VolumeGeometry
+from petkinetics.write.result_folder import write_distrust
 
 SPACING = (4.0, 4.0, 4.0)
 
@@ -117,3 +121,34 @@ def test_what_cannot_be_described_or_learned_is_refused() -> None:
         learned_residuals([])
     with pytest.raises(InputError, match="body mask is empty"):
         residual_numbers(np.ones((2, 2, 2), np.float32), np.zeros((2, 2, 2), bool), SPACING)
+
+
+def test_a_watch_puts_slabs_together_and_the_map_on_the_series_grid(card: dict) -> None:
+    inside = body()
+    residual = np.where(inside, 1.2, 0).astype(np.float32)
+    residual[1:5, 4:9, 4:9] = 5.0
+    box = (slice(0, 6), slice(3, 23), slice(1, 21))
+    watch = SlabWatch((6, 30, 24), box)
+    log_sd = np.zeros(inside.shape, np.float32)
+    for first in (0, 4):
+        part = slice(first, min(first + 4, 6))
+        watch.see(part.start, part.stop, log_sd[part], residual[part], inside[part])
+    found = watch.judge(np.zeros(CONDITIONS), card, "net", SPACING)
+    assert found.distrust is not None and found.distrust.shape == (6, 30, 24)
+    assert found.distrust[2, 3 + 6, 1 + 6] and not found.distrust[2, 3 + 14, 1 + 14]
+    assert found.record["outside"] == {}
+    assert watch.judge(np.zeros(CONDITIONS), {}, "net", SPACING).record == {"checked": False}
+
+
+def test_the_map_of_distrust_is_written_where_there_is_something_in_it(tmp_path: Path) -> None:
+    import SimpleITK as sitk
+
+    geometry = VolumeGeometry((2, 3, 4), (2.0, 2.0, 3.0))
+    where = np.zeros((2, 3, 4), bool)
+    for nothing in (None, where):
+        write_distrust(tmp_path, nothing, geometry, compress=True)
+    assert not list(tmp_path.iterdir())
+    where[1, 2, 3] = True
+    write_distrust(tmp_path, where, geometry, compress=True)
+    read = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "distrust.nii.gz")))
+    np.testing.assert_array_equal(read, where)

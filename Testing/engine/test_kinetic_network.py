@@ -14,11 +14,13 @@ import torch
 from petkinetics.cli import main
 from petkinetics.errors import InputError
 from petkinetics.estimators import make_estimator
-from petkinetics.estimators.estimator import Problem, estimate_in_memory
+from petkinetics.estimators.applicability import learned_ranges
+from petkinetics.estimators.estimator import MemorySink, Problem, estimate_in_memory
 from petkinetics.frames import FrameTiming
 from petkinetics.input_function.idif import image_derived_input
 from petkinetics.maps import ParametricResult
 from petkinetics.networks.default_network import DefaultNetwork
+from petkinetics.networks.features import CONDITIONS
 from petkinetics.networks.paper_network import DirectNetwork, KineticNetwork
 from petkinetics.networks.presets import COMPACT
 from petkinetics.networks.weight_files import write_weights
@@ -229,3 +231,23 @@ def test_on_a_gpu_the_maps_are_those_of_the_processor(
     assert on_gpu.record["device"] == "cuda"
     reference = on_cpu["ki"].values
     assert np.abs(on_gpu["ki"].values - reference).max() < 0.02 * np.abs(reference).max()
+
+
+def test_a_scan_unlike_those_of_the_card_gets_a_warning_and_a_map_of_distrust(
+    tmp_path: Path, patient: DigitalPatient, weights: Path
+) -> None:
+    known = learned_ranges(list(np.random.default_rng(0).normal(50.0, 1.0, (400, CONDITIONS + 1))))
+    for name in ("kinetic-network.safetensors", "kinetic-network.json"):
+        (tmp_path / name).write_bytes((weights / name).read_bytes())
+    card = json.loads((tmp_path / "kinetic-network.json").read_text())
+    card["applicability"] = {**known, "residual": {"median": 0.01, "local": 0.01}}
+    (tmp_path / "kinetic-network.json").write_text(json.dumps(card))
+    for folder, checked in ((weights, False), (tmp_path, True)):
+        asked = problem(patient, folder)
+        found = make_estimator("kinetic-network").estimate(asked, MemorySink()).applicability
+        assert found is not None and found.record["checked"] is checked
+        assert bool(found.warnings) is checked
+    assert "was not trained on scans like this" in found.warnings[0]
+    assert "the median residual is" in found.warnings[1]
+    assert found.distrust is not None and asked.mask is not None
+    np.testing.assert_array_equal(found.distrust, asked.mask)

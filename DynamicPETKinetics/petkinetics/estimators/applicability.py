@@ -9,7 +9,7 @@ frames the method does not explain.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,53 @@ class Applicability:
     warnings: tuple[str, ...]
     record: dict[str, Any]
     distrust: Mask | None = None
+
+
+@dataclass(eq=False)
+class SlabWatch:
+    """Collects, slab by slab, what the check needs of a method's maps.
+
+    Use: :meth:`see` for every slab, :meth:`judge` at the end. The volume is that of the box the method works in.
+
+    :param shape: (slices, rows, columns) of the series.
+    :param box: where the method works.
+    """
+
+    shape: tuple[int, int, int]
+    box: tuple[slice, slice, slice]
+
+    def __post_init__(self) -> None:
+        size = (self.shape[0], *(part.stop - part.start for part in self.box[1:]))
+        self._residual = np.zeros(size, np.float32)
+        self._inside = np.zeros(size, bool)
+        self._log_sd: list[Float32] = []
+
+    def see(self, first: int, last: int, log_sd: Float32, residual: Float32, inside: Mask) -> None:
+        """Take some slices of the box.
+
+        :param log_sd: log10 of Ki's SD over 0.001 mL/min/mL, (slices, rows, columns) as *inside*.
+        :param residual: of the method, likewise.
+        """
+        self._residual[first:last], self._inside[first:last] = residual, inside
+        # a few thousand voxels a slice tell the median as well as all
+        self._log_sd.append(np.asarray(log_sd[inside][::7], dtype=np.float32))
+
+    def judge(
+        self, condition: ArrayLike, card: Mapping[str, Any], method: str, spacing_mm: tuple[float, float, float]
+    ) -> Applicability:
+        """The check of the whole scan; the map of distrust on the series' grid.
+
+        :param spacing_mm: along (slices, rows, columns).
+        """
+        if "applicability" not in card or not self._inside.any():
+            return Applicability((), {"checked": False})
+        scan = described(condition, 1e-3 * 10.0 ** float(np.median(np.concatenate(self._log_sd))))
+        found = applicability(scan, card, method, self._residual, self._inside, spacing_mm)
+        if found.distrust is None:
+            return found
+        whole = np.zeros(self.shape, bool)
+        whole[:, self.box[1], self.box[2]] = found.distrust
+        return replace(found, distrust=whole)
 
 
 def described(condition: ArrayLike, ki_sd: Float32 | float) -> Float64:

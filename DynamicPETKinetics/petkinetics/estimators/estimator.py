@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
+from petkinetics.estimators.applicability import Applicability
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.region_fit import CompartmentFit
 from petkinetics.maps import ParametricMap, ParametricResult, Quantity
@@ -91,12 +92,14 @@ class Estimate:
         fitted frame means.
     :param model_fit: of compartment methods: everything about such a fit, for ``region_fits.tsv``.
     :param predicted: late frames, of methods that predict them when asked to.
+    :param applicability: of learned methods: whether they were made for this scan.
     """
 
     record: dict[str, Any]
     region_fit: Callable[[NDArray[np.float64]], tuple[dict[str, tuple[float, float]], NDArray[np.float64]]]
     model_fit: Callable[[NDArray[np.float64]], CompartmentFit] | None = None
     predicted: PredictedFrames | None = None
+    applicability: Applicability | None = None
 
 
 class Estimator(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from petkinetics.estimators.applicability import SlabWatch
 from petkinetics.estimators.compartment import compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
 from petkinetics.estimators.feature_volume import FeatureVolume
@@ -80,6 +81,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
     condition = torch.from_numpy(volume.condition)
     reach = SLICES // 2
     late = LateFrames.after(volume, problem) if wants_frames(problem) else None
+    watch = SlabWatch(series.geometry.shape, volume.box)
 
     def maps_of(first: int, last: int) -> list[Float32]:
         frames = volume.frames_of(first - reach, last + reach)
@@ -95,7 +97,9 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
         residual = noise.residual(measured - model[:-2], measured, len(timing))
         if late is not None:
             late.fill(found, slice(first, last), inside.numpy())
-        return [_filled(values, inside.numpy()) for values in (ki, v0, *rates, residual)]
+        maps = [_filled(values, inside.numpy()) for values in (ki, v0, *rates, residual)]
+        watch.see(first, last, features[reach : reach + last - first, -1].numpy(), maps[-1], inside.numpy())
+        return maps
 
     write_slabs(KineticNetwork.quantities, problem, volume.box, maps_of, sink, progress)
     fitter = CompartmentFitter(
@@ -107,7 +111,9 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
         return found.values, found.fitted_kbq_per_ml
 
     predicted = None if late is None else late.frames
-    return Estimate(_record(problem, volume, weights.record, runner), region_fit, fitter.fit, predicted)
+    judged = watch.judge(volume.condition, weights.card, KineticNetwork.method, series.geometry.spacing_mm[::-1])
+    record = _record(problem, volume, weights.record, runner)
+    return Estimate(record, region_fit, fitter.fit, predicted, judged)
 
 
 def _inside(problem: Problem, volume: FeatureVolume, first: int, last: int) -> NDArray[np.bool_]:

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from petkinetics.estimators.estimator import PredictedFrames
 from petkinetics.maps import Quantity
 from petkinetics.series import Float32, VolumeGeometry
@@ -59,6 +62,13 @@ def write_predicted_frames(folder: Path, frames: PredictedFrames, geometry: Volu
     }
     text = json.dumps(sidecar, indent=2)
     (folder / "predicted_frames.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def write_distrust(folder: Path, where: NDArray[np.bool_] | None, geometry: VolumeGeometry, compress: bool) -> None:
+    """Write ``distrust.nii.gz`` (or ``.nii``), 1 where not to trust the maps; nothing where all may be trusted."""
+    if where is not None and where.any():
+        path = folder / ("distrust.nii" + ".gz" * compress)
+        write_volume(path, where.astype(np.float32), geometry, description="where not to trust the maps; petkinetics")
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
