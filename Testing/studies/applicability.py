@@ -3,10 +3,12 @@
     python Testing/studies/applicability.py measure OUT.tsv --weights DIR [--cases N]
     python Testing/studies/applicability.py ranges POOL OUT.json [--scans N]
     python Testing/studies/applicability.py table OUT.tsv OUT.json
+    python Testing/studies/applicability.py card OUT.tsv OUT.json CARD.json
 
 "measure" runs the method on validation patients as training knows them and in worlds that go beyond it, and notes what
 the check sees beside the error. "ranges" describes scans as training draws them. "table" sets the bounds from a half
-of the good cases and counts, in the rest, how often the check fires.
+of the good cases and counts, in the rest, how often the check fires. "card" writes ranges and bounds (from all good
+cases) into a model card.
 """
 
 from __future__ import annotations
@@ -207,6 +209,16 @@ def table(measured: Path, card_part: Path) -> str:
     return "\n".join([*lines, "", "; ".join(said)])
 
 
+def into_card(measured: Path, ranges_file: Path, card_file: Path) -> None:
+    """Write the part "applicability" of a model card."""
+    rows = [row for row in read_table(measured) if (row["world"], row["dose"]) in KNOWN]
+    residuals = [(float(row["residual_median"]), float(row["residual_local"])) for row in rows]  # type: ignore[arg-type]
+    card = json.loads(card_file.read_text(encoding="utf-8"))
+    known = json.loads(ranges_file.read_text(encoding="utf-8"))
+    card["applicability"] = {**known, "residual": learned_residuals(residuals)}
+    card_file.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+
+
 def main() -> None:
     """See the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -222,11 +234,17 @@ def main() -> None:
     three = commands.add_parser("table")
     three.add_argument("measured", type=Path)
     three.add_argument("ranges", type=Path)
+    four = commands.add_parser("card")
+    four.add_argument("measured", type=Path)
+    four.add_argument("ranges", type=Path)
+    four.add_argument("card", type=Path)
     arguments = parser.parse_args()
     if arguments.what == "measure":
         measure(arguments.out, arguments.weights, arguments.cases)
     elif arguments.what == "ranges":
         ranges(arguments.pool, arguments.out, arguments.scans)
+    elif arguments.what == "card":
+        into_card(arguments.measured, arguments.ranges, arguments.card)
     else:
         print(table(arguments.measured, arguments.ranges))
 
