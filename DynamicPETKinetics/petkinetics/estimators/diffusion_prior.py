@@ -78,15 +78,15 @@ class Schedule:
 
 
 SCHEDULES = {
-    "start-hqs": Schedule(3, (0.5, 0.15), 0.5),
-    "hqs": Schedule(10, (1.0, 0.1), 0.5),
+    "start-hqs": Schedule(3, (0.15, 0.05), 4.0),
+    "hqs": Schedule(5, (1.0, 0.2), 2.0),
     "red-diff": Schedule(20, (1.0, 0.1), 0.25),
 }
 #: mirror images over which the learned start is averaged
 START_FLIPS = 4
 #: the walk that draws a sample, and what its spread is multiplied by: calibrated on validation patients
 SAMPLE_STEPS = 8
-SD_FACTOR = {"ki": 1.0, "v0": 1.0}
+SD_FACTOR = {"ki": 1.75, "v0": 2.3}
 #: variances of few samples are averaged over this width
 _SD_SMOOTHING_MM = 8.0
 
