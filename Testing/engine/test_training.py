@@ -20,7 +20,7 @@ from petkinetics.networks.features import CONDITIONS, FEATURES, KI_UNIT, LINEAR
 from petkinetics.networks.weight_files import read_weights
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.patient import Body, simulate_patient
-from petkinetics.training.examples import example_of
+from petkinetics.training.examples import drawn, example_of
 from petkinetics.training.impulse_maps import ImpulseMaps, reference_patlak, responses
 from petkinetics.training.kinetic_loss import kinetic_loss
 from petkinetics.training.noise_bank import NoiseBank
@@ -113,6 +113,24 @@ def test_the_loss_is_zero_at_the_truth_and_counts_a_whole_organ_s_error_more_tha
 
 def test_the_paper_s_learning_rate() -> None:
     assert [paper_schedule(s) for s in (0, 9_999, 10_000, 40_000)] == pytest.approx([1e-4, 1e-4, 1e-5, 1e-7])
+
+
+def test_a_scan_that_chance_made_useless_is_drawn_again() -> None:
+    tries = iter([InputError("no blood"), InputError("no blood"), "a scan"])
+
+    def draw() -> str:
+        found = next(tries)
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    assert drawn(draw) == "a scan"
+
+    def never() -> str:
+        raise InputError("no blood at all")
+
+    with pytest.raises(InputError, match="at all"):
+        drawn(never)
 
 
 # ------------------------------------------------------------------------------------------- the loop

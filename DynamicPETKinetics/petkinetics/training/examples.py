@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,10 +14,14 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 from torch.utils.data import IterableDataset, get_worker_info
 
+from petkinetics.errors import InputError
 from petkinetics.networks.default_network import SLICES, with_neighbours
 from petkinetics.simulate.patient import LESION_LABEL
 from petkinetics.training.pool import PatientPool, random_slab
 from petkinetics.training.scans import Scan, ScanRanges, draw_scan
+
+Drawn = TypeVar("Drawn")
+_MOST_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,19 @@ def _widened(mask: Tensor) -> Tensor:
     return max_pool2d(mask.float()[:, None], 3, 1, 1)[:, 0] > 0
 
 
+def drawn(draw: Callable[[], Drawn]) -> Drawn:
+    """What *draw* gives; it is asked again when chance made a scan that nobody could use (blood lost in noise).
+
+    :raises InputError: that happens many times in a row, so chance is not the reason.
+    """
+    for _ in range(_MOST_TRIES - 1):
+        try:
+            return draw()
+        except InputError:
+            continue
+    return draw()
+
+
 class ScanStream(IterableDataset):
     """Batches of examples, drawn by workers from the slabs that are ready.
 
@@ -90,7 +108,7 @@ class ScanStream(IterableDataset):
             yield [self._example(rng, paths) for _ in range(self.scans)]
 
     def _example(self, rng: np.random.Generator, paths: list[Path]) -> Example:
-        scan = draw_scan(random_slab(paths, rng), self.ranges, rng, self.pool.folder / "noise")
+        scan = drawn(lambda: draw_scan(random_slab(paths, rng), self.ranges, rng, self.pool.folder / "noise"))
         return example_of(scan, sorted(rng.choice(len(scan.labels), self.slices, replace=False).tolist()))
 
 

@@ -19,6 +19,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
 from petkinetics.simulate.blood import input_function
+from petkinetics.training.examples import drawn
 from petkinetics.training.impulse_maps import ImpulseMaps, reference_patlak, responses
 from petkinetics.training.noise_bank import SHARES, WIDTHS_MM, NoiseBank
 from petkinetics.training.pool import PatientPool, random_slab
@@ -111,4 +112,7 @@ class PaperStream(IterableDataset):
                 time.sleep(1.0)
                 continue
             count += 1
-            yield draw_paper_scan(random_slab(paths, rng), self.ranges, rng, self.pool.folder / "noise")
+            yield self._scan(paths, rng)
+
+    def _scan(self, paths: list[Path], rng: np.random.Generator) -> PaperScan:
+        return drawn(lambda: draw_paper_scan(random_slab(paths, rng), self.ranges, rng, self.pool.folder / "noise"))
