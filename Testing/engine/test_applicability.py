@@ -152,3 +152,31 @@ def test_the_map_of_distrust_is_written_where_there_is_something_in_it(tmp_path:
     write_distrust(tmp_path, where, geometry, compress=True)
     read = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "distrust.nii.gz")))
     np.testing.assert_array_equal(read, where)
+
+
+def test_the_ranges_of_a_card_are_those_of_the_scans_that_training_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import SimpleNamespace
+
+    from petkinetics.networks.features import FEATURES
+    from petkinetics.training import scan_ranges as module
+    from petkinetics.training.pool import PatientPool
+    from petkinetics.training.scans import ScanRanges
+
+    crops: list[int] = []
+
+    def draw(_: object, ranges: ScanRanges, rng: np.random.Generator, _banks: Path):  # type: ignore[no-untyped-def]
+        crops.append(ranges.crop)
+        features = np.full((2, FEATURES, 40, 40), 0.5, np.float32)
+        condition = rng.uniform(1.0, 2.0, CONDITIONS)
+        return SimpleNamespace(labels=np.ones((2, 40, 40), np.uint8), features=features, condition=condition)
+
+    monkeypatch.setattr(module, "draw_scan", draw)
+    monkeypatch.setattr(module, "random_slab", lambda *_: None)
+    found = module.scan_ranges(PatientPool(tmp_path, range(3)), ScanRanges(crop=112), 200)
+    assert found["scans"] == len(crops) == 200 and set(crops) == {64}
+    assert found["ranges"]["noise"] == [0.5, 0.5]
+    low, high = found["ranges"]["end"]
+    assert 0.8 < low < 1.0 and 2.0 < high < 2.2
+    json.dumps(found)

@@ -27,7 +27,6 @@ from petkinetics.estimators.applicability import (
     NAMES,
     applicability,
     described,
-    learned_ranges,
     learned_residuals,
     residual_numbers,
 )
@@ -144,19 +143,13 @@ def measure(out: Path, weights: Path | None, cases: int) -> None:
 
 def ranges(pool: Path, out: Path, scans: int) -> None:
     """Describe scans as training draws them."""
-    from petkinetics.networks.features import FEATURES
-    from petkinetics.training.pool import random_slab
-    from petkinetics.training.scans import ScanRanges, draw_scan
+    from petkinetics.simulate.seeds import TRAINING_SEEDS
+    from petkinetics.training.pool import PatientPool
+    from petkinetics.training.scan_ranges import scan_ranges
+    from petkinetics.training.scans import ScanRanges
 
-    rng = np.random.default_rng(7)
-    paths = sorted(p for p in pool.iterdir() if p.name.isdigit())
-    found = []
-    while len(found) < scans:
-        scan = draw_scan(random_slab(paths, rng), ScanRanges(crop=64), rng, pool / "noise")
-        inside = scan.labels > 0
-        if inside.sum() > 2000:
-            found.append(described(scan.condition, 1e-3 * 10.0 ** np.median(scan.features[:, FEATURES - 1][inside])))
-    out.write_text(json.dumps(learned_ranges(found), indent=1) + "\n", encoding="utf-8")
+    found = scan_ranges(PatientPool(pool, TRAINING_SEEDS), ScanRanges(), scans)
+    out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def table(measured: Path, card_part: Path) -> str:

@@ -17,12 +17,16 @@ from petkinetics.training.own_series import OwnPaperStream, OwnStream, read_trai
 from petkinetics.training.paper_network import make_paper_trainer
 from petkinetics.training.paper_scans import TIMING
 from petkinetics.training.pool import PatientPool
+from petkinetics.training.scan_ranges import scan_ranges
 from petkinetics.training.scans import ScanRanges
 from petkinetics.training.trainer import CHECKPOINT, Plan, Progress, Trainer
 
 #: "direct" is our design without the kinetic model, for comparison
 PRESETS = {"kinetic-network": ("default", "compact", "liang2023", "direct"), "direct-network": ("compact", "liang2023")}
 _COMPACT = Plan(steps=4000, learning_rate=1e-3, check_every=250)
+
+#: a training of fewer steps is a trial: its card does not say which scans it is for
+_TRIAL_STEPS = 1000
 
 
 def train(
@@ -88,6 +92,8 @@ def train(
     card = model_card(name, method, preset, ranges, pool.seeds, plan, progress, scans, slices, names)
     if not ours:
         card |= {"framing": "liang2023", "early_frames": int(TIMING.until(until_min).size)}
+    elif own is None and progress.step >= _TRIAL_STEPS:
+        card["applicability"] = scan_ranges(pool, ranges)
     _write(trainer, progress, out, name, card)
     return out / f"{name}.safetensors"
 
