@@ -27,6 +27,8 @@ Row = Mapping[str, object]
 _WIDE = 7.2
 #: the worst method's place on a radar's axis, the best one's being 1
 _WORST = 0.3
+#: inches that the name of a row of views needs
+_LEAST_ROW = 0.65
 _PLANES = ("axial", "coronal", "sagittal")
 _TITLES = {"axial": "transverse", "coronal": "coronal", "sagittal": "sagittal"}
 
@@ -178,7 +180,8 @@ def views(
     z, y, x = planes.size_mm
     columns = len(pictures)
     picture_width = (_WIDE - 0.75) / columns
-    height_ratios = (y / x, z / x, z / max(x, y))
+    # a row is at least as high as its name is long
+    height_ratios = tuple(max(share, _LEAST_ROW / picture_width) for share in (y / x, z / x, z / x))
     height = picture_width * sum(height_ratios) + 0.45
     kind = "colour" if colour else "grey"
     path = folder / f"views_{image.lower()}_{kind}.png"
@@ -266,7 +269,8 @@ def tumour_agreement(
             axes.axhline(limits.bias, color=COLOURS[0])
             for value in limits.loa:
                 axes.axhline(value, color=COLOURS[1], linestyle="--")
-            axes.set_ylim(low - margin, high + margin)
+            # room above the points for the numbers
+            axes.set_ylim(low - margin, high + 0.3 * (high - low))
             axes.set_xlim(float(means.min()), float(means.max()))
             axes.set_title(method, fontsize=8.5)
             numbers = {"bias": limits.bias, "+1.96 SD": limits.loa[1], "−1.96 SD": limits.loa[0]}
