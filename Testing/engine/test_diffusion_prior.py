@@ -16,6 +16,7 @@ import pytest
 from petkinetics.errors import Cancelled, InputError
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.estimator import MemorySink, Problem, estimate_in_memory
+from petkinetics.estimators.explained import explained
 from petkinetics.estimators.noise_correlation import NoiseCorrelation
 from petkinetics.estimators.noise_draws import unit_draws
 from petkinetics.estimators.posterior import data_step, half_quadratic, posterior_sample, red_diff
@@ -119,6 +120,20 @@ def test_drawn_noise_has_unit_variance_and_the_correlation_asked_for() -> None:
         far = np.take(field, range(lag, field.shape[axis + 1]), axis + 1)
         assert np.mean(near * far) == pytest.approx(correlation.at(axis, np.array([lag]))[0], abs=0.05)
     assert not np.array_equal(field, draw())
+
+
+def test_what_noise_cannot_explain_is_given_back_and_nothing_else() -> None:
+    correlation = NoiseCorrelation((2.3, 2.3, 2.3), (3.0, 2.0, 2.0))
+    shape = (1, 24, 64, 64)
+    noise = unit_draws(np.random.default_rng(3), shape, correlation)()
+    sigma = np.ones(shape, np.float32)
+    truth = np.zeros(shape, np.float32)
+    truth[:, 8:16, 20:40, 20:40] = 3.0
+    same = explained(noise, np.zeros_like(noise), sigma, correlation)
+    assert np.mean(same != 0) < 0.1 and same.std() < 0.1
+    # a hot block of 24 x 40 x 40 mm that was levelled comes back in its middle
+    back = explained(truth + noise, np.zeros_like(noise), sigma, correlation)
+    assert back[0, 10:14, 26:34, 26:34].mean() == pytest.approx(3.0, rel=0.25)
 
 
 # The estimator, with the weights that come with the engine.

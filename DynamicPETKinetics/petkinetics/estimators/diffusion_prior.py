@@ -15,7 +15,8 @@ is ours:
 * ``start-hqs`` begins with a learned start: the same network knows Patlak maps of other windows and their noise,
   too, and answers once; a few steps of half-quadratic splitting follow.
 
-Negative values are left as they are.
+Negative values are left as they are. What the result no longer explains, beyond noise, is given back
+(:mod:`petkinetics.estimators.explained`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
+from petkinetics.estimators.explained import explained
 from petkinetics.estimators.learned import learned_record, require_fdg, torch_or_refuse
 from petkinetics.estimators.noise_draws import unit_draws
 from petkinetics.estimators.posterior import half_quadratic, posterior_sample, red_diff
@@ -176,7 +178,7 @@ class DiffusionPriorPatlak(RegularisedPatlak):
             raise InputError(f"{problem.samples} samples cannot be drawn; give 0 to {_MOST_SAMPLES}.")
         run = _Run(images, NormalisedImages.of(images, strength), problem, progress)
         run.expect(steps if solver not in ("start", "start-hqs") else steps + 1)
-        values = run.solve(solver, steps)
+        values = explained(run.normal.values, run.solve(solver, steps), run.normal.sigma, images.correlation)
         sd = run.spread(values) if problem.samples else None
         return Regularised(run.normal.whitened(values), sd, run.record(solver, steps))
 
