@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from petkinetics.errors import InputError
-from petkinetics.networks.run import Runner
+from petkinetics.networks.features import fine_voxel_mm
+from petkinetics.networks.run import Runner, on_fine_voxels
 from petkinetics.networks.weight_files import device_named, load_into, read_weights, write_weights
 
 CPU = torch.device("cpu")
@@ -121,3 +122,26 @@ def test_a_gpu_whose_memory_is_full_leaves_the_work_to_the_processor() -> None:
     runner = Runner(Hungry(), torch.device("cuda"))
     assert runner(torch.randn(2, 3, 16, 16), torch.ones(2)).shape == (2, 2, 16, 16)
     assert runner.device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("size", "fine"),
+    [(1.0, 1.0), (1.95, 1.95), (2.6, 2.6), (2.7, 2.0), (3.0, 2.0), (4.07, 2.035), (4.4, 2.2), (6.0, 2.0)],
+)
+def test_coarse_voxels_are_divided_to_about_two_millimetres(size: float, fine: float) -> None:
+    assert fine_voxel_mm(size) == pytest.approx(fine)
+
+
+@pytest.mark.parametrize("size", [1.95, 3.0, 4.4])
+def test_on_finer_voxels_a_smooth_image_comes_back_as_it_was(size: float) -> None:
+    rows = torch.linspace(0, 3, 40)
+    smooth = (torch.sin(rows)[:, None] * torch.cos(rows)[None, :])[None, None]
+
+    class Same(nn.Module):
+        def forward(self, maps: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+            return maps
+
+    found = on_fine_voxels(Runner(Same(), CPU), smooth, torch.zeros(1), size)
+    assert found.shape == smooth.shape
+    inner = (slice(None), slice(None), slice(2, -2), slice(2, -2))
+    assert torch.allclose(found[inner], smooth[inner], atol=0.01)

@@ -14,7 +14,14 @@ from petkinetics.estimators.noise_correlation import NoiseCorrelation, noise_cor
 from petkinetics.estimators.patlak import PreparedFit, prepare_fit, require_numbers
 from petkinetics.frames import FrameTiming
 from petkinetics.input_function.tail import extrapolated
-from petkinetics.networks.features import FeatureDesign, condition, feature_design, late_frames, log_sd
+from petkinetics.networks.features import (
+    FeatureDesign,
+    condition,
+    feature_design,
+    fine_voxel_mm,
+    late_frames,
+    log_sd,
+)
 from petkinetics.networks.model_rows import REFERENCE_END_MIN
 
 Float32 = NDArray[np.float32]
@@ -32,6 +39,7 @@ class FeatureVolume:
     :param curve: the input function, reaching 65 min (extrapolated where the scan ends earlier).
     :param timing: of the frames used.
     :param late: Patlak's fit of the late frames and its noise.
+    :param condition: what the whole image shares, for voxels as the network is given them.
     :param box: the body with a margin: (slices, rows, columns).
     """
 
@@ -61,6 +69,7 @@ class FeatureVolume:
         design = feature_design(longer, timing, prepared.fit.weights, series.frame_decay_per_s)
         correlation = noise_correlation(of_late, prepared.fit)
         sd = correlation.sd_mm[::-1]
+        fine = [fine_voxel_mm(size) for size in series.geometry.spacing_mm[:2]]
         return cls(
             problem=problem,
             curve=longer,
@@ -68,7 +77,7 @@ class FeatureVolume:
             design=design,
             late=prepared,
             correlation=correlation,
-            condition=condition(design, series.geometry.spacing_mm, (sd[0], sd[1], sd[2])),
+            condition=condition(design, (fine[0], fine[1], series.geometry.spacing_mm[2]), (sd[0], sd[1], sd[2])),
             box=body_box(problem, _MARGIN_MM),
         )
 

@@ -67,7 +67,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
     )
     from petkinetics.networks.features import KI_UNIT
     from petkinetics.networks.model_rows import KNEE, STEP, model_rows
-    from petkinetics.networks.run import Runner
+    from petkinetics.networks.run import Runner, on_fine_voxels
     from petkinetics.networks.weight_files import device_named, load_into, read_weights
 
     progress(0.0, "Loading the network")
@@ -80,6 +80,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
     table, blood = torch.from_numpy(rows.table)[None], torch.from_numpy(rows.blood)[None]
     condition = torch.from_numpy(volume.condition)
     reach = SLICES // 2
+    in_slice_mm = float(np.sqrt(np.prod(series.geometry.spacing_mm[:2])))
     late = LateFrames.after(volume, problem) if wants_frames(problem) else None
     watch = SlabWatch(series.geometry.shape, volume.box)
 
@@ -87,7 +88,8 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
         frames = volume.frames_of(first - reach, last + reach)
         features = torch.from_numpy(volume.features_of(frames))
         inside = torch.from_numpy(_inside(problem, volume, first, last))
-        response = runner(with_neighbours(features, range(reach, reach + last - first)), condition)
+        maps = with_neighbours(features, range(reach, reach + last - first))
+        response = on_fine_voxels(runner, maps, condition, in_slice_mm)
         # the model's frames only where there is a patient
         found = response.movedim(1, -1)[inside].T[None, :, :, None]
         model = linear_response(found, table, blood, KNEE, STEP)[0, :, :, 0].numpy()
@@ -97,9 +99,9 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
         residual = noise.residual(measured - model[:-2], measured, len(timing))
         if late is not None:
             late.fill(found, slice(first, last), inside.numpy())
-        maps = [_filled(values, inside.numpy()) for values in (ki, v0, *rates, residual)]
-        watch.see(first, last, features[reach : reach + last - first, -1].numpy(), maps[-1], inside.numpy())
-        return maps
+        out = [_filled(values, inside.numpy()) for values in (ki, v0, *rates, residual)]
+        watch.see(first, last, features[reach : reach + last - first, -1].numpy(), out[-1], inside.numpy())
+        return out
 
     write_slabs(KineticNetwork.quantities, problem, volume.box, maps_of, sink, progress)
     fitter = CompartmentFitter(

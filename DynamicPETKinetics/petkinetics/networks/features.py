@@ -37,6 +37,8 @@ KI_UNIT = 0.01
 KI_SD_UNIT = 1e-3
 CONDITIONS = 18
 _FEWEST_LATE = 3
+#: voxels up to the first are taken as they are, coarser ones are divided to about the second, mm in the slice
+LARGEST_VOXEL_MM, FINE_VOXEL_MM = 2.6, 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,14 @@ def condition(
     noise_in_plane = float(np.mean(correlation_sd_mm[:2]))
     image = [np.log(in_plane / 2.0), np.log(spacing_mm[2] / 3.0), noise_in_plane / 2.5, correlation_sd_mm[2] / 2.5]
     return np.concatenate([design.condition, image]).astype(np.float32)
+
+
+def fine_voxel_mm(size_mm: float) -> float:
+    """Voxels that the network is given in place of coarse ones, mm in the slice: whole parts of them, or 2 mm."""
+    if size_mm <= LARGEST_VOXEL_MM:
+        return size_mm
+    part = size_mm / round(size_mm / FINE_VOXEL_MM)
+    return part if 0.85 <= part / FINE_VOXEL_MM <= 1.2 else FINE_VOXEL_MM
 
 
 def log_sd(ki_sd: Float32) -> Float32:

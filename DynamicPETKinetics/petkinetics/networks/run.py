@@ -11,6 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from petkinetics.networks.features import fine_voxel_mm
 
 Float32 = NDArray[np.float32]
 
@@ -92,6 +95,26 @@ class Runner:
         for n in range(count):
             start = round(n * (size - self._tile) / (count - 1)) // 16 * 16
             yield slice(start, min(start + self._tile, size) if n < count - 1 else size)
+
+
+def on_fine_voxels(runner: Runner, maps: Tensor, condition: Tensor, size_mm: float) -> Tensor:
+    """Run on voxels of about 2 mm in the slice, whatever the image's: the answer is averaged back.
+
+    The network learned most of what it knows on such voxels; on voxels of 4.4 mm it smeared lesions of 10 mm
+    over two thirds of their height, interpolated to 2.2 mm it does not.
+
+    :param maps: (slices, maps, rows, columns); *condition*: of the fine voxels, (conditions,).
+    :param size_mm: of the image's voxels in the slice.
+    """
+    rows, columns = maps.shape[-2:]
+    fine = fine_voxel_mm(size_mm)
+    if fine == size_mm:
+        return runner(maps, condition)
+    shape = [round(n * size_mm / fine) for n in (rows, columns)]
+    found = runner(interpolate(maps, size=shape, mode="bicubic", align_corners=False), condition)
+    if all(new % old == 0 for new, old in zip(shape, (rows, columns), strict=True)):
+        return interpolate(found, size=(rows, columns), mode="area")
+    return interpolate(found, size=(rows, columns), mode="bicubic", align_corners=False, antialias=True)
 
 
 def _ramp(part: slice, size: int, overlap: int) -> Tensor:
