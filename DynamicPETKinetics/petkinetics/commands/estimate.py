@@ -21,7 +21,8 @@ def add_estimate(commands: Commands) -> None:
         required=True,
         metavar="NAME",
         help="patlak; gaussian, nlm, hypr, total-variation (regularised Patlak); two-tissue, two-tissue-reversible, "
-        "one-tissue (compartment models); kinetic-network, direct-network (learned on simulated patients)",
+        "one-tissue (compartment models); kinetic-network, direct-network, diffusion-prior (learned on simulated "
+        "patients)",
     )
     p.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="result folder to make")
     p.add_argument("--t-star", type=_t_star, metavar="MIN|auto", help="start of the Patlak fit, min from injection")

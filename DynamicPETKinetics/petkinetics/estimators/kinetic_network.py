@@ -8,11 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.estimators.applicability import SlabWatch
-from petkinetics.estimators.compartment import compartment_noise
+from petkinetics.estimators.compartment import CompartmentNoise, compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.late_frames import LateFrames, wants_frames
-from petkinetics.estimators.learned import learned_record, require_fdg, torch_or_refuse, write_slabs
+from petkinetics.estimators.learned import (
+    learned_record,
+    region_model_record,
+    require_fdg,
+    torch_or_refuse,
+    write_slabs,
+)
 from petkinetics.kinetics.region_fit import CompartmentFitter
 from petkinetics.maps import FV, K1, K2, K3, K4, KI, RESIDUAL, V0, Quantity
 
@@ -114,7 +120,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
 
     predicted = None if late is None else late.frames
     judged = watch.judge(volume.condition, weights.card, KineticNetwork.method, series.geometry.spacing_mm[::-1])
-    record = _record(problem, volume, weights.record, runner)
+    record = _record(problem, volume, noise, weights.record, runner)
     return Estimate(record, region_fit, fitter.fit, predicted, judged)
 
 
@@ -131,15 +137,14 @@ def _filled(values: Float32, inside: NDArray[np.bool_]) -> Float32:
     return out
 
 
-def _record(problem: Problem, volume: FeatureVolume, weights: dict[str, Any], runner: Runner) -> dict[str, Any]:
+def _record(
+    problem: Problem, volume: FeatureVolume, noise: CompartmentNoise, weights: dict[str, Any], runner: Runner
+) -> dict[str, Any]:
     timing, prepared = volume.timing, volume.late
     sd = np.sqrt(prepared.noise.scale(np.array([prepared.noise.body_mean], np.float32))[0])
     return {
         **learned_record(weights, runner.device.type),
-        "frames_used": [
-            {"index": int(i), "start_s": float(start), "duration_s": float(duration)}
-            for i, start, duration in zip(problem.frames, timing.start_s, timing.duration_s, strict=True)
-        ],
+        **region_model_record(problem, timing, noise),
         "noise": {
             "common": prepared.noise.common,
             "local": prepared.noise.local,

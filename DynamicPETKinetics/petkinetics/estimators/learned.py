@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.compartment import CompartmentNoise
 from petkinetics.estimators.estimator import MapSink, Problem, Progress
+from petkinetics.frames import FrameTiming
 from petkinetics.maps import Quantity
 
 Float32 = NDArray[np.float32]
@@ -59,6 +61,19 @@ def learned_record(weights: Mapping[str, Any], device: str) -> dict[str, Any]:
         "device": device,
         "trained_on": trained_on,
         "details": f"trained on {trained_on}, weights {str(weights['sha256'])[:12]}",
+    }
+
+
+def region_model_record(problem: Problem, timing: FrameTiming, noise: CompartmentNoise) -> dict[str, Any]:
+    """Frames with their weights, and the two-tissue model that regions are fitted by beside a network's maps."""
+    return {
+        "frames_used": [
+            {"index": int(i), "start_s": float(start), "duration_s": float(duration), "weight": float(weight)}
+            for i, start, duration, weight in zip(
+                problem.frames, timing.start_s, timing.duration_s, noise.weights, strict=True
+            )
+        ],
+        "model": {"of_regions": "two-tissue", "blood_to_plasma": noise.blood_to_plasma},
     }
 
 

@@ -17,7 +17,14 @@ from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators.compartment import compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
-from petkinetics.estimators.learned import body_box, learned_record, require_fdg, torch_or_refuse, write_slabs
+from petkinetics.estimators.learned import (
+    body_box,
+    learned_record,
+    region_model_record,
+    require_fdg,
+    torch_or_refuse,
+    write_slabs,
+)
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 from petkinetics.input_function.tail import extrapolated
 from petkinetics.kinetics.patlak import patlak_design, weighted_fit
@@ -204,10 +211,7 @@ def _run(
     record: dict[str, Any] = {
         **learned_record(weights.record, device.type),
         "ki_from": "the network" if direct and patlak == "direct" else f"Patlak over {patlak}",
-        "frames_used": [
-            {"index": int(i), "start_s": float(start), "duration_s": float(duration)}
-            for i, start, duration in zip(problem.frames, framing.early.start_s, framing.early.duration_s, strict=True)
-        ],
+        **region_model_record(problem, framing.early, noise),
         "blood_curve": {
             "measured_until_s": float(framing.early.end_s[-1]),
             "used_until_s": framing.curve.end_s,

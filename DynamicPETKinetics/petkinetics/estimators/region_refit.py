@@ -86,7 +86,8 @@ def recorded_fit(record: Mapping[str, Any], input_function: InputFunction | None
 def _compartment_fit(
     record: Mapping[str, Any], input_function: InputFunction | None, timing: FrameTiming, weights: Float64
 ) -> Callable[[Float64], Fitted]:
-    method = str(record.get("method"))
+    # of learned methods: the model by which regions were fitted beside the maps
+    method = str(record["model"].get("of_regions") or record.get("method"))
     if method not in PARAMETERS:
         raise InputError(f"The result of {method} does not say how a region is fitted.")
     if input_function is None:
