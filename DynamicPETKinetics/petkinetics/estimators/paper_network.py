@@ -32,15 +32,10 @@ from petkinetics.kinetics.region_fit import CompartmentFitter
 from petkinetics.maps import KI, V0, Quantity
 
 if TYPE_CHECKING:
-    import torch
-
     from petkinetics.networks.weight_files import Weights
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-
-#: the U-Net halves a slice three or four times
-_MULTIPLE = 16
 
 
 class DirectNetwork:
@@ -162,7 +157,8 @@ def _run(
     noise = compartment_noise(problem)
     model = TwoTissueModel(framing.curve, framing.whole, series.frame_decay_per_s).to(device)
     solution = torch.from_numpy(framing.solution).float().to(device)
-    box = body_box(problem, margin_mm=12.0)
+    # GroupNorm's statistics depend on how much air is in the image: cut to the body as in training
+    box = body_box(problem, margin_mm=0.0)
     early_model = model if not direct else None
 
     def maps_of(first: int, last: int) -> list[Float32]:
@@ -175,12 +171,12 @@ def _run(
             with torch.inference_mode():
                 frames = torch.from_numpy(np.ascontiguousarray(values[:, k])).to(device)[None]
                 if early_model is None:
-                    late_suv, ki = network(_padded(frames * factor))
+                    late_suv, ki = network(frames * factor)
                     predicted = late_suv[..., : frames.shape[2], : frames.shape[3]] / factor
                     whole, parameters = torch.cat((frames, predicted), 1), None
                     ki = ki[0, : frames.shape[2], : frames.shape[3]] * KI_UNIT
                 else:
-                    parameters = network(_padded(frames * factor))[..., : frames.shape[2], : frames.shape[3]]
+                    parameters = network(frames * factor)[..., : frames.shape[2], : frames.shape[3]]
                     modelled = early_model(parameters)
                     whole = torch.cat((frames, modelled[:, count:]), 1)
                 slope, intercept = torch.einsum("pf,bfrc->bprc", solution, whole[:, framing.linear_from :])[0]
@@ -232,10 +228,3 @@ def _suv_factor(problem: Problem) -> float:
             "Give --dose (MBq) and --weight (kg), or use preset=default, which needs neither.",
         )
     return series.weight_kg / series.injected_activity_mbq
-
-
-def _padded(frames: torch.Tensor) -> torch.Tensor:
-    """Rows and columns to a multiple of 16, with zeros: air."""
-    from torch.nn.functional import pad
-
-    return pad(frames, (0, -frames.shape[-1] % _MULTIPLE, 0, -frames.shape[-2] % _MULTIPLE))
