@@ -97,12 +97,12 @@ def _gates(settings: Mapping[str, object], rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         sign = "≤" if row["better"] == "low" else "≥"
-        verdict = str(row["verdict"])
+        verdict = str(row["verdict"] or "–")
         if isinstance(row["missed_by"], float):
             verdict = f"**miss** by {row['missed_by']:.3g}"
         stretch = "–" if row["stretch"] is None else f"{sign} {row['stretch']:g}"
         found = "–" if row["found"] is None else f"{row['found']:.3g}"
-        bound = f"{sign} {row['required']:g}"
+        bound = "–" if row["required"] is None else f"{sign} {row['required']:g}"
         lines.append(_line([str(row["measure"]), found, bound, verdict, stretch, str(row["stretch_verdict"] or "–")]))
     counts = {v: sum(row["verdict"] == v for row in rows) for v in ("pass", "miss", "not run")}
     lines += ["", f"{counts['pass']} passed, {counts['miss']} missed, {counts['not run']} not run here."]
