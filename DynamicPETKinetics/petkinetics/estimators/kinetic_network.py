@@ -78,7 +78,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
 
     progress(0.0, "Loading the network")
     weights = read_weights("kinetic-network", problem.weights)
-    runner = Runner(load_into(DefaultNetwork(), weights), device_named(problem.device))
+    runner = Runner(load_into(DefaultNetwork.of_card(weights.card), weights), device_named(problem.device))
     volume = FeatureVolume.of(problem)
     series, timing = problem.series, volume.timing
     noise = compartment_noise(problem)

@@ -8,7 +8,8 @@ each is one look-up in a table over alpha.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,9 +31,10 @@ FAST = (0.04, 4.5)
 #: no voxel is taken for more than this share of blood where rates are told
 _LEAST_TISSUE = 0.02
 #: channels of the levels, and blocks
-WIDTHS, BLOCKS = (64, 96, 128, 160), (1, 1, 1, 1)
+WIDTHS, BLOCKS = (64, 96, 128, 160), (1, 2, 2, 2)
 #: what a network without kinetic model answers: Ki (in 0.01 mL/min/mL) and V0
 DIRECT_MAPS = 2
+SizedNetwork = TypeVar("SizedNetwork", bound="_Sized")
 
 
 def with_neighbours(features: Tensor, slices: Sequence[int]) -> Tensor:
@@ -101,15 +103,28 @@ def rate_constants(response: Tensor) -> Tensor:
     return torch.stack((total / torch.clamp(1.0 - fv, min=_LEAST_TISSUE), k2, metabolised - k4, k4, fv))
 
 
-class DefaultNetwork(nn.Module):
+class _Sized(nn.Module):
+    """A network that remembers its sizes, so that a model card can tell them."""
+
+    def __init__(self, out_maps: int, widths: Sequence[int], blocks: Sequence[int]) -> None:
+        super().__init__()
+        self.sizes: dict[str, list[int]] = {"widths": list(widths), "blocks": list(blocks)}
+        self.trunk = Trunk(SLICES * FEATURES, out_maps, widths, blocks, CONDITIONS)
+
+    @classmethod
+    def of_card(cls: type[SizedNetwork], card: Mapping[str, Any]) -> SizedNetwork:
+        """An untrained network of the sizes that a model card tells; today's where it tells none."""
+        return cls(**card.get("architecture", {}))
+
+
+class DefaultNetwork(_Sized):
     """The network with the two-tissue head.
 
     :param widths: channels of the U-Net's levels; *blocks*: residual blocks of each.
     """
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = BLOCKS) -> None:
-        super().__init__()
-        self.trunk = Trunk(SLICES * FEATURES, 5, widths, blocks, CONDITIONS)
+    def __init__(self, widths: Sequence[int] = WIDTHS, blocks: Sequence[int] = BLOCKS) -> None:
+        super().__init__(5, widths, blocks)
         self.head = TwoTissueHead()
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
@@ -117,12 +132,11 @@ class DefaultNetwork(nn.Module):
         return self.head(self.trunk(features, condition))
 
 
-class DirectDefaultNetwork(nn.Module):
+class DirectDefaultNetwork(_Sized):
     """The same U-Net that answers Ki and V0 without a kinetic model, as a change of the Patlak fit it is given."""
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = BLOCKS) -> None:
-        super().__init__()
-        self.trunk = Trunk(SLICES * FEATURES, DIRECT_MAPS, widths, blocks, CONDITIONS)
+    def __init__(self, widths: Sequence[int] = WIDTHS, blocks: Sequence[int] = BLOCKS) -> None:
+        super().__init__(DIRECT_MAPS, widths, blocks)
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
         """(batch, SLICES * FEATURES, rows, columns), (batch, CONDITIONS) -> Ki (0.01 mL/min/mL) and V0."""

@@ -92,7 +92,9 @@ def train(
     card = model_card(name, method, preset, ranges, pool.seeds, plan, progress, scans, slices, names)
     if not ours:
         card |= {"framing": "liang2023", "early_frames": int(TIMING.until(until_min).size)}
-    elif own is None and progress.step >= _TRIAL_STEPS:
+    else:
+        card["architecture"] = dict(trainer.network.sizes)
+    if ours and own is None and progress.step >= _TRIAL_STEPS:
         card["applicability"] = scan_ranges(pool, ranges)
     _write(trainer, progress, out, name, card)
     return out / f"{name}.safetensors"

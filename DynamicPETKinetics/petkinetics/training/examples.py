@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 from torch.utils.data import IterableDataset, get_worker_info
@@ -17,6 +19,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from petkinetics.errors import InputError
 from petkinetics.networks.default_network import SLICES, with_neighbours
 from petkinetics.simulate.patient import LESION_LABEL
+from petkinetics.training.kinetic_loss import FIRST_LESION
 from petkinetics.training.pool import PatientPool, random_slab
 from petkinetics.training.scans import Scan, ScanRanges, draw_scan
 
@@ -32,6 +35,8 @@ class Example:
     :param truth: (slices, LINEAR + 2, rows, columns); *body* (slices, rows, columns), bool; *lesions* likewise, those
         and the voxels next to them.
     :param table: (1, nodes, LINEAR + 2); *blood* (1, LINEAR + 2).
+    :param impulse: (slices, IMPULSE, rows, columns); without maps where the response is not known.
+    :param regions: (slices, rows, columns), int64: organs by label, each lesion from FIRST_LESION on, 0 elsewhere.
     """
 
     features: Tensor
@@ -41,6 +46,8 @@ class Example:
     lesions: Tensor
     table: Tensor
     blood: Tensor
+    impulse: Tensor
+    regions: Tensor
 
     def to(self, device: torch.device) -> Example:
         """The same on a device."""
@@ -58,7 +65,15 @@ def example_of(scan: Scan, slices: list[int]) -> Example:
         lesions=_widened(torch.from_numpy(scan.labels[slices] == LESION_LABEL)),
         table=torch.from_numpy(scan.table)[None],
         blood=torch.from_numpy(scan.blood)[None],
+        impulse=torch.from_numpy(scan.impulse[slices]),
+        regions=torch.from_numpy(regions_of(scan.labels)[slices]),
     )
+
+
+def regions_of(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Organs by their label, and every lesion by a number of its own."""
+    lesions, _ = ndimage.label(labels == LESION_LABEL)
+    return np.where(lesions > 0, FIRST_LESION - 1 + lesions, labels).astype(np.int64)
 
 
 def _widened(mask: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from petkinetics.simulate.anatomy import grid_axes
 from petkinetics.simulate.blood import BloodParameters
 from petkinetics.simulate.patient import FDG, PATLAK_WINDOW_MIN, Body, PaintedBody, noise_cov
 from petkinetics.simulate.scanner import Blur, line_mean
+from petkinetics.training.impulse_loss import IMPULSE, IMPULSE_MIN, IMPULSE_UNIT
 
 Float16 = NDArray[np.float16]
 Float32 = NDArray[np.float32]
@@ -145,6 +146,14 @@ def reference_patlak(curve: InputFunction, timing: FrameTiming | None = None) ->
     design = patlak_design(curve, timing, decay)
     weights = timing.duration_s / timing.decay_factors(decay) / design[:, 1]
     return weighted_fit(design, weights).solution @ responses(curve, timing)
+
+
+def impulse_rows() -> Float64:
+    """Rows that give the response to an impulse, as the loss judges it, of the maps: (IMPULSE, MAPS)."""
+    rows = np.zeros((IMPULSE, MAPS))
+    rows[0, -1] = 1.0
+    rows[1:, :-1] = np.exp(-np.outer(IMPULSE_MIN, ALPHA)) / IMPULSE_UNIT
+    return rows
 
 
 def _sharp_maps(painted: PaintedBody):  # type: ignore[no-untyped-def]

@@ -3,7 +3,8 @@
 Squared errors, since Ki should be its mean given the data: absolute ones pull lesions towards their
 surroundings. Each error is divided by a size that follows the *neighbourhood's* Ki, not the voxel's, which
 would weigh low truths more and bias the estimate down. Means over 4x4 and 16x16 voxels are judged as well:
-what is wrong in a whole lesion or organ counts there, what is noise does not.
+what is wrong in a whole lesion or organ counts there, what is noise does not. Mean Ki of single lesions and organs
+is judged once more, relative to itself: that is what people read from a map.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ _KI_EVEN = 0.5
 _AIR, _LESION = 0.05, 25.0
 _NEIGHBOURHOOD = 9
 _LINEAR_FROM = 2.0
+#: numbers of regions: organs below, lesions from here on
+FIRST_LESION = 256
+#: a region's mean Ki is judged relative to itself and this (0.01 mL/min/mL), in units of the second; fewest voxels
+_REGION_FLOOR, _REGION_SIZE, _LEAST_VOXELS = 0.05, 0.25, 8
+_REGION_WEIGHT = 0.2
 
 
 def kinetic_loss(
@@ -49,6 +55,26 @@ def kinetic_loss(
         terms["windows"] = window_weight * (_robust(error).mean(1) * weight).mean() * 4.0
     terms["loss"] = torch.stack(list(terms.values())).sum()
     return terms
+
+
+def region_loss(ki: Tensor, truth: Tensor, regions: Tensor) -> Tensor:
+    """Error of the mean Ki of organs and of lesions, each region as heavy as any other.
+
+    :param ki: (slices, rows, columns); *truth*: likewise; *regions*: their numbers, int64.
+    """
+    where = regions.reshape(-1)
+    zero = ki.new_zeros(int(where.max()) + 1)
+    count = zero.index_add(0, where, torch.ones_like(ki).reshape(-1))
+    error, true = (zero.index_add(0, where, m.reshape(-1)) / count.clamp(min=1) for m in (ki - truth, truth))
+    found = _robust(error / (true + _REGION_FLOOR) / _REGION_SIZE)
+    number = torch.arange(len(zero), device=ki.device)
+    enough = (count >= _LEAST_VOXELS) & (number > 0)
+    total = ki.new_zeros(())
+    for kind in (number < FIRST_LESION, number >= FIRST_LESION):
+        some = found[enough & kind]
+        if len(some):
+            total = total + some.mean()
+    return _REGION_WEIGHT * total
 
 
 def _robust(error: Tensor) -> Tensor:

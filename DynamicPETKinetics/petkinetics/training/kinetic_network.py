@@ -14,7 +14,8 @@ from petkinetics.networks.features import FEATURES, LINEAR
 from petkinetics.networks.model_rows import KNEE, STEP
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
 from petkinetics.training.examples import Example, ScanStream
-from petkinetics.training.kinetic_loss import kinetic_loss
+from petkinetics.training.impulse_loss import impulse_loss
+from petkinetics.training.kinetic_loss import kinetic_loss, region_loss
 from petkinetics.training.pool import PatientPool
 from petkinetics.training.scans import ScanRanges
 from petkinetics.training.trainer import Plan, Trainer, start_processes
@@ -26,20 +27,32 @@ _VALIDATION_PATIENTS = 44
 
 def predict(network: nn.Module, example: Example) -> Tensor:
     """(slices, LINEAR + 2, rows, columns) by the two-tissue model; (slices, 2, ...) without it."""
+    return _answer(network, example)[0]
+
+
+def _answer(network: nn.Module, example: Example) -> tuple[Tensor, Tensor | None]:
+    """What it predicts, and the head's maps behind it."""
     inner = network.module if hasattr(network, "module") else network
     found = network(example.features, example.condition).float()
     if isinstance(inner, DirectDefaultNetwork):
         middle = FEATURES * (example.features.shape[1] // FEATURES // 2)
-        return found + example.features[:, middle + LINEAR - 2 : middle + LINEAR]
+        return found + example.features[:, middle + LINEAR - 2 : middle + LINEAR], None
     with torch.autocast(found.device.type, enabled=False):
         count = len(found)
         table, blood = (t.expand(count, *t.shape[1:]).contiguous() for t in (example.table, example.blood))
-        return linear_response(found, table, blood, KNEE, STEP)
+        return linear_response(found, table, blood, KNEE, STEP), found
 
 
 def loss(network: nn.Module, example: Example) -> Mapping[str, Tensor]:
-    """See :func:`petkinetics.training.kinetic_loss.kinetic_loss`."""
-    return kinetic_loss(predict(network, example), example.truth, example.body, example.lesions)
+    """Terms of Ki, V0 and windows, of whole regions, and of the response to an impulse; "loss" is their sum."""
+    found, head = _answer(network, example)
+    terms = kinetic_loss(found, example.truth, example.body, example.lesions)
+    total = terms.pop("loss")
+    terms["regions"] = region_loss(found[:, -2], example.truth[:, LINEAR], example.regions)
+    if head is not None and example.impulse.shape[1]:
+        terms["impulse"] = impulse_loss(head, example.impulse, example.body)
+    added = [terms[name] for name in ("regions", "impulse") if name in terms]
+    return terms | {"loss": total + torch.stack(added).sum()}
 
 
 def make_trainer(

@@ -204,12 +204,15 @@ class _Prepared:
         padded[2 : 2 + high - low] = target
         labels = np.zeros((len(features), *body.shape[1:]), np.uint8)
         labels[2 : 2 + high - low] = body
+        chosen = (rows.stop - rows.start, columns.stop - columns.start)
         scan = Scan(
             features=np.ascontiguousarray(features[..., rows, columns]),
             condition=self._volume.condition,
             truth=np.ascontiguousarray(padded[..., rows, columns]),
             table=self._model.table,
             blood=self._model.blood,
+            # nobody knows the response of a patient
+            impulse=np.zeros((len(features), 0, *chosen), np.float32),
             labels=np.ascontiguousarray(labels[..., rows, columns]),
         )
         return example_of(scan, list(range(2, 2 + high - low)))

@@ -30,7 +30,7 @@ from petkinetics.networks.model_rows import model_rows
 from petkinetics.simulate.blood import BloodParameters, input_function, random_blood
 from petkinetics.simulate.patient import FDG
 from petkinetics.simulate.scanner import variance_per_activity
-from petkinetics.training.impulse_maps import LINE_STEP, ImpulseMaps, reference_patlak, responses
+from petkinetics.training.impulse_maps import LINE_STEP, ImpulseMaps, impulse_rows, reference_patlak, responses
 from petkinetics.training.noise_bank import SHARES, WIDTHS_MM, NoiseBank
 
 Float32 = NDArray[np.float32]
@@ -81,6 +81,7 @@ class Scan:
     :param truth: (slices, LINEAR + 2, rows, columns): the noise-free linear features, then Ki (0.01 mL/min/mL) and V0
         of 9-65 min.
     :param table: (nodes, LINEAR + 2) and *blood* (LINEAR + 2,): the same numbers of the two-tissue model.
+    :param impulse: (slices, IMPULSE, rows, columns), see :mod:`petkinetics.training.impulse_loss`.
     :param labels: uint8 (slices, rows, columns).
     """
 
@@ -89,6 +90,7 @@ class Scan:
     truth: Float32
     table: Float32
     blood: Float32
+    impulse: Float32
     labels: NDArray[np.uint8]
 
 
@@ -141,6 +143,9 @@ def draw_scan(slab: ImpulseMaps, ranges: ScanRanges, rng: np.random.Generator, b
     scale = _scale_of(measured, curve)
     truth = np.tensordot((truth_rows / scale).astype(np.float32), maps, 1)
     truth = np.concatenate([noise_free, truth]).swapaxes(0, 1)
+    of_impulse = impulse_rows()
+    of_impulse[1:] /= scale
+    impulse = np.tensordot(of_impulse.astype(np.float32), maps, 1).swapaxes(0, 1)
     sd = tuple(s * float(np.exp(rng.normal(0.0, 0.05))) for s in bank.sd_mm)
     model = model_rows(measured, timing, design.rows, FDG.decay_per_s, FDG.decay_per_s)
     scan = Scan(
@@ -149,6 +154,7 @@ def draw_scan(slab: ImpulseMaps, ranges: ScanRanges, rng: np.random.Generator, b
         truth=truth,
         table=model.table,
         blood=model.blood,
+        impulse=impulse,
         labels=labels,
     )
     return _flipped(scan, rng) if ranges.flips else scan
@@ -282,6 +288,7 @@ def _flipped(scan: Scan, rng: np.random.Generator) -> Scan:
         truth=np.ascontiguousarray(scan.truth[over]),
         table=scan.table,
         blood=scan.blood,
+        impulse=np.ascontiguousarray(scan.impulse[over]),
         labels=np.ascontiguousarray(scan.labels[steps]),
     )
 
