@@ -19,7 +19,7 @@ from petkinetics.estimators.estimator import MemorySink, Problem, estimate_in_me
 from petkinetics.frames import FrameTiming
 from petkinetics.input_function.idif import image_derived_input
 from petkinetics.maps import ParametricResult
-from petkinetics.networks.default_network import DefaultNetwork
+from petkinetics.networks.default_network import DefaultNetwork, DirectDefaultNetwork
 from petkinetics.networks.features import CONDITIONS
 from petkinetics.networks.paper_network import DirectNetwork, KineticNetwork
 from petkinetics.networks.presets import COMPACT
@@ -31,6 +31,7 @@ from petkinetics.simulate.study import middle_slices
 from petkinetics.write.map_provenance import MapProvenance
 
 SEED = 23
+SMALL = {"widths": [16, 16], "blocks": [1, 2]}
 COUNTS = {"framing": "liang2023", "early_frames": 22}
 
 
@@ -42,6 +43,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, network, card in (
         ("kinetic-network", DefaultNetwork(), {}),
         ("kinetic-network-compact", KineticNetwork(COMPACT, 22), COUNTS),
+        ("direct-network-default", DirectDefaultNetwork((16, 16), (1, 2)), {"architecture": SMALL}),
         ("direct-network-compact", DirectNetwork(COMPACT, 22, 6), COUNTS),
     ):
         for parameter in network.parameters():
@@ -71,10 +73,16 @@ def maps(method: str, given: Problem) -> ParametricResult:
     return estimate_in_memory(make_estimator(method), given)
 
 
-CASES = [("kinetic-network", {}), ("kinetic-network", {"preset": "compact"}), ("direct-network", {})]
+CASES = [
+    ("kinetic-network", {}),
+    ("kinetic-network", {"preset": "compact"}),
+    ("direct-network", {}),
+    ("direct-network", {"preset": "default"}),
+]
+NAMES = ["default", "compact", "direct", "direct-default"]
 
 
-@pytest.mark.parametrize(("method", "options"), CASES, ids=["default", "compact", "direct"])
+@pytest.mark.parametrize(("method", "options"), CASES, ids=NAMES)
 def test_nothing_after_t_is_used(method: str, options: dict[str, str], patient: DigitalPatient, weights: Path) -> None:
     """NaN in all later frames, and a scan that simply ends at T, change no voxel."""
     usual = maps(method, problem(patient, weights, **options))
@@ -91,7 +99,7 @@ def test_nothing_after_t_is_used(method: str, options: dict[str, str], patient: 
             assert np.array_equal(found[name].values, usual[name].values), name
 
 
-@pytest.mark.parametrize(("method", "options"), CASES, ids=["default", "compact", "direct"])
+@pytest.mark.parametrize(("method", "options"), CASES, ids=NAMES)
 def test_every_map_is_a_number_and_nothing_outside_the_body(
     method: str, options: dict[str, str], patient: DigitalPatient, weights: Path
 ) -> None:
@@ -222,7 +230,7 @@ def test_every_network_that_comes_along_has_a_complete_card() -> None:
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize(("method", "options"), CASES, ids=["default", "compact", "direct"])
+@pytest.mark.parametrize(("method", "options"), CASES, ids=NAMES)
 def test_on_a_gpu_the_maps_are_those_of_the_processor(
     method: str, options: dict[str, str], patient: DigitalPatient, weights: Path
 ) -> None:

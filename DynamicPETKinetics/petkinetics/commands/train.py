@@ -14,7 +14,7 @@ def add_train(commands: Commands) -> None:
     p.add_argument(
         "--preset",
         metavar="NAME",
-        help="default, direct, compact, liang2023 (direct-network: the last two); diffusion-prior: both, prior, start",
+        help="default, compact, liang2023; diffusion-prior: both, prior, start",
     )
     p.add_argument(
         "--data",

@@ -42,7 +42,8 @@ class DirectNetwork:
     """Late SUV frames and Ki from early frames, without a kinetic model.
 
     Ki is the network's own output; with ``patlak=frames`` it is Patlak's slope over measured and predicted
-    frames. V0 is always that intercept.
+    frames. V0 is always that intercept. ``preset=default`` is our own network
+    without kinetic model (see petkinetics.estimators.direct_default); its weights do not come with the engine.
     """
 
     method = "direct-network"
@@ -57,7 +58,11 @@ class DirectNetwork:
         """
         require_fdg(problem, self.method)
         torch_or_refuse(self.method)
-        preset = problem.choice("preset", ("compact", "liang2023"))
+        preset = problem.choice("preset", ("compact", "liang2023", "default"))
+        if preset == "default":
+            from petkinetics.estimators.direct_default import estimate_directly
+
+            return estimate_directly(problem, sink, progress)
         patlak = problem.choice("patlak", ("direct", "frames", "predicted"))
         return _run(f"direct-network-{preset}", preset, True, patlak, self.quantities, problem, sink, progress)
 

@@ -21,8 +21,11 @@ from petkinetics.training.scan_ranges import scan_ranges
 from petkinetics.training.scans import ScanRanges
 from petkinetics.training.trainer import CHECKPOINT, Plan, Progress, Trainer
 
-#: "direct" is our design without the kinetic model, for comparison
-PRESETS = {"kinetic-network": ("default", "compact", "liang2023", "direct"), "direct-network": ("compact", "liang2023")}
+#: the first is meant where none is named; ``direct-network`` is the same without the kinetic model, for comparison
+PRESETS = {
+    "kinetic-network": ("default", "compact", "liang2023"),
+    "direct-network": ("compact", "liang2023", "default"),
+}
 _COMPACT = Plan(steps=4000, learning_rate=1e-3, check_every=250)
 
 #: a training of fewer steps is a trial: its card does not say which scans it is for
@@ -57,7 +60,7 @@ def train(
     if not resume and (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    ours = preset in ("default", "direct")
+    ours, direct = preset == "default", method == "direct-network"
     plan = replace(PLAN if ours else _COMPACT, stage_minutes=stage_minutes)
     if preset == "liang2023":
         plan = Plan(steps=50_000, stage_minutes=stage_minutes)
@@ -73,10 +76,9 @@ def train(
     filling = pool.fill_in_background() if own is None and first and len(pool.ready()) < patients else None
     ranges = ScanRanges(until_min=until_min) if ours else ScanRanges(until_min=until_min, dose=(0.2, 1.5))
     if ours:
-        trainer = make_trainer(out, pool, validation, preset == "direct", ranges, plan, device, workers)
+        trainer = make_trainer(out, pool, validation, direct, ranges, plan, device, workers)
         scans, slices = 2, 4
     else:
-        direct = method == "direct-network"
         trainer = make_paper_trainer(out, pool, validation, preset, direct, until_min, ranges, plan, device, workers)
         scans, slices = 1, 1
     if own is not None:
@@ -87,7 +89,7 @@ def train(
     progress = trainer.run(show=show)
     if filling is not None:
         filling.terminate()
-    name = method if preset == "default" else f"{method}-{preset}"
+    name = method if ours and not direct else f"{method}-{preset}"
     names = None if own is None else [series.name for series in own]
     card = model_card(name, method, preset, ranges, pool.seeds, plan, progress, scans, slices, names)
     if not ours:
