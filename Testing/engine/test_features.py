@@ -16,6 +16,7 @@ from petkinetics.networks.default_network import (
     FAST,
     SLICES,
     DefaultNetwork,
+    TurnedMean,
     TwoTissueHead,
     linear_response,
     rate_constants,
@@ -175,3 +176,20 @@ def test_without_normalisation_a_crop_answers_as_the_whole_does() -> None:
         whole, part = network(image, zeros), network(image[..., 32:96, 32:96], zeros)
     inner = slice(24, 64)
     assert part[..., inner, inner].numpy() == pytest.approx(whole[..., 56:96, 56:96].numpy(), rel=1e-4, abs=1e-6)
+
+
+def test_in_use_a_turned_body_gets_the_turned_answer() -> None:
+    torch.manual_seed(3)
+    network = DefaultNetwork(widths=(8, 8), blocks=(1, 1))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    features, condition_ = torch.randn(1, SLICES * FEATURES, 24, 20), torch.zeros(1, CONDITIONS)
+    turned = features.flip(-2, -1)
+    with torch.inference_mode():
+        alone = [network(x, condition_) for x in (features, turned)]
+        mean = [TurnedMean(network)(x, condition_) for x in (features, turned)]
+    assert not torch.allclose(alone[0], alone[1].flip(-2, -1), rtol=1e-2)
+    assert torch.allclose(mean[0], mean[1].flip(-2, -1), rtol=1e-5)
+    # one set of numbers: the head's parameters lie between the two answers
+    low, high = torch.minimum(alone[0], alone[1].flip(-2, -1)), torch.maximum(alone[0], alone[1].flip(-2, -1))
+    assert ((mean[0] >= low - 1e-6) & (mean[0] <= high + 1e-6)).all()

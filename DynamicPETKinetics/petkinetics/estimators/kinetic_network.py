@@ -67,6 +67,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
     from petkinetics.networks.default_network import (
         SLICES,
         DefaultNetwork,
+        TurnedMean,
         linear_response,
         rate_constants,
         with_neighbours,
@@ -78,7 +79,8 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
 
     progress(0.0, "Loading the network")
     weights = read_weights("kinetic-network", problem.weights)
-    runner = Runner(load_into(DefaultNetwork.of_card(weights.card), weights), device_named(problem.device))
+    network = TurnedMean(load_into(DefaultNetwork.of_card(weights.card), weights))
+    runner = Runner(network, device_named(problem.device))
     volume = FeatureVolume.of(problem)
     series, timing = problem.series, volume.timing
     noise = compartment_noise(problem)

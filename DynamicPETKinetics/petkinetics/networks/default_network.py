@@ -132,6 +132,24 @@ class DefaultNetwork(_Sized):
         return self.head(self.trunk(features, condition))
 
 
+class TurnedMean(nn.Module):
+    """The network in use: its answer to the slices and to the slices turned by half a circle, averaged before the head.
+
+    A body turned around is as likely as any to the network, which was trained on all flips; noise is not the same to it.
+    """
+
+    def __init__(self, network: DefaultNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor, condition: Tensor) -> Tensor:
+        """As :class:`DefaultNetwork`."""
+        raw = self.network.trunk(features, condition)
+        turned = self.network.trunk(features.flip(-2, -1), condition).flip(-2, -1)
+        answer: Tensor = self.network.head(0.5 * (raw + turned))
+        return answer
+
+
 class DirectDefaultNetwork(_Sized):
     """The same U-Net that answers Ki and V0 without a kinetic model, as a change of the Patlak fit it is given."""
 
