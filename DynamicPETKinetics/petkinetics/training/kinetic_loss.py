@@ -28,7 +28,7 @@ _LINEAR_FROM = 2.0
 FIRST_LESION = 256
 #: a region's mean Ki is judged relative to itself and this (0.01 mL/min/mL), in units of the second; fewest voxels
 _REGION_FLOOR, _REGION_SIZE, _LEAST_VOXELS = 0.05, 0.25, 8
-_REGION_WEIGHT = 0.2
+_REGION_WEIGHT = 0.08
 
 
 def kinetic_loss(
@@ -47,7 +47,7 @@ def kinetic_loss(
     terms = {
         "ki": _multi_scale(ki_error / sizes[0], weight),
         "ki_even": 0.6 * _multi_scale(ki_error / sizes[1], weight),
-        "v0": 0.3 * _multi_scale((predicted[:, -1] - v0) / sizes[2], weight),
+        "v0": 0.6 * _multi_scale((predicted[:, -1] - v0) / sizes[2], weight),
     }
     if predicted.shape[1] > 2 and window_weight > 0:
         windows = truth[:, :WINDOWS]
