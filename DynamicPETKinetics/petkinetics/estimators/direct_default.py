@@ -24,14 +24,14 @@ def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Es
     """
     import torch
 
-    from petkinetics.networks.default_network import SLICES, DirectDefaultNetwork, with_neighbours
+    from petkinetics.networks.default_network import SLICES, DirectDefaultNetwork, TurnedMean, with_neighbours
     from petkinetics.networks.features import KI_UNIT, LINEAR
     from petkinetics.networks.run import Runner, on_fine_voxels
     from petkinetics.networks.weight_files import device_named, load_into, read_weights
 
     progress(0.0, "Loading the network")
     weights = read_weights(WEIGHTS, problem.weights)
-    network = load_into(DirectDefaultNetwork.of_card(weights.card), weights)
+    network = TurnedMean(load_into(DirectDefaultNetwork.of_card(weights.card), weights))
     runner = Runner(network, device_named(problem.device))
     volume = FeatureVolume.of(problem)
     condition = torch.from_numpy(volume.condition)

@@ -110,6 +110,8 @@ class _Sized(nn.Module):
         super().__init__()
         self.sizes: dict[str, list[int]] = {"widths": list(widths), "blocks": list(blocks)}
         self.trunk = Trunk(SLICES * FEATURES, out_maps, widths, blocks, CONDITIONS)
+        #: what makes numbers with bounds of the trunk's maps
+        self.head: nn.Module = nn.Identity()
 
     @classmethod
     def of_card(cls: type[SizedNetwork], card: Mapping[str, Any]) -> SizedNetwork:
@@ -138,12 +140,12 @@ class TurnedMean(nn.Module):
     A body turned around is as likely as any to the network, which was trained on all flips; noise is not the same to it.
     """
 
-    def __init__(self, network: DefaultNetwork) -> None:
+    def __init__(self, network: _Sized) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
-        """As :class:`DefaultNetwork`."""
+        """As the network's own."""
         raw = self.network.trunk(features, condition)
         turned = self.network.trunk(features.flip(-2, -1), condition).flip(-2, -1)
         answer: Tensor = self.network.head(0.5 * (raw + turned))
