@@ -135,9 +135,9 @@ class DefaultNetwork(_Sized):
 
 
 class TurnedMean(nn.Module):
-    """The network in use: its answer to the slices and to the slices turned by half a circle, averaged before the head.
+    """The network in use: the mean of its answers to the slices and to the slices turned by half a circle, before the head.
 
-    A body turned around is as likely as any to the network, which was trained on all flips; noise is not the same to it.
+    A body turned around is as likely as any to the network, trained on all flips; noise is not the same to it.
     """
 
     def __init__(self, network: _Sized) -> None:
