@@ -135,7 +135,7 @@ class DefaultNetwork(_Sized):
 
 
 class TurnedMean(nn.Module):
-    """The network in use: the mean of its answers to the slices and to the slices turned by half a circle, before the head.
+    """The network in use: the mean of its answers to the slices and to them turned by half a circle, before the head.
 
     A body turned around is as likely as any to the network, trained on all flips; noise is not the same to it.
     """
