@@ -6,6 +6,8 @@ denoiser is D(x, tau) = m + q / (q + tau^2 s) (x - m), the posterior N(m + q / (
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from petkinetics.estimators.noise_correlation import NoiseCorrelation
 from petkinetics.estimators.noise_draws import unit_draws
 from petkinetics.estimators.posterior import data_step, half_quadratic, posterior_sample, red_diff
 from petkinetics.maps import ParametricResult
-from petkinetics.series import Tracer
+from petkinetics.series import ArrayVoxels, Tracer
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
 from petkinetics.simulate.study import middle_slices, problem_of
 
@@ -188,6 +190,7 @@ def test_every_solver_brings_ki_nearer_to_the_truth(
 def test_the_result_says_what_was_done_with_what(found: ParametricResult) -> None:
     said = found.record["regularisation"]
     assert said["evaluations"] == {"start": 1, "prior": said["steps"]}
+    assert said["start"]["by"] in ("network of the whole scan", "network of the prior")
     assert said["seed"] == 0 and said["samples"] == 0
     assert 0.001 < said["contrast"]["ki"] < 0.1 and 20 < said["theta_min"] < 120
     assert found.record["trained_on"] == "simulated patients"
@@ -268,9 +271,110 @@ def test_other_tracers_are_refused(problem: Problem) -> None:
 def test_tiles_join_without_seams(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     from petkinetics.estimators import learned_denoiser
 
-    options = {"solver": "start"}
+    options = {"solver": "hqs", "steps": "1"}
     whole = estimate_in_memory(make_estimator("diffusion-prior"), replace(problem, options=options))["ki"].values
     monkeypatch.setattr(learned_denoiser, "TILE", 64)
     tiled = estimate_in_memory(make_estimator("diffusion-prior"), replace(problem, options=options))["ki"].values
     # Further from a border than the network sees, tiles are the same; what it sees there matters little.
     assert np.sqrt(np.mean((tiled - whole) ** 2)) < 0.02 * whole.std()
+
+
+# The start by a network that sees the whole scan.
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Own weights: the prior alone; with a start that was not trained yet; such a start alone."""
+    pytest.importorskip("torch")
+    from petkinetics.networks.default_network import DirectDefaultNetwork
+    from petkinetics.networks.weight_files import SHIPPED, write_weights
+
+    found = {name: tmp_path_factory.mktemp(name) for name in ("prior", "both", "start")}
+    for name in ("prior", "both"):
+        for file in SHIPPED.glob("diffusion-prior.*"):
+            shutil.copy(file, found[name])
+    network = DirectDefaultNetwork((8, 8, 8, 8), (1, 1, 1, 1))
+    for name in ("both", "start"):
+        card = {"name": "diffusion-start", "architecture": network.sizes}
+        write_weights(found[name], "diffusion-start", dict(network.state_dict()), card)
+    return found
+
+
+def test_a_start_that_has_learned_nothing_is_plain_patlak(problem: Problem, folders: dict[str, Path]) -> None:
+    # It answers how Patlak's maps must change; an untrained one says: not at all. So box, units and order are right.
+    plain = estimate_in_memory(make_estimator("patlak"), problem)
+    own = replace(problem, weights=folders["start"], options={"solver": "start"})
+    result = estimate_in_memory(make_estimator("diffusion-prior"), own)
+    for name, size in (("ki", 1e-6), ("v0", 1e-4)):
+        np.testing.assert_allclose(result[name].values, plain[name].values, atol=size)
+    assert result.record["regularisation"]["evaluations"] == {"start": 1}
+
+
+def test_the_result_names_both_networks(problem: Problem, folders: dict[str, Path]) -> None:
+    from petkinetics.networks.weight_files import read_weights
+
+    own = replace(problem, weights=folders["both"], options={"steps": "1"})
+    result = estimate_in_memory(make_estimator("diffusion-prior"), own)
+    said = result.record["regularisation"]
+    assert said["start"]["weights"]["sha256"] == read_weights("diffusion-start", folders["both"]).sha256
+    assert result.record["weights_hash"] == read_weights("diffusion-prior", folders["both"]).sha256
+    assert said["start"]["weights"]["sha256"][:12] in result.record["details"]
+    assert said["evaluations"] == {"start": 1, "prior": 1}
+
+
+def test_without_its_weights_the_priors_network_starts_and_the_record_says_so(
+    problem: Problem, folders: dict[str, Path]
+) -> None:
+    own = replace(problem, weights=folders["prior"], options={"solver": "start"})
+    found = make_estimator("diffusion-prior").estimate(own, MemorySink())
+    said = found.record["regularisation"]["start"]
+    assert said["by"] == "network of the prior" and "no weights 'diffusion-start'" in said["why"]
+    assert found.applicability is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [("short", "at least 3 frames after 9 min"), ("late", "frames begin .* after the blood peak")],
+)
+def test_a_scan_that_the_start_cannot_use_is_warned_about(
+    problem: Problem, folders: dict[str, Path], changes: str, why: str
+) -> None:
+    series, timing = problem.series, problem.series.timing
+    if changes == "short":
+        own = replace(problem, frames=timing.window(3.0, 14.0))
+    else:
+        values = ArrayVoxels(series.read(problem.frames.tolist()))
+        late = replace(series, timing=timing.select(problem.frames), voxels=values)
+        own = replace(problem, series=late, frames=np.arange(len(problem.frames)))
+    found = make_estimator("diffusion-prior").estimate(
+        replace(own, weights=folders["both"], options={"solver": "start"}), MemorySink()
+    )
+    assert found.record["regularisation"]["start"]["by"] == "network of the prior"
+    assert found.applicability is not None
+    assert re.search(why, found.applicability.warnings[0])
+
+
+def test_a_gpu_whose_memory_is_full_changes_the_batches_and_nothing_else(problem: Problem) -> None:
+    torch = pytest.importorskip("torch")
+    from petkinetics.estimators.diffusion_prior import NormalisedImages
+    from petkinetics.estimators.learned_denoiser import LearnedDenoiser, Normalisation
+    from petkinetics.estimators.patlak import prepare_fit
+    from petkinetics.estimators.regularised import read_images
+    from petkinetics.networks.run import Batches
+
+    class Full(torch.nn.Module):
+        """With room for two slices."""
+
+        def forward(self, stack: Any, sigma: Any, level: Any, shared: Any) -> Any:  # noqa: ARG002
+            if len(stack) > 2:
+                raise torch.cuda.OutOfMemoryError("full")
+            return stack[:, :, stack.shape[2] // 2] + sigma
+
+    images = read_images(problem, prepare_fit(problem))[0]
+    normal = NormalisedImages.of(images, 1.0)
+    network, done = Batches(Full(), torch.device("cpu")), []
+    denoise = LearnedDenoiser(
+        network, images, normal.sigma, Normalisation(normal.contrast, normal.theta_min), watch=done.append
+    )
+    np.testing.assert_allclose(denoise(normal.values, 0.5), normal.values + 0.5 * normal.sigma, rtol=1e-5)
+    assert len(done) > 1 and sum(done) == pytest.approx(len(images.scale))

@@ -11,7 +11,7 @@ from torch import nn
 
 from petkinetics.errors import InputError
 from petkinetics.networks.features import fine_voxel_mm
-from petkinetics.networks.run import Runner, on_fine_voxels
+from petkinetics.networks.run import Batches, Runner, on_fine_voxels
 from petkinetics.networks.weight_files import device_named, load_into, read_weights, write_weights
 
 CPU = torch.device("cpu")
@@ -61,6 +61,18 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does() -> None:
     maps = torch.randn(4, 1, 8, 8)
     assert torch.equal(runner(maps, torch.zeros(1)), maps)
     assert network.asked == [2, 1, 1, 1, 1]
+
+
+def test_where_a_single_slice_does_not_fit_the_processor_goes_on() -> None:
+    def once(network: nn.Module, device: torch.device, first: int, last: int) -> torch.Tensor:
+        if device.type != "cpu":
+            raise torch.cuda.OutOfMemoryError("full")
+        return network(torch.arange(float(first), float(last)))
+
+    # "meta", a device without memory, stands for the GPU
+    batches, done = Batches(nn.Identity(), torch.device("meta")), list[int]()
+    assert torch.equal(batches.over(5, 4, once, done.append), torch.arange(5.0))
+    assert batches.device == CPU and done == [4, 1]
 
 
 def test_weights_come_back_with_their_card_and_the_hash_of_their_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from petkinetics.commands.arguments import Commands
+from petkinetics.errors import InputError
 
 
 def add_train(commands: Commands) -> None:
@@ -17,6 +18,12 @@ def add_train(commands: Commands) -> None:
         help="default, compact, liang2023; diffusion-prior: both, prior, start",
     )
     p.add_argument(
+        "--part",
+        choices=("prior", "start"),
+        default="prior",
+        help="of diffusion-prior: the prior, or the network of the learned start (default: prior)",
+    )
+    p.add_argument(
         "--data",
         type=Path,
         metavar="TABLE",
@@ -26,7 +33,7 @@ def add_train(commands: Commands) -> None:
     p.add_argument("--resume", action="store_true", help="continue the training of this folder")
     p.add_argument("--patients", type=int, default=450, metavar="N", help="simulated ones, seeds from 0 (default: 450)")
     p.add_argument("--steps", type=int, metavar="N", help="in all (default: the preset's)")
-    p.add_argument("--until", type=float, default=35.0, metavar="MIN", help="end of the short scan (default: 35)")
+    p.add_argument("--until", type=float, metavar="MIN", help="end of most scans (default: 35; 65 for --part start)")
     p.add_argument(
         "--stage", type=float, default=55.0, metavar="MIN", help="after this, stop to be resumed (default: 55)"
     )
@@ -39,7 +46,10 @@ def _train(args: argparse.Namespace) -> None:
     from petkinetics.estimators.learned import torch_or_refuse
 
     torch_or_refuse(args.method)
-    if args.method == "diffusion-prior":
+    if args.part == "start" and args.method != "diffusion-prior":
+        raise InputError(f"{args.method} has no part 'start'; that is one of diffusion-prior.")
+    method = "diffusion-start" if args.part == "start" else args.method
+    if method == "diffusion-prior":
         from petkinetics.training.prior_command import PRESETS as PRIORS
         from petkinetics.training.prior_command import train_prior
 
@@ -59,8 +69,8 @@ def _train(args: argparse.Namespace) -> None:
     from petkinetics.training.command import PRESETS, train
 
     weights = train(
-        args.method,
-        args.preset or PRESETS[args.method][0],
+        method,
+        args.preset or PRESETS[method][0],
         args.output,
         args.data,
         args.resume,

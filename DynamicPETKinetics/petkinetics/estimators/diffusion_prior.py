@@ -12,8 +12,9 @@ is ours:
 * The diffusion's noise has the correlation and the local strength of the data's, both seen in the residuals of
   the fit. One setting serves every dose, and the data step is exact voxel by voxel
   (:mod:`petkinetics.estimators.posterior`).
-* ``start-hqs`` begins with a learned start: the same network knows Patlak maps of other windows and their noise,
-  too, and answers once; a few steps of half-quadratic splitting follow.
+* ``start-hqs`` begins with a learned start: a network that sees the whole scan answers once
+  (:mod:`petkinetics.estimators.learned_start`); a few steps of half-quadratic splitting follow. Without that
+  network the prior's own starts, since it knows measured Patlak maps and their noise, too.
 
 Negative values are left as they are. What the result no longer explains, beyond noise, is given back
 (:mod:`petkinetics.estimators.explained`).
@@ -21,13 +22,14 @@ Negative values are left as they are. What the result no longer explains, beyond
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.applicability import Applicability
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
 from petkinetics.estimators.explained import explained
 from petkinetics.estimators.learned import learned_record, require_fdg, torch_or_refuse
@@ -37,6 +39,7 @@ from petkinetics.estimators.regularised import (
     PatlakImages,
     Regularised,
     RegularisedPatlak,
+    box_around,
     contrast_of,
     number_option,
     smoothed,
@@ -44,16 +47,19 @@ from petkinetics.estimators.regularised import (
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
 
 if TYPE_CHECKING:
-    import torch
-
     from petkinetics.estimators.learned_denoiser import LearnedDenoiser
-    from petkinetics.networks.score_network import ScoreNetwork
+    from petkinetics.estimators.learned_start import LearnedStart
+    from petkinetics.networks.run import Batches
 
 Float32 = NDArray[np.float32]
 
 SOLVERS = ("start-hqs", "start", "hqs", "red-diff")
-#: the network's file, and what it is used as: it was trained for both
+#: those that begin with the learned start
+STARTED = ("start-hqs", "start")
+#: the file of the prior's network, and what it is used as: it was trained for both
 WEIGHTS = "diffusion-prior"
+#: the file of the network that starts
+START_WEIGHTS = "diffusion-start"
 PRIOR, START = "prior", "start"
 _MOST_STEPS = 200
 _MOST_SAMPLES = 64
@@ -84,7 +90,7 @@ SCHEDULES = {
     "hqs": Schedule(5, (1.0, 0.2), 2.0),
     "red-diff": Schedule(20, (1.0, 0.1), 0.25),
 }
-#: mirror images over which the learned start is averaged
+#: mirror images over which the start is averaged where the prior's own network makes it
 START_FLIPS = 4
 #: the walk that draws a sample, and what its spread is multiplied by: calibrated on validation patients
 SAMPLE_STEPS = 8
@@ -136,6 +142,12 @@ class NormalisedImages:
         """Back to the images of :class:`PatlakImages`."""
         return np.asarray(values / self.unit[:, None, None, None], np.float32)
 
+    def normalised(self, parameters: Float32) -> Float32:
+        """Such images of Ki and V0, (2, slices, rows, columns)."""
+        ki, v0 = parameters
+        activity = v0 + np.float32(self.theta_min) * ki
+        return np.stack([ki / np.float32(self.contrast[0]), activity / np.float32(self.contrast[1])])
+
     def parameters(self, values: Float32) -> Float32:
         """Ki and V0 of normalised images."""
         ki = values[0] * np.float32(self.contrast[0])
@@ -165,10 +177,11 @@ class DiffusionPriorPatlak(RegularisedPatlak):
         require_fdg(problem, self.method)
         torch_or_refuse(self.method)
         found = super().estimate(problem, sink, progress)
-        network = found.record["regularisation"].pop("network", None)
-        if network is not None:
-            found.record.update(learned_record(network, found.record["regularisation"].pop("device")))
-        return found
+        said = found.record["regularisation"]
+        networks = said.pop("networks", [])
+        if networks:
+            found.record.update(learned_record(networks[0], said.pop("device"), *networks[1:]))
+        return replace(found, applicability=said.pop("applicability", None))
 
     def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:
         """See :class:`RegularisedPatlak`."""
@@ -176,8 +189,8 @@ class DiffusionPriorPatlak(RegularisedPatlak):
         steps = _steps(problem, solver)
         if not 0 <= problem.samples <= _MOST_SAMPLES:
             raise InputError(f"{problem.samples} samples cannot be drawn; give 0 to {_MOST_SAMPLES}.")
-        run = _Run(images, NormalisedImages.of(images, strength), problem, progress)
-        run.expect(steps if solver not in ("start", "start-hqs") else steps + 1)
+        run = _Run(images, NormalisedImages.of(images, strength), problem, strength, progress)
+        run.expect(steps if solver not in STARTED else steps + 1)
         values = explained(run.normal.values, run.solve(solver, steps), run.normal.sigma, images.correlation)
         sd = run.spread(values) if problem.samples else None
         return Regularised(run.normal.whitened(values), sd, run.record(solver, steps))
@@ -186,10 +199,15 @@ class DiffusionPriorPatlak(RegularisedPatlak):
 class _Run:
     """One estimate: networks are loaded when they are needed first."""
 
-    def __init__(self, images: PatlakImages, normal: NormalisedImages, problem: Problem, progress: Progress) -> None:
+    def __init__(
+        self, images: PatlakImages, normal: NormalisedImages, problem: Problem, strength: float, progress: Progress
+    ) -> None:
         self.images, self.normal, self._problem, self._progress = images, normal, problem, progress
+        self._strength = strength
         self._denoisers: dict[str, LearnedDenoiser] = {}
-        self._network: tuple[ScoreNetwork, torch.device, dict[str, Any]] | None = None
+        self._network: tuple[Batches, dict[str, Any]] | None = None
+        self._start: LearnedStart | None = None
+        self._other_start: tuple[str, bool] | None = None
         self._slices_done, self._slices_in_all = 0.0, 1
         unit = unit_draws(np.random.default_rng([problem.seed, 6]), normal.values.shape, images.correlation)
         self._fresh = lambda: unit() * normal.sigma
@@ -203,7 +221,7 @@ class _Run:
     def solve(self, solver: str, steps: int) -> Float32:
         """The estimate; with samples, the mean over as many draws of the solver's noise."""
         y, prior = self.normal.values, self.denoiser(PRIOR) if solver != "start" else None
-        start = self.denoiser(START)(y, 1.0) if solver in ("start", "start-hqs") else None
+        start = self.start() if solver in STARTED else None
         if prior is None or steps == 0:
             assert start is not None
             return start
@@ -217,6 +235,25 @@ class _Run:
             else:
                 total += half_quadratic(y, prior, self._fresh, levels, schedule.weight, start)
         return total / np.float32(draws)
+
+    def start(self) -> Float32:
+        """The learned start: by the network that sees the whole scan, or, without it, by the prior's."""
+        from petkinetics.networks.weight_files import have_weights
+
+        problem = self._problem
+        if have_weights(START_WEIGHTS, problem.weights):
+            from petkinetics.estimators.learned_start import LearnedStart
+
+            box = box_around(problem.mask, problem.series.geometry.shape, self.images.spacing_mm)
+            try:
+                self._start = LearnedStart(problem, box, self._strength)
+            except InputError as error:
+                self._other_start = str(error), True
+        else:
+            self._other_start = f"There are no weights '{START_WEIGHTS}' beside those of the prior.", False
+        if self._start is None:
+            return self.denoiser(START)(self.normal.values, 1.0)
+        return self.normal.normalised(self._start.maps(self.images.inside, self._step))
 
     def spread(self, values: Float32) -> Float32:
         """SDs of Ki and V0 from draws of the posterior, (2, slices, rows, columns)."""
@@ -245,32 +282,33 @@ class _Run:
         if role not in self._denoisers:
             from petkinetics.estimators.learned_denoiser import LearnedDenoiser, Normalisation
 
-            network, device, _ = self._loaded()
+            network, _ = self._loaded()
             self._denoisers[role] = LearnedDenoiser(
                 network,
                 self.images,
                 self.normal.sigma,
                 Normalisation(self.normal.contrast, self.normal.theta_min),
-                device,
                 measured=role == START,
                 flips=START_FLIPS if role == START else 1,
                 watch=self._step,
             )
         return self._denoisers[role]
 
-    def _loaded(self) -> tuple[ScoreNetwork, torch.device, dict[str, Any]]:
+    def _loaded(self) -> tuple[Batches, dict[str, Any]]:
         if self._network is None:
             import torch
 
+            from petkinetics.networks.run import Batches
             from petkinetics.networks.score_network import ScoreNetwork
-            from petkinetics.networks.weight_files import device_named, load_into, read_weights
+            from petkinetics.networks.weight_files import device_named, have_weights, load_into, read_weights
 
-            weights = read_weights(WEIGHTS, self._problem.weights)
+            # A folder may hold a start of one's own alone: the prior that comes with the engine goes with it.
+            folder = self._problem.weights
+            only_start = have_weights(START_WEIGHTS, folder) and not have_weights(WEIGHTS, folder)
+            weights = read_weights(WEIGHTS, None if only_start else folder)
             device = device_named(self._problem.device)
-            network = ScoreNetwork()
-            load_into(network, weights)
-            network.to(device, memory_format=torch.channels_last)
-            self._network = network, device, weights.record
+            network = load_into(ScoreNetwork(), weights).to(memory_format=torch.channels_last)
+            self._network = Batches(network, device), weights.record
         return self._network
 
     def _step(self, slices: float) -> None:
@@ -278,14 +316,29 @@ class _Run:
         self._progress(min(1.0, self._slices_done / self._slices_in_all), "Drawing on the prior")
 
     def record(self, solver: str, steps: int) -> dict[str, Any]:
-        """What ``result.json`` says."""
-        _, device, network = self._loaded()
-        found = {
-            "solver": solver,
-            "steps": steps,
-            "evaluations": {name: made.evaluations for name, made in self._denoisers.items()},
-            "network": network,
-            "device": device.type,
+        """What ``result.json`` says; "networks", "device" and "applicability" stand elsewhere in it."""
+        evaluations = {name: made.evaluations for name, made in self._denoisers.items()}
+        networks, devices = [], []
+        if self._network is not None:
+            networks.append(self._network[1])
+            devices.append(self._network[0].device.type)
+        found: dict[str, Any] = {"solver": solver, "steps": steps}
+        if self._start is not None:
+            evaluations = {START: 1} | evaluations
+            networks.append(self._start.weights)
+            devices.append(self._start.device)
+            found["start"] = {"by": "network of the whole scan", "weights": self._start.weights}
+            found["applicability"] = self._start.judged(DiffusionPriorPatlak.method)
+        elif self._other_start is not None:
+            why, warns = self._other_start
+            found["start"] = {"by": "network of the prior", "why": why}
+            if warns:
+                warning = f"The start is that of the prior's own network, which is less exact: {why}"
+                found["applicability"] = Applicability((warning,), {"checked": False})
+        found |= {
+            "evaluations": evaluations,
+            "networks": networks,
+            "device": devices[0],
             "seed": self._problem.seed,
             "samples": self._problem.samples,
             "contrast": {"ki": self.normal.contrast[0], "activity": self.normal.contrast[1]},
@@ -301,6 +354,6 @@ def _steps(problem: Problem, solver: str) -> int:
     default = SCHEDULES[solver].steps if solver in SCHEDULES else 0
     steps = number_option(problem, "steps", default, _MOST_STEPS)
     assert steps is not None
-    if steps != int(steps) or (steps == 0 and solver not in ("start", "start-hqs")):
+    if steps != int(steps) or (steps == 0 and solver not in STARTED):
         raise InputError(f"'{problem.options['steps']}' is not a number of steps; give a whole number from 1.")
     return int(steps) if solver != "start" else 0

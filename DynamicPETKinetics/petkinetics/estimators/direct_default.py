@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from petkinetics.estimators.compartment import compartment_noise
@@ -11,10 +12,47 @@ from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.learned import learned_record, region_model_record, write_slabs
 from petkinetics.kinetics.region_fit import CompartmentFitter
 from petkinetics.maps import KI, V0
+from petkinetics.networks.default_network import SLICES, DirectDefaultNetwork, TurnedMean, with_neighbours
+from petkinetics.networks.features import KI_UNIT, LINEAR
+from petkinetics.networks.run import Runner, on_fine_voxels
+from petkinetics.networks.weight_files import Weights, device_named, load_into, read_weights
 
 Float32 = NDArray[np.float32]
 
 WEIGHTS = "direct-network-default"
+
+
+class DirectMaps:
+    """The network's answer, some slices at a time.
+
+    :param volume: where in the series, and the features' design.
+    :param mixed: half precision where that is faster.
+    :param strength: the network is told this many times the SD measured.
+    """
+
+    def __init__(
+        self, weights: Weights, volume: FeatureVolume, device: torch.device, mixed: bool = False, strength: float = 1.0
+    ) -> None:
+        network = TurnedMean(load_into(DirectDefaultNetwork.of_card(weights.card), weights))
+        self.runner = Runner(network, device, mixed=mixed)
+        self._volume, self._condition = volume, torch.from_numpy(volume.condition)
+        self._in_slice_mm = float(np.sqrt(np.prod(volume.problem.series.geometry.spacing_mm[:2])))
+        self._told = float(np.log10(strength))
+
+    def of(self, first: int, last: int) -> tuple[Float32, Float32]:
+        """Ki (mL/min/mL) and V0 of some slices within the volume's box, (2, slices, rows, columns).
+
+        :returns: beside them log10 of Patlak's SD of Ki over 0.001 mL/min/mL, (slices, rows, columns).
+        """
+        reach = SLICES // 2
+        here = slice(reach, reach + last - first)
+        features = self._volume.features_of(self._volume.frames_of(first - reach, last + reach))
+        log_sd = features[here, -1].copy()
+        features[:, -1] += np.float32(self._told)
+        maps = with_neighbours(torch.from_numpy(features), range(here.start, here.stop))
+        change = on_fine_voxels(self.runner, maps, self._condition, self._in_slice_mm)
+        found = change.numpy() + features[here, LINEAR - 2 : LINEAR]
+        return np.stack([KI_UNIT * found[:, 0], found[:, 1]]).astype(np.float32), log_sd
 
 
 def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
@@ -22,30 +60,16 @@ def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Es
 
     :raises InputError: the weights are not there, or frames or input function cannot be used.
     """
-    import torch
-
-    from petkinetics.networks.default_network import SLICES, DirectDefaultNetwork, TurnedMean, with_neighbours
-    from petkinetics.networks.features import KI_UNIT, LINEAR
-    from petkinetics.networks.run import Runner, on_fine_voxels
-    from petkinetics.networks.weight_files import device_named, load_into, read_weights
-
     progress(0.0, "Loading the network")
     weights = read_weights(WEIGHTS, problem.weights)
-    network = TurnedMean(load_into(DirectDefaultNetwork.of_card(weights.card), weights))
-    runner = Runner(network, device_named(problem.device))
     volume = FeatureVolume.of(problem)
-    condition = torch.from_numpy(volume.condition)
-    reach = SLICES // 2
-    in_slice_mm = float(np.sqrt(np.prod(problem.series.geometry.spacing_mm[:2])))
+    network = DirectMaps(weights, volume, device_named(problem.device), mixed=True)
 
     def maps_of(first: int, last: int) -> list[Float32]:
-        features = torch.from_numpy(volume.features_of(volume.frames_of(first - reach, last + reach)))
-        maps = with_neighbours(features, range(reach, reach + last - first))
-        change = on_fine_voxels(runner, maps, condition, in_slice_mm)
-        found = change.numpy() + features[reach : reach + last - first, LINEAR - 2 : LINEAR].numpy()
+        found, _ = network.of(first, last)
         if problem.mask is not None:
-            found = found * problem.mask[first:last][:, None, volume.box[1], volume.box[2]]
-        return [KI_UNIT * found[:, 0], found[:, 1]]
+            found = found * problem.mask[first:last, volume.box[1], volume.box[2]]
+        return list(found)
 
     write_slabs((KI, V0), problem, volume.box, maps_of, sink, progress)
     noise = compartment_noise(problem)
@@ -59,7 +83,7 @@ def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Es
         return found.values, found.fitted_kbq_per_ml
 
     record = {
-        **learned_record(weights.record, runner.device.type),
+        **learned_record(weights.record, network.runner.device.type),
         **region_model_record(problem, volume.timing, noise),
         "blood_curve": {"measured_until_s": float(volume.timing.end_s[-1]), "used_until_s": volume.curve.end_s},
     }

@@ -80,7 +80,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
     progress(0.0, "Loading the network")
     weights = read_weights("kinetic-network", problem.weights)
     network = TurnedMean(load_into(DefaultNetwork.of_card(weights.card), weights))
-    runner = Runner(network, device_named(problem.device))
+    runner = Runner(network, device_named(problem.device), mixed=True)
     volume = FeatureVolume.of(problem)
     series, timing = problem.series, volume.timing
     noise = compartment_noise(problem)

@@ -49,18 +49,20 @@ def torch_or_refuse(method: str) -> None:
         ) from error
 
 
-def learned_record(weights: Mapping[str, Any], device: str) -> dict[str, Any]:
+def learned_record(weights: Mapping[str, Any], device: str, *also: Mapping[str, Any]) -> dict[str, Any]:
     """What ``result.json`` says of a learned method; "details" stand in exported objects, too.
 
     :param weights: of the weights' record, see :class:`petkinetics.networks.weight_files.Weights`.
+    :param also: of further networks that took part.
     """
     trained_on = str(weights.get("trained_on") or "unknown data")
+    hashes = ", ".join(str(one["sha256"])[:12] for one in (weights, *also))
     return {
         "network": dict(weights),
         "weights_hash": weights["sha256"],
         "device": device,
         "trained_on": trained_on,
-        "details": f"trained on {trained_on}, weights {str(weights['sha256'])[:12]}",
+        "details": f"trained on {trained_on}, weights {hashes}",
     }
 
 

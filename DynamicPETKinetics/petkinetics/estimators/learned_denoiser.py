@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from petkinetics.estimators.regularised import PatlakImages
-from petkinetics.networks.score_network import IMAGES, SLICES, ScoreNetwork, condition
+from petkinetics.networks.run import Batches, half_type, is_mixed
+from petkinetics.networks.score_network import IMAGES, SLICES, condition
 
 Float32 = NDArray[np.float32]
 
@@ -41,7 +43,7 @@ class Normalisation:
 class LearnedDenoiser:
     """A network with the noise of some images.
 
-    :param network: in evaluation mode, on *device*.
+    :param network: the score network on its device.
     :param images: whose noise counts.
     :param sigma: SD of the noise of the normalised images, (2, slices, rows, columns).
     :param measured: the network may also take away what a Patlak fit of another window than 9-65 min adds.
@@ -51,16 +53,15 @@ class LearnedDenoiser:
 
     def __init__(
         self,
-        network: ScoreNetwork,
+        network: Batches,
         images: PatlakImages,
         sigma: Float32,
         normalisation: Normalisation,
-        device: torch.device,
         measured: bool = False,
         flips: int = 1,
         watch: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self._network, self._device, self._watch = network, device, watch
+        self._network, self._watch = network, watch
         self._sigma, self._measured, self._flips = sigma, measured, flips
         self._level = np.array([float(np.median(s[images.inside])) for s in sigma])
         sd, step = images.correlation.sd_mm, images.spacing_mm
@@ -93,40 +94,38 @@ class LearnedDenoiser:
         shared = condition(
             (float(level[0]), float(level[1])), self._correlation, self._spacing, self._trapped, self._measured
         )
-        for first in range(0, slices, count):
-            last = min(first + count, slices)
+        part = here.shape[2] * here.shape[3] / (rows * columns)
+
+        def once(network: nn.Module, device: torch.device, first: int, last: int) -> torch.Tensor:
             # Beyond the first and the last slice they are mirrored.
             near = np.abs(np.arange(first, last)[:, None] + np.arange(SLICES) - SLICES // 2)
             near = (slices - 1) - np.abs((slices - 1) - near)
-            stack = torch.from_numpy(here[:, near.clip(0)]).movedim(0, 1)
+            stack = torch.from_numpy(here[:, near.clip(0)]).movedim(0, 1).to(device)
             sigma = torch.from_numpy(np.ascontiguousarray(self._sigma[:, first:last, r, c])).movedim(0, 1) * tau
-            found = self._evaluate(stack, sigma, torch.from_numpy(level).float(), torch.from_numpy(shared))
-            out[:, first:last, r, c] += found.movedim(1, 0).numpy() * ramp
-            self._watch((last - first) * here.shape[2] * here.shape[3] / (rows * columns))
+            levels = torch.from_numpy(level).float().expand(last - first, IMAGES).to(device)
+            conditions = torch.from_numpy(shared).expand(last - first, -1).to(device)
+            return _mirrored(network, stack, sigma.to(device), levels, conditions, self._flips)
 
-    def _evaluate(
-        self, stack: torch.Tensor, sigma: torch.Tensor, level: torch.Tensor, shared: torch.Tensor
-    ) -> torch.Tensor:
-        count, device = len(stack), self._device
-        level, shared = level.expand(count, IMAGES).to(device), shared.expand(count, -1).to(device)
-        stack, sigma = stack.to(device), sigma.to(device)
-        total = torch.zeros_like(sigma)
-        with torch.inference_mode(), torch.autocast(device.type, half_type(device), enabled=is_mixed(device)):
-            for axes in ((), (-1,), (-2,), (-2, -1))[: self._flips]:
-                found = self._network(torch.flip(stack, axes), torch.flip(sigma, axes), level, shared)
-                total += torch.flip(found, axes)
-        return (total / self._flips).float().cpu()
+        found = self._network.over(slices, count, once, lambda done: self._watch(done * part))
+        out[..., r, c] += found.movedim(1, 0).numpy() * ramp
 
 
-def half_type(device: torch.device) -> torch.dtype:
-    """The half-precision type that suits a device."""
-    return torch.float16 if device.type == "cuda" and not torch.cuda.is_bf16_supported() else torch.bfloat16
-
-
-def is_mixed(device: torch.device) -> bool:
-    """Whether half precision is faster: on CUDA, and on processors that multiply bfloat16 in hardware."""
-    check = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return device.type == "cuda" or (check is not None and bool(check()))
+def _mirrored(
+    network: nn.Module,
+    stack: torch.Tensor,
+    sigma: torch.Tensor,
+    level: torch.Tensor,
+    shared: torch.Tensor,
+    flips: int,
+) -> torch.Tensor:
+    """Mean over mirror images."""
+    device = stack.device
+    total = torch.zeros_like(sigma)
+    with torch.inference_mode(), torch.autocast(device.type, half_type(device), enabled=is_mixed(device)):
+        for axes in ((), (-1,), (-2,), (-2, -1))[:flips]:
+            found = network(torch.flip(stack, axes), torch.flip(sigma, axes), level, shared)
+            total += torch.flip(found, axes)
+    return (total / flips).float().cpu()
 
 
 def _tiles(size: int) -> list[slice]:

@@ -232,7 +232,7 @@ def read_images(
     series, fit = problem.series, prepared.fit
     correlation = noise_correlation(problem, fit)
     slices, rows, columns = series.geometry.shape
-    box = _box(problem.mask, series.geometry.shape, correlation.spacing_mm)
+    box = box_around(problem.mask, series.geometry.shape, correlation.spacing_mm)
     turn = np.linalg.cholesky(fit.covariance)
     weights = fit.weights / fit.weights.sum()
     frames = problem.frames.tolist()
@@ -284,7 +284,9 @@ def smoothed(volume: Float32, spacing_mm: tuple[float, float, float], fwhm_mm: f
     return np.asarray(ndimage.gaussian_filter(volume, sd, mode="nearest", truncate=3.0), np.float32)
 
 
-def _box(mask: NDArray[np.bool_] | None, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]) -> Box:
+def box_around(
+    mask: NDArray[np.bool_] | None, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]
+) -> Box:
     """The box of the mask and what lies around it."""
     parts = []
     for axis in range(3):

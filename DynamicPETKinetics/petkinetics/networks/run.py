@@ -5,7 +5,7 @@ When the memory of a GPU is full, the batch is halved; when one tile is too much
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -23,18 +23,67 @@ TILE, OVERLAP = 384, 96
 _BATCH = {"cpu": 2, "cuda": 32}
 
 
-class Runner:
-    """A network on a device.
+#: (network, its device, first and last slice) -> the answer for these slices, on the processor
+Once = Callable[[nn.Module, torch.device, int, int], Tensor]
 
-    :param network: (batch, maps, rows, columns), (batch, conditions) -> (batch, out, rows, columns).
+
+class Batches:
+    """A network on a device, given as many slices at once as the memory holds.
+
+    :param network: put on *device* and into evaluation mode.
     :param device: where to compute; changes to the processor when the GPU's memory does not suffice.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device, tile: int = TILE, overlap: int = OVERLAP) -> None:
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
         self._network = network.to(device).eval()
         self.device = device
+        self._most: int | None = None
+
+    def over(self, count: int, most: int, once: Once, done: Callable[[int], None] = lambda _: None) -> Tensor:
+        """All slices, at most so many at once.
+
+        :param done: called after every batch with its slices; raises to stop.
+        """
+        found: list[Tensor] = []
+        at = 0
+        while at < count:
+            size = min(most if self._most is None else min(most, self._most), count - at)
+            try:
+                found.append(once(self._network, self.device, at, at + size))
+            except torch.cuda.OutOfMemoryError:
+                self._relieve(size)
+                continue
+            at += size
+            done(size)
+        return torch.cat(found)
+
+    def _relieve(self, size: int) -> None:
+        torch.cuda.empty_cache()
+        if size > 1:
+            self._most = size // 2
+        else:
+            self.device, self._most = torch.device("cpu"), None
+            self._network = self._network.to(self.device)
+
+
+class Runner:
+    """A network of maps and a condition.
+
+    :param network: (batch, maps, rows, columns), (batch, conditions) -> (batch, out, rows, columns).
+    :param mixed: half precision on the processor, too, where that is faster.
+    """
+
+    def __init__(
+        self, network: nn.Module, device: torch.device, tile: int = TILE, overlap: int = OVERLAP, mixed: bool = False
+    ) -> None:
+        self._batches = Batches(network, device)
         self._tile, self._overlap = tile, overlap
-        self._batch = _BATCH.get(device.type, 2)
+        self._mixed = mixed
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes by now."""
+        return self._batches.device
 
     def __call__(self, maps: Tensor, condition: Tensor) -> Tensor:
         """All slices, float32 on the processor.
@@ -44,11 +93,11 @@ class Runner:
         rows, columns = maps.shape[-2:]
         parts = [(r, c) for r in self._parts(rows) for c in self._parts(columns)]
         if len(parts) == 1:
-            return self._batches(maps, condition)
+            return self._run(maps, condition)
         total: Tensor | None = None
         weights = torch.zeros(rows, columns)
         for r, c in parts:
-            found = self._batches(maps[..., r, c].contiguous(), condition)
+            found = self._run(maps[..., r, c].contiguous(), condition)
             share = _ramp(r, rows, self._overlap)[:, None] * _ramp(c, columns, self._overlap)[None, :]
             if total is None:
                 total = torch.zeros(*found.shape[:2], rows, columns)
@@ -57,34 +106,17 @@ class Runner:
         assert total is not None
         return total / weights
 
-    def _batches(self, maps: Tensor, condition: Tensor) -> Tensor:
-        done: list[Tensor] = []
-        at = 0
-        while at < len(maps):
-            part = maps[at : at + self._batch]
-            try:
-                done.append(self._once(part, condition))
-            except torch.cuda.OutOfMemoryError:
-                self._relieve()
-                continue
-            at += len(part)
-        return torch.cat(done)
-
-    def _once(self, part: Tensor, condition: Tensor) -> Tensor:
-        with torch.inference_mode():
-            shared = condition[None].expand(len(part), -1).to(self.device)
-            half = self.device.type == "cuda"
-            with torch.autocast(self.device.type, dtype=torch.float16, enabled=half):
-                found = self._network(part.to(self.device), shared)
+    def _run(self, maps: Tensor, condition: Tensor) -> Tensor:
+        def once(network: nn.Module, device: torch.device, first: int, last: int) -> Tensor:
+            shared = condition[None].expand(last - first, -1).to(device)
+            on_gpu = device.type == "cuda"
+            half = torch.float16 if on_gpu else torch.bfloat16
+            enabled = on_gpu or (self._mixed and is_mixed(device))
+            with torch.inference_mode(), torch.autocast(device.type, dtype=half, enabled=enabled):
+                found = network(maps[first:last].to(device), shared)
             return found.float().cpu()
 
-    def _relieve(self) -> None:
-        torch.cuda.empty_cache()
-        if self._batch > 1:
-            self._batch //= 2
-        else:
-            self.device = torch.device("cpu")
-            self._network = self._network.to(self.device)
+        return self._batches.over(len(maps), _BATCH.get(self.device.type, 2), once)
 
     def _parts(self, size: int) -> Iterator[slice]:
         if size <= self._tile:
@@ -126,3 +158,14 @@ def _ramp(part: slice, size: int, overlap: int) -> Tensor:
     if part.stop < size:
         ramp[-overlap:] = torch.minimum(ramp[-overlap:], slope.flip(0))
     return ramp
+
+
+def half_type(device: torch.device) -> torch.dtype:
+    """The half-precision type that suits a device."""
+    return torch.float16 if device.type == "cuda" and not torch.cuda.is_bf16_supported() else torch.bfloat16
+
+
+def is_mixed(device: torch.device) -> bool:
+    """Whether half precision is faster: on CUDA, and on processors that multiply bfloat16 in hardware."""
+    check = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return device.type == "cuda" or (check is not None and bool(check()))

@@ -40,6 +40,11 @@ class Weights:
         return {name: self.card.get(name) for name in kept} | {"sha256": self.sha256}
 
 
+def have_weights(name: str, folder: Path | None = None) -> bool:
+    """Whether there are weights of that name; see :func:`read_weights`."""
+    return ((SHIPPED if folder is None else folder) / f"{name}.safetensors").is_file()
+
+
 def read_weights(name: str, folder: Path | None = None) -> Weights:
     """The weights of a network.
 

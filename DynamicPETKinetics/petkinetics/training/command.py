@@ -1,4 +1,4 @@
-"""``petkinetics train kinetic-network`` and ``direct-network``: from options to weights and their card."""
+"""``petkinetics train``: our networks, the paper's and the start of ``diffusion-prior``, from options to weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ from petkinetics.training.trainer import CHECKPOINT, Plan, Progress, Trainer
 PRESETS = {
     "kinetic-network": ("default", "compact", "liang2023"),
     "direct-network": ("compact", "liang2023", "default"),
+    # our design without the kinetic model once more, for full scans of few counts
+    "diffusion-start": ("default",),
 }
+#: end of the scan that most training scans have, minutes
+UNTIL_MIN = {"kinetic-network": 35.0, "direct-network": 35.0, "diffusion-start": 65.0}
 _COMPACT = Plan(steps=4000, learning_rate=1e-3, check_every=250)
 
 #: a training of fewer steps is a trial: its card does not say which scans it is for
@@ -40,7 +44,7 @@ def train(
     resume: bool = False,
     patients: int = 450,
     steps: int | None = None,
-    until_min: float = 35.0,
+    until_min: float | None = None,
     stage_minutes: float = 55.0,
     device: str = "auto",
     workers: int = 1,
@@ -52,15 +56,22 @@ def train(
     :param data: table of own dynamic series; simulated patients without it.
     :param patients: how many are simulated, from seed 0 on.
     :param steps: in all; the preset's own number by default.
+    :param until_min: end of most scans; by default :data:`UNTIL_MIN`.
     :returns: the file of the weights.
     :raises InputError: the options do not go together, or a file cannot be used.
     """
     if preset not in PRESETS[method]:
         raise InputError(f"There is no preset '{preset}' of {method}; there is {', '.join(PRESETS[method])}.")
+    if data is not None and method == "diffusion-start":
+        raise InputError(
+            "The start cannot learn from own series: of a full scan they show no more than what the network is given.",
+            "Leave out --data, or train the prior on own static PET (--part prior).",
+        )
     if not resume and (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    ours, direct = preset == "default", method == "direct-network"
+    until_min = until_min or UNTIL_MIN[method]
+    ours, direct = preset == "default", method != "kinetic-network"
     plan = replace(PLAN if ours else _COMPACT, stage_minutes=stage_minutes)
     if preset == "liang2023":
         plan = Plan(steps=50_000, stage_minutes=stage_minutes)
@@ -74,7 +85,7 @@ def train(
     if first:
         _simulate(validation, "validation patients", show)
     filling = pool.fill_in_background() if own is None and first and len(pool.ready()) < patients else None
-    ranges = ScanRanges(until_min=until_min) if ours else ScanRanges(until_min=until_min, dose=(0.2, 1.5))
+    ranges = _ranges(method, ours, until_min)
     if ours:
         trainer = make_trainer(out, pool, validation, direct, ranges, plan, device, workers)
         scans, slices = 2, 4
@@ -89,7 +100,7 @@ def train(
     progress = trainer.run(show=show)
     if filling is not None:
         filling.terminate()
-    name = method if ours and not direct else f"{method}-{preset}"
+    name = f"{method}-{preset}" if method == "direct-network" or not ours else method
     names = None if own is None else [series.name for series in own]
     card = model_card(name, method, preset, ranges, pool.seeds, plan, progress, scans, slices, names)
     if not ours:
@@ -100,6 +111,13 @@ def train(
         card["applicability"] = scan_ranges(pool, ranges)
     _write(trainer, progress, out, name, card)
     return out / f"{name}.safetensors"
+
+
+def _ranges(method: str, ours: bool, until_min: float) -> ScanRanges:
+    """What scans are drawn from."""
+    if method == "diffusion-start":
+        return ScanRanges(until_min=until_min, until_range_min=(30.0, 65.0), own_share=0.7, dose=(0.06, 2.0))
+    return ScanRanges(until_min=until_min) if ours else ScanRanges(until_min=until_min, dose=(0.2, 1.5))
 
 
 def _simulate(pool: PatientPool, what: str, show: bool) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from petkinetics.errors import InputError
+from petkinetics.networks.run import half_type, is_mixed
 
 CHECKPOINT = "checkpoint.pt"
 LOSSES = "losses.tsv"
@@ -99,9 +100,9 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=False
         )
-        self.half = torch.float16 if device.type == "cuda" and not torch.cuda.is_bf16_supported() else torch.bfloat16
+        self.half = half_type(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half == torch.float16)
-        self.mixed = device.type == "cuda" or _fast_bfloat16()
+        self.mixed = is_mixed(device)
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
 
@@ -274,12 +275,6 @@ def _averaged(network: nn.Module, decay: float) -> torch.optim.swa_utils.Average
         return kept * averaged + (1.0 - kept) * current
 
     return torch.optim.swa_utils.AveragedModel(network, avg_fn=update)
-
-
-def _fast_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 in hardware; else mixed precision only costs time."""
-    check = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(check()) if check is not None else False
 
 
 def _bar(total: int, done: int, show: bool):  # type: ignore[no-untyped-def]
