@@ -188,6 +188,7 @@ class SimulateJob:
     :param vendor: whose DICOM header habits to follow.
     :param format: "dicom" or "nifti".
     :param noise: "gaussian", "osem" or "none".
+    :param lesions: "usual", "none", "hot" or "ring".
     """
 
     output: str
@@ -199,6 +200,7 @@ class SimulateJob:
     vendor: str = "ge"
     format: str = "dicom"
     noise: str = "gaussian"
+    lesions: str = "usual"
 
     kind: ClassVar[str] = "simulate"
 
@@ -207,6 +209,7 @@ class SimulateJob:
             ("vendor", self.vendor, ("ge", "siemens", "philips")),
             ("format", self.format, ("dicom", "nifti")),
             ("noise", self.noise, ("gaussian", "osem", "none")),
+            ("kind of lesions", self.lesions, ("usual", "none", "hot", "ring")),
         ):
             if value not in allowed:
                 raise InputError(f"'{value}' is not a {name} of simulated scans; choose {', '.join(allowed)}.")
@@ -228,6 +231,7 @@ class SimulateJob:
             FrameTiming.parse(self.frames),
             noise=self.noise != "none",
             noise_world="gaussian" if self.noise == "none" else self.noise,
+            lesions=self.lesions,
             progress=lambda done, what: progress(0.9 * done, what),
         )
         progress(0.9, "Writing the patient")

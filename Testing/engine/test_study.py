@@ -134,7 +134,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_writes_tables_that_name_their_seeds(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {
         *("patients.tsv", "lesions.tsv", "organs.tsv", "summary.tsv", "study.md", "study.json"),
-        "ratios.tsv",
+        *("ratios.tsv", "chi_square.tsv"),
     }
     settings = json.loads((folder / "study.json").read_text())
     assert settings["seeds"] == [90_000]

@@ -26,7 +26,8 @@ def add_evaluate(commands: Commands) -> None:
         "--beside",
         action="append",
         metavar="WHO",
-        help="who else is judged: classical, full-scan, none, or METHOD[:key=value,...]; repeatable "
+        help="who else is judged: classical, full-scan, none, or METHOD[:key=value,...], samples=N among them; "
+        "repeatable "
         "(default for learned methods: classical and full-scan)",
     )
     p.add_argument(
@@ -37,6 +38,15 @@ def add_evaluate(commands: Commands) -> None:
         help="another scan besides the usual one, such as late=600 or bolus=60+noise-fwhm=9; gates for all of the "
         "gates'; repeatable",
     )
+    p.add_argument(
+        "--world-dose",
+        type=float,
+        action="append",
+        default=[],
+        metavar="D",
+        help="other worlds only at this dose; repeatable",
+    )
+    p.add_argument("--worlds-alone", action="store_true", help="other worlds: only plain Patlak and the method")
     p.add_argument("--weights", type=Path, metavar="DIR", help="own weights of learned methods")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="of what a learned method draws (default: 0)")
     p.add_argument("--samples", type=int, default=0, metavar="N", help="draws of a method that samples")
@@ -58,7 +68,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _evaluate_estimator(args: argparse.Namespace) -> None:
     from petkinetics.simulate.study import Study, run_study
-    from petkinetics.simulate.worlds import GATE_WORLDS
+    from petkinetics.simulate.worlds import gate_worlds
 
     study = Study(
         method=args.method,
@@ -72,7 +82,13 @@ def _evaluate_estimator(args: argparse.Namespace) -> None:
         slices=args.slices,
         options=dict(args.set),
         beside=None if args.beside is None else tuple(who for who in args.beside if who != "none"),
-        worlds=tuple(world for given in args.world for world in (GATE_WORLDS if given == "gates" else (given,))),
+        worlds=tuple(
+            world
+            for given in args.world
+            for world in (gate_worlds(args.gates or args.method) if given == "gates" else (given,))
+        ),
+        world_doses=tuple(args.world_dose),
+        worlds_alone=args.worlds_alone,
         gates=args.gates,
         full=args.full,
         weights=args.weights,

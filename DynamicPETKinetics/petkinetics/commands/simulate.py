@@ -26,6 +26,12 @@ def add_simulate(commands: Commands) -> None:
         default="gaussian",
         help="gaussian (default), or counted sinograms reconstructed by OSEM: seconds a slice, needs petkinetics[osem]",
     )
+    p.add_argument(
+        "--lesions",
+        choices=("usual", "none", "hot", "ring"),
+        default="usual",
+        help="hot: Ki about 0.15 (default: usual)",
+    )
     p.add_argument("--noise-free", action="store_true", help="without noise")
     p.set_defaults(run=_simulate)
 
@@ -43,6 +49,7 @@ def _simulate(args: argparse.Namespace) -> None:
         args.vendor,
         args.fmt,
         "none" if args.noise_free else args.noise,
+        args.lesions,
     )
     job.run(shown_progress)
     print(f"Simulated patient {args.seed} ({args.anatomy}, {args.size}) in {args.out}")

@@ -85,9 +85,7 @@ def perceptual_quality(
         raise InputError(
             f"The image has {values.shape} voxels, its reference {reference.shape}, the body {body.shape}."
         )
-    top = float(np.percentile(reference[body], 99.9)) if body.any() else 0.0
-    if top <= 0:
-        raise InputError("The reference is nowhere above zero, so there is no scale to judge the image by.")
+    top = _top(reference, body)
     used = np.flatnonzero(body.any(axis=(1, 2)))
     chosen = np.unique(used[np.linspace(0, used.size - 1, min(slices, used.size) + 2)[1:-1].round().astype(int)])
     x, y = (np.clip(np.where(body, v, 0.0)[chosen] / top, 0.0, 1.0).astype(np.float32) for v in (values, reference))
@@ -100,6 +98,13 @@ def perceptual_quality(
         else:
             missing[metric.name] = reason
     return found, missing
+
+
+def _top(reference: Float32, body: NDArray[np.bool_]) -> float:
+    top = float(np.percentile(reference[body], 99.9)) if body.any() else 0.0
+    if top <= 0:
+        raise InputError("The reference is nowhere above zero, so there is no scale to judge the image by.")
+    return top
 
 
 def why_not(metric: Metric, side: int) -> str | None:
@@ -223,12 +228,16 @@ def slice_quality(
 
     Peak and range are the reference's 99.9th percentile in the whole body; SSIM as in
     :mod:`petkinetics.evaluate.image_quality`, in 3-D.
+
+    :raises InputError: scikit-image is not installed, or the reference is nowhere above zero.
     """
+    if _library("skimage") is None:
+        raise InputError("NMI slice by slice needs scikit-image.", "Install it: pip install petkinetics[quality].")
     from skimage.metrics import normalized_mutual_information
 
     from petkinetics.evaluate.image_quality import ssim_map
 
-    top = float(np.percentile(reference[body], 99.9))
+    top = _top(reference, body)
     similar = ssim_map(values, reference, top)
     rows = []
     for k in np.flatnonzero(body.sum(axis=(1, 2)) >= least_voxels):

@@ -28,6 +28,8 @@ _KINDS = {
     "noise-fwhm": "noise",
     "noise": "noise",
     "voxel": "voxels",
+    "dose": "dose",
+    "lesions": "lesions",
 }
 
 

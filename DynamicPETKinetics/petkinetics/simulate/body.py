@@ -20,6 +20,7 @@ from petkinetics.simulate.seeds import stream
 from petkinetics.simulate.thorax import Thorax
 from petkinetics.simulate.torso_ct import TorsoCT
 from petkinetics.simulate.total_body import TotalBody
+from petkinetics.simulate.unusual_lesions import lesions_of
 
 FDG = Tracer("Fluorodeoxyglucose", "F-18", 6586.2)
 #: name -> class; built from seed and body weight (kg)
@@ -124,6 +125,15 @@ class Body:
         """The same person with another input function."""
         blood = change.of(self.blood)
         return replace(self, blood=blood, input_function=input_function(blood, PATLAK_WINDOW_MIN[1] * 60.0))
+
+    def with_lesions(self, kind: str) -> Body:
+        """The same person with none, hot or ring lesions (see :mod:`petkinetics.simulate.unusual_lesions`).
+
+        :raises InputError: no such kind.
+        """
+        return replace(
+            self, lesions=lesions_of(kind, self.seed, self.lesions, self.anatomy, self.anatomy.plan.extent_mm)
+        )
 
     def paint(self, geometry: VolumeGeometry) -> PaintedBody:
         """Labels, lesions and parameters on a voxel grid."""

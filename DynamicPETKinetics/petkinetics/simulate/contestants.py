@@ -35,18 +35,20 @@ class Contestant:
     :param label: in tables, such as ``kinetic-network:preset=compact``.
     :param method: name of the estimator.
     :param classical: one of those of which the best is reported.
+    :param samples: as of an estimate.
     """
 
     label: str
     method: str
     options: Mapping[str, str] = field(default_factory=dict)
     classical: bool = False
+    samples: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Contestant:
-        """From ``METHOD`` or ``METHOD:key=value,key=value``.
+        """From ``METHOD`` or ``METHOD:key=value,key=value``; the key ``samples`` is that of an estimate.
 
-        :raises InputError: no such method or option, or it has no Ki.
+        :raises InputError: no such method or option, it has no Ki, or samples are not a number.
         """
         method, _, listed = text.partition(":")
         options: dict[str, str] = {}
@@ -55,8 +57,11 @@ class Contestant:
             if not (key and sign and value):
                 raise InputError(f"'{part}' in '{text}' is not of the form KEY=VALUE.")
             options[key] = value
+        samples = options.pop("samples", "0")
+        if not samples.isdecimal():
+            raise InputError(f"'{samples}' is not a number of samples; give a whole number from 0.")
         require_ki(method, options)
-        return cls(text, method, options)
+        return cls(text, method, options, samples=int(samples))
 
 
 def require_ki(method: str, options: Mapping[str, str]) -> None:

@@ -66,6 +66,7 @@ class Lesion:
     :param centre_mm: patient coordinates (x, y, z).
     :param diameter_mm: of the sphere of the same volume.
     :param axes: 3x3, rows scale a position relative to the centre to the unit sphere.
+    :param hollow: share of the radius within which the tissue stays what it is, so that a ring is seen.
     """
 
     number: int
@@ -75,6 +76,7 @@ class Lesion:
     diameter_mm: float
     axes: Float64
     kinetics: Kinetics
+    hollow: float = 0.0
 
     @property
     def name(self) -> str:
@@ -83,27 +85,38 @@ class Lesion:
         return f"{kind} {self.site} lesion {self.diameter_mm:.0f} mm"
 
 
-def place_lesions(seed: int, anatomy: Anatomy, low_z_mm: float, high_z_mm: float) -> list[Lesion]:
+def place_lesions(
+    seed: int,
+    anatomy: Anatomy,
+    low_z_mm: float,
+    high_z_mm: float,
+    smallest_mm: float = SMALLEST_MM,
+    purpose: str = "lesions",
+) -> list[Lesion]:
     """Draw 4 to 8 lesions, at least one malignant and one benign, apart from each other.
 
     :param low_z_mm: lesions lie wholly above this level; *high_z_mm*: and below this one.
+    :param smallest_mm: no smaller diameter; sites that do not let this one in stay empty.
+    :param purpose: the random stream.
     """
-    rng = stream(seed, "lesions")
+    rng = stream(seed, purpose)
     ground = _Ground(anatomy, low_z_mm, high_z_mm)
-    weights = np.array([SITES[name].weight for name in ground.sites])
+    sites = [name for name in ground.sites if SITES[name].largest_mm > smallest_mm]
+    weights = np.array([SITES[name].weight for name in sites])
     wanted = int(rng.integers(4, 9))
     lesions: list[Lesion] = []
     for _ in range(60):
         if len(lesions) == wanted:
             break
-        name = str(rng.choice(ground.sites, p=weights / weights.sum()))
-        diameter = float(np.exp(rng.uniform(np.log(SMALLEST_MM), np.log(SITES[name].largest_mm))))
+        name = str(rng.choice(sites, p=weights / weights.sum()))
+        diameter = float(np.exp(rng.uniform(np.log(smallest_mm), np.log(SITES[name].largest_mm))))
         centre = ground.draw_centre(rng, name, diameter)
         if centre is None or any(_too_near(centre, diameter, other) for other in lesions):
             continue
         number = len(lesions) + 1
         malignant = number == 1 or (number > 2 and bool(rng.random() < 0.6))
-        axes, kinetics = _random_axes(rng, diameter), lesion_kinetics(rng, malignant)
+        axes = _random_axes(rng, diameter)
+        kinetics = lesion_kinetics(rng, MALIGNANT_KI if malignant else BENIGN_KI, malignant)
         lesions.append(Lesion(number, name, malignant, centre, diameter, axes, kinetics))
     return lesions
 
@@ -194,9 +207,9 @@ def _random_axes(rng: np.random.Generator, diameter_mm: float) -> Float64:
     return np.asarray(turn / (0.5 * diameter_mm * ratio)[:, None])
 
 
-def lesion_kinetics(rng: np.random.Generator, malignant: bool) -> Kinetics:
-    """Rate constants with Ki log-uniform in the range of its kind; k4 = 0."""
-    low, high = MALIGNANT_KI if malignant else BENIGN_KI
+def lesion_kinetics(rng: np.random.Generator, ki_range: tuple[float, float], malignant: bool) -> Kinetics:
+    """Rate constants with Ki log-uniform in a range (mL/min/mL) and the others those of its kind; k4 = 0."""
+    low, high = ki_range
     ki = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     fv = float(rng.uniform(0.04, 0.16))
     extracted = ki / (1.0 - fv)
@@ -244,7 +257,7 @@ def paint_lesions(
         uneven = 1.0 + 0.09 * np.clip(roughness.on_axes(x[ii], y[jj], z[kk]), -2.0, 2.0)
         free = ~np.isin(labels[kk, jj, ii], list(blood))
         part = found[kk, jj, ii]
-        inside_lesion = (radius < uneven) & free & (part == 0)
+        inside_lesion = (radius < uneven) & (radius >= lesion.hollow) & free & (part == 0)
         if not inside_lesion.any():
             inside_lesion = (radius == radius.min()) & free & (radius < 3.0)
         part[inside_lesion] = lesion.number

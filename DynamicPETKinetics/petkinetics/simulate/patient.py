@@ -26,6 +26,7 @@ from petkinetics.simulate.calibration import count_noise, label_of, noise_cov
 from petkinetics.simulate.lesions import Lesion
 from petkinetics.simulate.noise_free import noise_free_frames
 from petkinetics.simulate.scanner import NOISE_FWHM_MM, Blur, CountNoise
+from petkinetics.simulate.unusual_lesions import USUAL_LESIONS
 from petkinetics.simulate.variants import Variant, partly_out_of_view
 
 __all__ = [
@@ -103,6 +104,7 @@ def simulate_patient(
     noise_world: str = "gaussian",
     noise_fwhm_mm: float = NOISE_FWHM_MM,
     blood: BloodChange | None = None,
+    lesions: str = USUAL_LESIONS,
     progress: Progress = no_progress,
 ) -> DigitalPatient:
     """Simulate a dynamic FDG scan of a random patient.
@@ -125,7 +127,8 @@ def simulate_patient(
         and reconstructs them, see :mod:`petkinetics.simulate.osem_world` (seconds a slice).
     :param noise_fwhm_mm: of the kernel whose autocorrelation gaussian noise has; its variance stays.
     :param blood: another input function for the person.
-    :raises InputError: no such anatomy, size, noise or variant, a variant of an aorta where there is none, a
+    :param lesions: "usual", "none", "hot" or "ring", see :mod:`petkinetics.simulate.unusual_lesions`.
+    :raises InputError: no such anatomy, size, noise, lesions or variant, a variant of an aorta where there is none, a
         dose not above zero, frames before injection.
     """
     if not (np.isfinite(dose) and dose > 0):
@@ -142,6 +145,7 @@ def simulate_patient(
         raise InputError(f"The noise's FWHM is {noise_fwhm_mm:g} mm; it must be above zero.")
     body = Body.random(anatomy, seed, aneurysm=variant == "aneurysm", reversible=reversible)
     body = body if blood is None else body.with_blood(blood)
+    body = body.with_lesions(lesions)
     if variant == "partly-out-of-view":
         where = partly_out_of_view(body.anatomy, seed, where)
     painted = body.paint(where)
@@ -195,6 +199,7 @@ def simulate_patient(
             "noise_world": noise_world if noise else None,
             "noise_fwhm_mm": noise_fwhm_mm if noise and noise_world == "gaussian" else None,
             "variant": variant,
+            "lesions": lesions,
             "reversible": reversible,
             "beds": body.anatomy.plan.beds,
             "blood_region": body.anatomy.plan.blood_region,

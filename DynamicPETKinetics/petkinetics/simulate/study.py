@@ -23,7 +23,9 @@ from petkinetics.estimators import make_estimator
 from petkinetics.estimators.body import body_mask
 from petkinetics.estimators.estimator import Problem, Progress, estimate_in_memory, no_progress, uses_whole_series
 from petkinetics.estimators.patlak import Patlak
+from petkinetics.evaluate.data_explained import chi_square_rows
 from petkinetics.evaluate.gates import GATES
+from petkinetics.evaluate.invented import invented_blobs
 from petkinetics.evaluate.known_truth import Row, coverage_row, lesion_rows, organ_rows, whole_map_row
 from petkinetics.evaluate.noisy_reference import noisy_reference_row
 from petkinetics.evaluate.study_ratios import case_of
@@ -44,6 +46,7 @@ from petkinetics.simulate.contestants import (
 )
 from petkinetics.simulate.paper_study import PaperStudy
 from petkinetics.simulate.patient import PATLAK_WINDOW_MIN, DigitalPatient, grid
+from petkinetics.simulate.run_cost import Watch
 from petkinetics.simulate.seeds import TEST_SEEDS, VALIDATION_SEEDS
 from petkinetics.simulate.worlds import USUAL, World
 from petkinetics.write.staging import staged_folder
@@ -54,6 +57,8 @@ SPLITS = {"validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
 INPUTS = ("aorta ROI", "true curve")
 #: methods with weights trained on simulated patients, which tables say
 LEARNED = ("kinetic-network", "direct-network", "diffusion-prior")
+#: what is measured of every patient
+TABLES = ("patients", "lesions", "organs", "tumour_roi", "chi_square", "invented")
 LOG_COLUMNS = (
     *("date", "commit", "method", "options", "seeds", "anatomy", "size", "slices", "dose", "until_min", "input"),
     *("ki_rmse_mean", "ki_rmse_sd", "ki_psnr_db_mean", "ki_ssim_mean", "patlak_ki_rmse_mean"),
@@ -75,6 +80,8 @@ class Study:
     :param beside: who else takes part: "classical", "full-scan" or METHOD[:key=value,...]; None: the first
         two for learned methods, nobody for others.
     :param worlds: besides the usual one, see :class:`petkinetics.simulate.worlds.World`.
+    :param world_doses: those of *doses* at which the other worlds are run; empty for all.
+    :param worlds_alone: in the other worlds only plain Patlak and the method are run, with the aorta region's curve.
     :param gates: whose gates to check, a name in :data:`petkinetics.evaluate.gates.GATES`; None: the method's own.
     :param weights: folder of own weights of learned methods; *seed* and *samples* as of an estimate.
     :param full: the study of Liang et al. 2023, with all its image metrics and figures.
@@ -93,6 +100,8 @@ class Study:
     options: Mapping[str, str] = field(default_factory=dict)
     beside: Sequence[str] | None = None
     worlds: Sequence[str] = ()
+    world_doses: Sequence[float] = ()
+    worlds_alone: bool = False
     gates: str | None = None
     full: bool = False
     weights: Path | None = None
@@ -106,6 +115,8 @@ class Study:
             World.parse(text)
         if len(set(self.all_worlds)) <= len(self.worlds):
             raise InputError("A world is named twice, or is the usual one, which is always there.")
+        if set(self.world_doses) - set(self.doses):
+            raise InputError("The doses of the other worlds must be among those of the study.")
         if self.gates is not None and self.gates not in GATES:
             raise InputError(f"There are no gates of '{self.gates}'; there are those of {', '.join(GATES)}.")
         if self.split not in SPLITS:
@@ -130,6 +141,22 @@ class Study:
         """The worlds, the usual one first."""
         return (USUAL, *self.worlds)
 
+    @property
+    def cases(self) -> list[tuple[int, float, str]]:
+        """Seed, dose and world of every patient to simulate."""
+        at = self.world_doses or self.doses
+        return [
+            (seed, dose, world)
+            for seed in self.seeds
+            for dose in self.doses
+            for world in self.all_worlds
+            if world == USUAL or dose in at
+        ]
+
+    def inputs(self, world: str) -> tuple[str, ...]:
+        """Where the input function comes from."""
+        return INPUTS[:1] if self.worlds_alone and world != USUAL else INPUTS
+
     def contestants(self, world: str, dose: float, until: float | None, source: str) -> list[Contestant]:
         """Who is run on one patient's data: plain Patlak first, then the method.
 
@@ -137,8 +164,8 @@ class Study:
         """
         found = [Contestant(Patlak.method, Patlak.method)]
         if self.method != Patlak.method or self.options:
-            found.append(Contestant(self.method, self.method, self.options))
-        if source == INPUTS[0]:
+            found.append(Contestant(self.method, self.method, self.options, samples=self.samples))
+        if source == INPUTS[0] and not (self.worlds_alone and world != USUAL):
             found += others(self.company)
             if CLASSICAL in self.company:
                 found += classical(dose, until, tuned=world == USUAL)
@@ -148,9 +175,9 @@ class Study:
         return list(unique.values())
 
 
-def middle_slices(size: str, slices: int | None, shift: int = 0) -> VolumeGeometry:
-    """The grid of a size, cut to some slices around its middle (or *shift* slices above it)."""
-    whole = grid(size)
+def middle_slices(size: str, slices: int | None, shift: int = 0, anatomy: str = "thorax") -> VolumeGeometry:
+    """The grid of a size and an anatomy, cut to some slices around its middle (or *shift* slices above it)."""
+    whole = grid(size, anatomy)
     if slices is None or slices >= whole.shape[0]:
         return whole
     first = int(np.clip((whole.shape[0] - slices) // 2 + shift, 0, whole.shape[0] - slices))
@@ -196,15 +223,12 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
             raise InputError("A run on test seeds is logged with its commit, and here there is none.")
     began = time.monotonic()
     with staged_folder(out) as folder:
-        tables: dict[str, list[Row]] = {"patients": [], "lesions": [], "organs": [], "tumour_roi": []}
+        tables: dict[str, list[Row]] = {name: [] for name in TABLES}
         paper = PaperStudy() if study.full else None
-        cases = [(seed, dose, world) for seed in study.seeds for dose in study.doses for world in study.all_worlds]
-        for done, (seed, dose, world) in enumerate(cases):
-            share = 1.0 / len(cases)
-            progress(done * share, f"Patient {seed}, dose {dose:g}, {world}")
-            patient = World.parse(world).patient(
-                study.anatomy, study.size, seed, dose, middle_slices(study.size, study.slices), no_progress
-            )
+        where = middle_slices(study.size, study.slices, anatomy=study.anatomy)
+        for done, (seed, dose, world) in enumerate(study.cases):
+            progress(done / len(study.cases), f"Patient {seed}, dose {dose:g}, {world}")
+            patient = World.parse(world).patient(study.anatomy, study.size, seed, dose, where, no_progress)
             for until in study.until_min:
                 case: Row = {"seed": seed, "dose": dose, "until_min": until, "world": world}
                 _judge(study, patient, case, tables, paper if world == USUAL else None)
@@ -219,8 +243,14 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
             "t_star_min": study.t_star_min,
             "beside": list(study.company),
             "worlds": list(study.all_worlds),
+            "world_doses": list(study.world_doses or study.doses),
+            "worlds_alone": study.worlds_alone,
             "gates": study.gates or (study.method if study.method in GATES else None),
             "classical": [c.label for c in classical(1.0, None, tuned=True)] if CLASSICAL in study.company else [],
+            "contestants": {
+                one.label: {"method": one.method, "options": dict(one.options), "samples": one.samples}
+                for one in study.contestants(USUAL, study.doses[0], study.until_min[0], INPUTS[0])
+            },
             "learned": list(LEARNED),
             "weights": None if study.weights is None else study.weights.name,
             "seed": study.seed,
@@ -245,22 +275,27 @@ def _judge(
     assert isinstance(dose, float | int) and isinstance(world, str)
     full_scan = _patlak_of_full_scan(study, patient, until)
     end_s = _end_s(patient, until)
-    for source in INPUTS:
+    for source in study.inputs(world):
         from_image = source == INPUTS[0]
         curve = aorta_input(patient, until) if from_image else patient.input_function.until(end_s)
         found: dict[str, tuple[Contestant, ParametricResult]] = {}
         for one in study.contestants(world, dose, until, source):
-            began = time.monotonic()
+            watch = Watch()
             result = run_contestant(study, one, patient, curve, until)
             key = {**case, "input": source, "method": one.label}
             found[one.label] = (one, result)
             noisy = full_scan if from_image else None
-            _add_rows(patient, result, key, time.monotonic() - began, noisy, tables)
+            _add_rows(patient, result, key, watch.row(result, patient.series.geometry), noisy, tables)
+            if from_image and not patient.lesion_list:
+                plain, reference = found[Patlak.method][1]["ki"].values, patient.truth["ki_patlak_9_65"]
+                where = (patient.body_mask, patient.series.geometry)
+                blobs = invented_blobs(result["ki"].values, plain, reference, *where)
+                tables["invented"].append({**key, **blobs.row()})
         if paper is not None and from_image:
             paper.add(patient, case, found, curve, full_scan)
         if full_scan is not None and from_image:
             key = {**case, "input": source, "method": PATLAK_OF_FULL_SCAN}
-            _add_rows(patient, full_scan, key, None, None, tables)
+            _add_rows(patient, full_scan, key, {"seconds": None}, None, tables)
 
 
 def run_contestant(
@@ -270,8 +305,7 @@ def run_contestant(
     estimator = make_estimator(one.method)
     problem = problem_of(patient, curve, 0.0 if uses_whole_series(estimator) else study.t_star_min, until)
     problem = replace(problem, options=dict(one.options), weights=study.weights)
-    samples = study.samples if one.label == study.method else 0
-    return estimate_in_memory(estimator, replace(problem, seed=study.seed, samples=samples))
+    return estimate_in_memory(estimator, replace(problem, seed=study.seed, samples=one.samples))
 
 
 def _end_s(patient: DigitalPatient, until: float | None) -> float:
@@ -292,7 +326,7 @@ def _add_rows(
     patient: DigitalPatient,
     result: ParametricResult,
     key: Row,
-    seconds: float | None,
+    run: Row,
     full_scan: ParametricResult | None,
     tables: dict[str, list[Row]],
 ) -> None:
@@ -305,13 +339,14 @@ def _add_rows(
             **key,
             "strength": strength,
             **whole_map_row(patient, ki, v0),
-            "seconds": seconds,
+            **run,
             **coverage_row(patient, ki, sd),
             **noisy_reference_row(ki, noisy, patient.body_mask),
         }
     )
     tables["lesions"] += [{**key, **row} for row in lesion_rows(patient, ki)]
     tables["organs"] += [{**key, **row} for row in organ_rows(patient, ki)]
+    tables["chi_square"] += [{**key, **row} for row in chi_square_rows(patient, result.maps.get("residual"))]
     box = tumour_box(patient, ki.geometry)
     references = {"truth": patient.truth["ki_patlak_9_65"], "noisy full scan": noisy}
     for name, reference in references.items():

@@ -14,6 +14,7 @@ from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.blood import BloodChange
 from petkinetics.simulate.patient import NOISE_WORLDS, DigitalPatient, simulate_patient
 from petkinetics.simulate.scanner import NOISE_FWHM_MM
+from petkinetics.simulate.unusual_lesions import LESION_KINDS, USUAL_LESIONS, require_lesions
 
 USUAL = "usual"
 #: what a change may be called, and what it means
@@ -25,6 +26,8 @@ CHANGES = {
     "noise-fwhm": "mm, of the noise's correlation",
     "noise": " or ".join(NOISE_WORLDS),
     "voxel": "mm, isotropic",
+    "dose": "factor of the study's dose",
+    "lesions": " or ".join(LESION_KINDS[1:]),
 }
 #: unseen framing, input functions and noise: those of the gates
 GATE_WORLDS = (
@@ -33,7 +36,19 @@ GATE_WORLDS = (
     *("noise-fwhm=3.5", "noise-fwhm=9", "noise=osem"),
     *("voxel=3", "voxel=4"),
 )
+#: a dose between the tuned ones and one below all training, voxels, noise, and lesions never trained on
+DIFFUSION_GATE_WORLDS = (
+    *("dose=0.5", "dose=0.03"),
+    *("voxel=2", "voxel=3", "voxel=4"),
+    "noise=osem",
+    *("lesions=none", "lesions=ring", "lesions=hot"),
+)
 _LATE_FROM_S, _LATE_TO_S = 900.0, 3900.0
+
+
+def gate_worlds(gates: str) -> tuple[str, ...]:
+    """The worlds of somebody's gates (a name in :data:`petkinetics.evaluate.gates.GATES`)."""
+    return DIFFUSION_GATE_WORLDS if gates in ("diffusion-prior", "prior-alone") else GATE_WORLDS
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,8 @@ class World:
     :param noise_world: as of :func:`petkinetics.simulate.patient.simulate_patient`.
     :param noise_fwhm_mm: of the noise's correlation.
     :param voxel_mm: isotropic voxels; None for the size's own.
+    :param dose_factor: of the study's dose.
+    :param lesions: as of :func:`petkinetics.simulate.patient.simulate_patient`.
     """
 
     name: str = USUAL
@@ -54,6 +71,8 @@ class World:
     noise_world: str = "gaussian"
     noise_fwhm_mm: float = NOISE_FWHM_MM
     voxel_mm: float | None = None
+    dose_factor: float = 1.0
+    lesions: str = USUAL_LESIONS
 
     @classmethod
     def parse(cls, text: str) -> World:
@@ -88,7 +107,10 @@ class World:
             raise InputError(f"'{noise}' is not a kind of noise; choose {' or '.join(NOISE_WORLDS)}.")
         fwhm = _number(changes, "noise-fwhm", 1.0, 20.0) if "noise-fwhm" in changes else NOISE_FWHM_MM
         voxel = _number(changes, "voxel", 1.0, 10.0) if "voxel" in changes else None
-        return cls(text, frames, blood, noise, fwhm, voxel)
+        factor = _number(changes, "dose", 0.001, 100.0) if "dose" in changes else 1.0
+        lesions = changes.get("lesions", USUAL_LESIONS)
+        require_lesions(lesions)
+        return cls(text, frames, blood, noise, fwhm, voxel, factor, lesions)
 
     def grid(self, usual: VolumeGeometry) -> VolumeGeometry:
         """The world's voxels over the extent of the usual ones."""
@@ -119,12 +141,13 @@ class World:
             anatomy,
             size,
             seed,
-            dose,
+            dose * self.dose_factor,
             FrameTiming.parse(self.frames),
             geometry=self.grid(geometry),
             noise_world=self.noise_world,
             noise_fwhm_mm=self.noise_fwhm_mm,
             blood=self.blood,
+            lesions=self.lesions,
             progress=progress,
         )
 

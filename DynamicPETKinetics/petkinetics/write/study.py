@@ -21,7 +21,7 @@ _KEY = ("method", "dose", "until_min", "input", "world")
 _OF_PATIENTS = ("ki_rmse", "ki_psnr_db", "ki_ssim", "ki_bias", "v0_rmse", "v0_bias")
 #: columns of newer studies, which rows of a part of the tables may lack
 _MORE_OF_PATIENTS = (
-    "seconds",
+    *("seconds", "cpu_seconds_a_slice", "steps", "evaluations"),
     *(f"ki_within_{times}_sd_{place}_percent" for place in ("body", "lesion") for times in (1, 2)),
     *NOISY_COLUMNS,
 )
@@ -37,12 +37,12 @@ def write_study(
 ) -> list[dict]:
     """Write a study's tables and its text.
 
-    ``patients.tsv``, ``lesions.tsv``, ``organs.tsv``, ``tumour_roi.tsv``, ``summary.tsv``, ``ratios.tsv``,
-    ``gains.tsv`` (over the short scan's Patlak, the noisy full scan being the reference), ``worlds.tsv``,
-    ``gates.tsv``, ``study.md`` and ``study.json``; tables without rows are left out.
+    ``patients.tsv``, ``lesions.tsv``, ``organs.tsv``, ``tumour_roi.tsv``, ``chi_square.tsv``, ``invented.tsv``,
+    ``summary.tsv``, ``ratios.tsv``, ``gains.tsv`` (over the short scan's Patlak, the noisy full scan being the
+    reference), ``worlds.tsv``, ``gates.tsv``, ``study.md`` and ``study.json``; tables without rows are left out.
 
     :param settings: what was run; seeds among them.
-    :param tables: rows of "patients", "lesions", "organs" and "tumour_roi".
+    :param tables: rows of "patients", "lesions", "organs" and "tumour_roi"; "chi_square" and "invented" may be absent.
     :param more: further lines of the text.
     :returns: the rows of the summary, one a method, dose, end of scan, input function and world.
     """
@@ -67,12 +67,15 @@ def write_study(
     ]
     gates = settings.get("gates")
     if gates is not None:
-        figures = Figures(method, summary, derived["ratios"], tables["tumour_roi"])
+        contestants = settings.get("contestants", {})
+        assert isinstance(contestants, dict)
+        measured = (tables["tumour_roi"], tables.get("invented", ()), tables.get("chi_square", ()))
+        figures = Figures(method, summary, derived["ratios"], *measured, contestants)
         derived["gates"] = gate_rows(GATES[str(gates)], figures)
     for name, rows in {**tables, **derived}.items():
         if rows:
             write_table(folder / f"{name}.tsv", rows)
-    text = as_markdown(settings, derived) + "".join(f"{line}\n" for line in (*([""] * bool(more)), *more))
+    text = as_markdown(settings, {**tables, **derived}) + "".join(f"{line}\n" for line in (*([""] * bool(more)), *more))
     (folder / "study.md").write_text(text, encoding="utf-8", newline="\n")
     (folder / "study.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8", newline="\n")
     return summary

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from petkinetics.evaluate.data_explained import mean_chi_square
 
 Row = Mapping[str, object]
 _SIZES = "lesion_mean_bias_percent_"
@@ -11,17 +13,12 @@ _SIZES = "lesion_mean_bias_percent_"
 def as_markdown(settings: Mapping[str, object], tables: Mapping[str, Sequence[Row]]) -> str:
     """The summary, and what else the study found.
 
-    :param tables: rows of "summary", "ratios", "gains", "worlds" and "gates".
+    :param tables: rows of "summary" and, of what the study has, "gates" and those of :data:`_SECTIONS`.
     """
     parts = [_opening(settings), _summary(tables["summary"])]
     if tables.get("gates"):
         parts.append(_gates(settings, tables["gates"]))
-    if tables.get("ratios"):
-        parts.append(_ratios(tables["ratios"]))
-    if tables.get("gains"):
-        parts.append(_gains(tables["gains"]))
-    if tables.get("worlds"):
-        parts.append(_worlds(tables["worlds"]))
+    parts += [section(rows) for name, section in _SECTIONS.items() if (rows := tables.get(name))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -110,62 +107,113 @@ def _gates(settings: Mapping[str, object], rows: Sequence[Row]) -> str:
 
 
 def _ratios(rows: Sequence[Row]) -> str:
-    lines = [
-        "## Ratios of RMSE",
-        "",
+    return _section(
+        "Ratios of RMSE",
         "On the same patients and frames. The gates use the ratio of the means; beside it the mean (± SD) of the "
         "patients' own ratios, and the ratio pooled over voxels.",
-        "",
-        *_head(
-            [
-                *("world", "method", "over", "map", "dose", "until, min", "input function"),
-                *("ratio of means", "mean of ratios", "pooled"),
-            ]
-        ),
-    ]
-    for row in rows:
-        over = str(row["reference"])
-        if row["reference_method"] not in ("patlak", "patlak (full scan)"):
-            over += f" ({row['reference_method']})"
-        cells = [str(row["world"]), str(row["method"]), over, {"ki": "Ki", "v0": "V0"}[str(row["quantity"])]]
-        cells += [f"{row['dose']:g}", _until(row), str(row["input"]), _text(row["ratio_of_means"], 1, 3)]
-        cells += [f"{_text(row['mean_of_ratios'], 1, 3)} ± {_text(row['sd_of_ratios'], 1, 3)}"]
-        lines.append(_line([*cells, _text(row["ratio_of_pooled"], 1, 3)]))
-    return "\n".join(lines)
+        ("input function", "over", "map", "ratio of means", "mean of ratios", "pooled"),
+        rows,
+        lambda row: [
+            str(row["input"]),
+            str(row["reference"])
+            + ("" if str(row["reference_method"]).startswith("patlak") else f" ({row['reference_method']})"),
+            {"ki": "Ki", "v0": "V0"}[str(row["quantity"])],
+            _text(row["ratio_of_means"], 1, 3),
+            f"{_text(row['mean_of_ratios'], 1, 3)} ± {_text(row['sd_of_ratios'], 1, 3)}",
+            _text(row["ratio_of_pooled"], 1, 3),
+        ],
+    )
 
 
 def _gains(rows: Sequence[Row]) -> str:
-    lines = [
-        "## Gains as Liang et al. 2023 compute them",
-        "",
+    return _section(
+        "Gains as Liang et al. 2023 compute them",
         "Reference: Patlak of the noisy full scan; per cent of Patlak of the short scan. The paper, on its own "
         "patients: SSIM +2.3, PSNR +7.0, RMSE −16.3. A reference with noise of its own sets an upper bound that no "
         "method passes, and shares its first frames' noise with the short scan's Patlak.",
-        "",
-        *_head(["world", "method", "dose", "until, min", "SSIM, %", "PSNR, %", "RMSE, %"]),
-    ]
-    for row in rows:
-        gains = [_signed(row[f"noisy_{name}_gain_percent"]) for name in ("ssim", "psnr_db", "rmse")]
-        lines.append(_line([str(row["world"]), str(row["method"]), f"{row['dose']:g}", _until(row), *gains]))
-    return "\n".join(lines)
+        ("SSIM, %", "PSNR, %", "RMSE, %"),
+        rows,
+        lambda row: [_signed(row[f"noisy_{name}_gain_percent"]) for name in ("ssim", "psnr_db", "rmse")],
+    )
 
 
 def _worlds(rows: Sequence[Row]) -> str:
-    lines = [
-        "## Worlds not trained in",
-        "",
+    return _section(
+        "Worlds not trained in",
         "Cost: how much the RMSE over weighted Patlak's on the same data rises against the usual world (what is harder "
         "for everybody costs nothing); growth: of the RMSE itself; gain kept: share of the gain over weighted Patlak.",
-        "",
-        *_head(
-            ["world", "changes", "method", "dose", "until, min", "÷ Patlak", "cost, %", "growth, %", "gain kept, %"]
-        ),
-    ]
+        ("changes", "÷ Patlak", "cost, %", "growth, %", "gain kept, %"),
+        rows,
+        lambda row: [
+            str(row["kind"]),
+            _text(row["ratio_to_patlak"], 1, 3),
+            _signed(row["cost_percent"]),
+            _signed(row["growth_percent"]),
+            _text(row["gain_kept_percent"], 1, 0),
+        ],
+    )
+
+
+def _invented(rows: Sequence[Row]) -> str:
+    return _section(
+        "Blobs where there are no lesions",
+        "Connected parts of the error in the body above its local mean + 4 SD; beside them those of plain Patlak's "
+        "noise under the Gaussian that leaves it the same SD.",
+        ("seed", "SD ×10⁻³", "blobs a litre", "Patlak's Gaussian, mm", "Patlak's blobs a litre", "ratio of counts"),
+        rows,
+        lambda row: [
+            str(row["seed"]),
+            _text(row["error_sd"], 1e3, 3),
+            _text(row["blobs_per_litre"], 1, 2),
+            _text(row["patlak_fwhm_mm"], 1, 1),
+            _text(row["patlak_blobs_per_litre"], 1, 2),
+            _text(row["ratio"], 1, 2),
+        ],
+    )
+
+
+def _chi_square(rows: Sequence[Row]) -> str:
+    """Of a case all lesions together."""
+    cases: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        cells = [str(row["world"]), str(row["kind"]), str(row["method"]), f"{row['dose']:g}", _until(row)]
-        cells += [_text(row["ratio_to_patlak"], 1, 3), _signed(row["cost_percent"]), _signed(row["growth_percent"])]
-        lines.append(_line([*cells, _text(row["gain_kept_percent"], 1, 0)]))
+        cases.setdefault(tuple(row[name] for name in (*_CASE, "input")), []).append(row)
+    return _section(
+        "Are the frames explained where lesions are",
+        "Reduced χ² of the measured frames over all voxels of lesions in view, rings with their middle; 1 = to the "
+        "noise as predicted, which need not be the lesion's own: plain Patlak's shows what it is there.",
+        ("input function", "lesions", "voxels", "reduced χ²"),
+        [{**here[0], "lesions": len(here), "all": here} for here in cases.values()],
+        lambda row: [
+            str(row["input"]),
+            str(row["lesions"]),
+            f"{sum(one['voxels'] for one in row['all'])}",  # type: ignore[attr-defined]
+            _text(mean_chi_square(row["all"]), 1, 3),  # type: ignore[arg-type]
+        ],
+    )
+
+
+_CASE = ("world", "method", "dose", "until_min")
+
+
+def _section(
+    title: str, about: str, columns: Sequence[str], rows: Sequence[Row], cells: Callable[[Row], list[str]]
+) -> str:
+    """A heading, a sentence and a table whose rows begin with the case."""
+    lines = [f"## {title}", "", about, "", *_head(["world", "method", "dose", "until, min", *columns])]
+    for row in rows:
+        case = [str(row["world"]), str(row["method"]), f"{row['dose']:g}", _until(row)]
+        lines.append(_line([*case, *cells(row)]))
     return "\n".join(lines)
+
+
+#: by table
+_SECTIONS: Mapping[str, Callable[[Sequence[Row]], str]] = {
+    "ratios": _ratios,
+    "gains": _gains,
+    "worlds": _worlds,
+    "invented": _invented,
+    "chi_square": _chi_square,
+}
 
 
 def _head(cells: Sequence[str]) -> list[str]:

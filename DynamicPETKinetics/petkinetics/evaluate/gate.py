@@ -1,0 +1,177 @@
+"""A gate: what a study must show, and whether it does.
+
+Ratios are of the mean RMSE over patients (:mod:`petkinetics.evaluate.study_ratios`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from petkinetics.evaluate.study_ratios import world_costs
+
+Row = Mapping[str, object]
+AORTA = "aorta ROI"
+USUAL = "usual"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a study measured, with the aorta region's input function.
+
+    :param method: its label in the tables.
+    :param summary: rows of ``summary.tsv``.
+    :param ratios: rows of ``ratios.tsv``.
+    :param tumours: rows of ``tumour_roi.tsv``.
+    :param invented: rows of ``invented.tsv``; *chi_square*: of ``chi_square.tsv``.
+    :param contestants: of everybody who was run, by label: "method", "options" and "samples".
+    """
+
+    method: str
+    summary: Sequence[Row]
+    ratios: Sequence[Row]
+    tumours: Sequence[Row]
+    invented: Sequence[Row] = ()
+    chi_square: Sequence[Row] = ()
+    contestants: Mapping[str, Row] = field(default_factory=dict)
+
+    def of(self, column: str, dose: float, until: float | None, method: str | None = None) -> float | None:
+        """A number of the method's (or another's) row in the usual world."""
+        return self._one(self.summary, column, dose, until, method=method or self.method)
+
+    def ratio(
+        self, reference: str, dose: float, until: float | None, quantity: str = "ki", method: str | None = None
+    ) -> float | None:
+        """Ratio of mean RMSEs."""
+        about = {"method": method or self.method, "reference": reference, "quantity": quantity}
+        return self._one(self.ratios, "ratio_of_means", dose, until, **about)
+
+    def label(self, samples: int, solver: str | None = None) -> str | None:
+        """Who ran the judged method with so many samples: with its own options, or another solver's default ones."""
+        own = self.contestants.get(self.method)
+        if own is None:
+            return None
+        options = own["options"] if solver is None else {"solver": solver}
+        wanted = {"method": own["method"], "options": options, "samples": samples}
+        return next(
+            (name for name, one in self.contestants.items() if all(one[k] == v for k, v in wanted.items())), None
+        )
+
+    def mean_of(self, column: str, method: str | None) -> float | None:
+        """Mean of a column over doses and ends of scan, usual world; None where nobody has it."""
+        wanted = {"method": method, "input": AORTA, "world": USUAL}
+        values = [row.get(column) for row in self.summary if all(row.get(k) == v for k, v in wanted.items())]
+        numbers = [float(v) for v in values if isinstance(v, float | int)]
+        return sum(numbers) / len(numbers) if numbers else None
+
+    def box_width(self, method: str, dose: float, until: float | None) -> float | None:
+        """Mean width of the limits of agreement in the tumour boxes."""
+        rows = self._boxes(method, dose, until)
+        widths = [float(r["loa_upper"]) - float(r["loa_lower"]) for r in rows]  # type: ignore[arg-type]
+        return sum(widths) / len(widths) if widths else None
+
+    def box_shares(self, dose: float, until: float | None) -> float | None:
+        """Share (percent) of tumour boxes whose bias interval includes 0."""
+        rows = self._boxes(self.method, dose, until)
+        return 100.0 * sum(bool(r["bias_ci_includes_0"]) for r in rows) / len(rows) if rows else None
+
+    def _boxes(self, method: str, dose: float, until: float | None) -> list[Row]:
+        wanted = {"method": method, "dose": dose, "until_min": until, "input": AORTA, "world": USUAL}
+        return [r for r in self.tumours if r["reference"] == "truth" and all(r[k] == v for k, v in wanted.items())]
+
+    @staticmethod
+    def _one(rows: Sequence[Row], column: str, dose: float, until: float | None, **more: object) -> float | None:
+        wanted: dict[str, object] = {"dose": dose, "until_min": until, "input": AORTA, "world": USUAL, **more}
+        for row in rows:
+            if all(row.get(k) == v for k, v in wanted.items()):
+                value = row.get(column)
+                return float(value) if isinstance(value, float | int) else None
+        return None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One demand.
+
+    :param measure: in words.
+    :param value: how it is measured; None where the study does not have it.
+    :param better: whether low or high values are good.
+    :param required: the bound, None where only a *stretch* is asked, the better bound.
+    """
+
+    measure: str
+    value: Callable[[Figures], float | None]
+    required: float | None
+    stretch: float | None = None
+    better: Literal["low", "high"] = "low"
+
+    def row(self, figures: Figures) -> dict[str, object]:
+        """A row of ``gates.tsv``; verdicts are "pass", "miss" or "not run"."""
+        found = self.value(figures)
+        missed_by = None
+        if found is not None and self.required is not None:
+            missed_by = (found - self.required) * (1 if self.better == "low" else -1)
+        return {
+            "measure": self.measure,
+            "found": found,
+            "required": self.required,
+            "verdict": None if self.required is None else self._verdict(found, self.required),
+            "missed_by": missed_by if missed_by is not None and missed_by > 0 else None,
+            "stretch": self.stretch,
+            "stretch_verdict": None if self.stretch is None else self._verdict(found, self.stretch),
+            "better": self.better,
+        }
+
+    def _verdict(self, found: float | None, bound: float) -> str:
+        if found is None:
+            return "not run"
+        return "pass" if (found <= bound if self.better == "low" else found >= bound) else "miss"
+
+
+def gate_rows(gates: Sequence[Gate], figures: Figures) -> list[dict[str, object]]:
+    """Every gate with what was found."""
+    return [gate.row(figures) for gate in gates]
+
+
+def ratio(reference: str, dose: float, until: float | None, quantity: str = "ki") -> Callable[[Figures], float | None]:
+    return lambda figures: figures.ratio(reference, dose, until, quantity)
+
+
+def number(column: str, dose: float, until: float | None) -> Callable[[Figures], float | None]:
+    return lambda figures: figures.of(column, dose, until)
+
+
+def size(column: str, dose: float, until: float | None) -> Callable[[Figures], float | None]:
+    def value(figures: Figures) -> float | None:
+        found = figures.of(column, dose, until)
+        return None if found is None else abs(found)
+
+    return value
+
+
+def box_against(other: str, until: float) -> Callable[[Figures], float | None]:
+    """Width of the method's limits over another's."""
+
+    def value(figures: Figures) -> float | None:
+        own, its = figures.box_width(figures.method, 1.0, until), figures.box_width(other, 1.0, until)
+        return None if own is None or not its else own / its
+
+    return value
+
+
+def worst_world(
+    kind: str, column: str, until: float | None, any_dose: bool = False
+) -> Callable[[Figures], float | None]:
+    """The worst world of a kind, at dose 1 or at any dose run: highest cost, or lowest gain that remains."""
+
+    def value(figures: Figures) -> float | None:
+        doses = {float(row["dose"]) for row in figures.summary} if any_dose else {1.0}  # type: ignore[arg-type]
+        costs = [cost for dose in doses for cost in world_costs(figures.summary, figures.method, dose, until)]
+        found = [c[column] for c in costs if c["kind"] == kind]
+        numbers = [float(v) for v in found if isinstance(v, float | int)]
+        if not numbers:
+            return None
+        return max(numbers) if column.startswith("cost") else min(numbers)
+
+    return value

@@ -1,0 +1,163 @@
+"""What a method invents where there is nothing: hot blobs in patients without lesions.
+
+Anatomy has edges and hot organs of its own, so blobs are looked for in the error (map less noise-free reference), of
+which the local mean, a method's bias, is the background. A blob is a connected part of the body of at least
+:data:`LEAST_VOXELS` voxels above background + 4 SD of the error in the body.
+
+Beside it stands the noise of plain Patlak under the Gaussian that leaves it the same SD. Patlak's error is smoothed,
+not the map: what smoothing does to the anatomy would count as blobs, and would keep the SD from falling to
+that of a good method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petkinetics.errors import InputError
+
+Float32 = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Millimetres = tuple[float, float, float]
+
+#: height of a blob over its background, in SDs
+HEIGHT_SD = 4.0
+#: smaller blobs are single noisy voxels
+LEAST_VOXELS = 4
+#: FWHM of the background, wider than any small lesion
+BACKGROUND_MM = 40.0
+#: widest Gaussian tried, how near the SDs must come, and the step at which the search ends
+_WIDEST_MM, _NEAR, _NARROW_MM = 60.0, 0.002, 0.01
+_FWHM_PER_SD = 2.354820045
+
+
+class Grid(Protocol):
+    """What a map's geometry says of its voxels."""
+
+    @property
+    def spacing_mm(self) -> Millimetres: ...
+    @property
+    def voxel_volume_ml(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Blobs:
+    """Blobs of a map and of plain Patlak smoothed to its noise, in the same body.
+
+    :param litres: of the body.
+    :param error_sd: of the map; *patlak_sd*: of the smoothed Patlak, the same unless even plain Patlak has less.
+    :param count: blobs of the map; *patlak_count*: of the smoothed Patlak.
+    :param patlak_fwhm_mm: of the Gaussian.
+    """
+
+    litres: float
+    error_sd: float
+    count: int
+    patlak_sd: float
+    patlak_count: int
+    patlak_fwhm_mm: float
+
+    def row(self) -> dict[str, object]:
+        """Cells of ``invented.tsv``."""
+        return {
+            "litres": self.litres,
+            "error_sd": self.error_sd,
+            "blobs": self.count,
+            "blobs_per_litre": self.count / self.litres,
+            "patlak_fwhm_mm": self.patlak_fwhm_mm,
+            "patlak_error_sd": self.patlak_sd,
+            "patlak_blobs": self.patlak_count,
+            "patlak_blobs_per_litre": self.patlak_count / self.litres,
+            "ratio": ratio_of_counts(self.count, self.patlak_count),
+        }
+
+
+def ratio_of_counts(count: int, other: int) -> float:
+    """*count* over *other*; 0 where there is nothing in either, infinite where only the first has some."""
+    if other:
+        return count / other
+    return float("inf") if count else 0.0
+
+
+def invented_blobs(ki: Float32, patlak: Float32, reference: Float32, body: Mask, grid: Grid) -> Blobs:
+    """Count the blobs of a map and of plain Patlak smoothed to the same noise.
+
+    :param ki: the map, (slices, rows, columns), as *patlak*, *reference* (noise-free) and *body*.
+    :raises InputError: shapes differ or the body is empty.
+    """
+    if not ki.shape == patlak.shape == reference.shape == body.shape:
+        raise InputError(
+            f"The map has {ki.shape} voxels, Patlak's {patlak.shape}, the reference {reference.shape}, "
+            f"the body {body.shape}."
+        )
+    if not body.any():
+        raise InputError("The body mask is empty.")
+    # only the body's box is filtered
+    box = tuple(
+        slice(int(some[0]), int(some[-1]) + 1)
+        for axis in range(3)
+        if (some := np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis)))).size
+    )
+    inside = body[box]
+    flat = _Flattened(inside, grid.spacing_mm)
+    own = flat((ki - reference)[box])
+    noise = np.where(inside, (patlak - reference)[box], np.float32(0))
+    wanted = float(own[inside].std())
+    width, other = _smoothed_to(wanted, noise, flat)
+    patlak_sd = float(other[inside].std())
+    return Blobs(
+        litres=float(inside.sum()) * grid.voxel_volume_ml / 1000.0,
+        error_sd=wanted,
+        count=count_blobs(own, inside, HEIGHT_SD * wanted),
+        patlak_sd=patlak_sd,
+        patlak_count=count_blobs(other, inside, HEIGHT_SD * patlak_sd),
+        patlak_fwhm_mm=width,
+    )
+
+
+def count_blobs(values: Float32, inside: Mask, height: float, least_voxels: int = LEAST_VOXELS) -> int:
+    """Connected parts (by faces) above a height, of at least so many voxels."""
+    from scipy.ndimage import label
+
+    found, _ = label(inside & (values > height))
+    return int(np.count_nonzero(np.bincount(found.reshape(-1))[1:] >= least_voxels))
+
+
+class _Flattened:
+    """Takes the local mean within the body away."""
+
+    def __init__(self, inside: Mask, spacing_mm: Millimetres) -> None:
+        self.inside, self.spacing_mm = inside, spacing_mm
+        self._share = np.maximum(_gaussian(inside.astype(np.float32), BACKGROUND_MM, spacing_mm), np.float32(1e-6))
+
+    def __call__(self, error: Float32) -> Float32:
+        error = np.where(self.inside, error, np.float32(0))
+        return np.asarray(error - _gaussian(error, BACKGROUND_MM, self.spacing_mm) / self._share, np.float32)
+
+
+def _smoothed_to(wanted: float, noise: Float32, flat: _Flattened) -> tuple[float, Float32]:
+    """The FWHM (mm) of the Gaussian that leaves noise an SD, by bisection, and the noise under it."""
+
+    def under(width: float) -> tuple[float, Float32]:
+        values = flat(_gaussian(noise, width, flat.spacing_mm) if width > 0 else noise)
+        return float(values[flat.inside].std()), values
+
+    sd, values = under(0.0)
+    width, low, high = 0.0, 0.0, _WIDEST_MM
+    if sd <= wanted:
+        return width, values
+    while abs(sd - wanted) > _NEAR * wanted and high - low > _NARROW_MM:
+        width = 0.5 * (low + high)
+        sd, values = under(width)
+        low, high = (width, high) if sd > wanted else (low, width)
+    return width, values
+
+
+def _gaussian(values: Float32, fwhm_mm: float, spacing_mm: Millimetres) -> Float32:
+    from scipy.ndimage import gaussian_filter
+
+    sd = [fwhm_mm / _FWHM_PER_SD / step for step in spacing_mm[::-1]]
+    return np.asarray(gaussian_filter(values, sd, mode="constant", truncate=3.0), np.float32)
