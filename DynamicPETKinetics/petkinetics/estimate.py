@@ -22,6 +22,7 @@ from petkinetics.estimators.derived import plan_derived
 from petkinetics.estimators.estimator import Estimate, Estimator, Problem, Progress, quantities_of, uses_whole_series
 from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window, whole_series
 from petkinetics.estimators.noise import body_sample
+from petkinetics.estimators.scan_faults import scan_faults, with_scan_faults
 from petkinetics.input_function.checks import doubts
 from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
@@ -126,7 +127,11 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
             if derived.image is not None:
                 derived.image.write(series, sink, lambda done, what: progress(0.88 + 0.02 * done, what))
         found = derived.in_regions(found)
-        progress(0.9, "Writing tables")
+        if "network" in found.record:
+            # A network answers whatever it is given; classical methods show faults of a scan in their residual map.
+            progress(0.9, "Checking the scan")
+            found = replace(found, applicability=with_scan_faults(found.applicability, scan_faults(problem)))
+        progress(0.91, "Writing tables")
         write_input_function(folder / "input_function.tsv", curve)
         if measured is not None:
             write_frames(folder / "input_function_frames.tsv", measured.frames)

@@ -55,11 +55,11 @@ BROKEN, GOOD = 1.5, 1.25
 _FIRST_SEED = 30
 
 
-def moved(patient: DigitalPatient) -> DigitalPatient:
-    """The patient lies 12 mm further to the side from 15 min on."""
+def moved(patient: DigitalPatient, mm: float = 12.0) -> DigitalPatient:
+    """The patient lies so many mm further to the side from 15 min on."""
     values = patient.series.voxels.read(range(len(patient.series.timing)), 0, patient.labels.shape[0]).copy()
     late = patient.series.timing.start_s >= 900.0
-    step = round(12.0 / patient.series.geometry.spacing_mm[0])
+    step = round(mm / patient.series.geometry.spacing_mm[0])
     values[late] = np.roll(values[late], step, axis=3)
     return replace(patient, series=replace(patient.series, voxels=ArrayVoxels(values)))
 

@@ -1,0 +1,126 @@
+"""Do the checks of the scan itself, and of a card's ranges, see what is wrong? The table in docs/experiments.md.
+
+    python Testing/studies/scan_faults.py measure OUT.tsv CASE...
+    python Testing/studies/scan_faults.py table OUT.tsv...
+
+A case is anatomy:seed:world:dose:shift, such as thorax:90031:usual:1:0 (shift: slices above the middle). Every case is
+checked as it is, and with each fault; the ranges where there is none. No network runs: what its residuals would see
+comes on top.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from applicability import curve_of, moved, scaled
+
+from petkinetics.estimators.applicability import applicability, described
+from petkinetics.estimators.estimator import Problem, no_progress
+from petkinetics.estimators.feature_volume import FeatureVolume
+from petkinetics.estimators.scan_faults import scan_faults
+from petkinetics.networks import weights as shipped
+from petkinetics.series import VolumeGeometry
+from petkinetics.simulate.patient import DigitalPatient, grid
+from petkinetics.simulate.study import problem_of
+from petkinetics.simulate.worlds import World
+from petkinetics.write.tables import read_table, write_table
+
+SLICES, UNTIL_MIN = 6, 35.0
+FAULTS = ("none", "moved", "moved 6 mm", "roi in tissue", "scaled frames")
+
+
+def cut(whole: VolumeGeometry, shift: int) -> VolumeGeometry:
+    """Some slices, so many above the middle."""
+    first = int(np.clip((whole.shape[0] - SLICES) // 2 + shift, 0, whole.shape[0] - SLICES))
+    x, y, z = whole.origin_mm
+    origin = (x, y, z + first * whole.spacing_mm[2])
+    return VolumeGeometry((SLICES, *whole.shape[1:]), whole.spacing_mm, origin, whole.direction)
+
+
+def with_fault(patient: DigitalPatient, fault: str) -> DigitalPatient:
+    """The patient with a fault of the series; that of the curve is made elsewhere."""
+    if fault.startswith("moved"):
+        return moved(patient, 12.0 if fault == "moved" else 6.0)
+    return scaled(patient) if fault == "scaled frames" else patient
+
+
+def outside_ranges(problem: Problem, card: dict) -> list[str]:  # type: ignore[type-arg]
+    """What of a scan is outside the card's ranges."""
+    volume = FeatureVolume.of(problem)
+    log_sd = volume.features_of(volume.frames_of(0, problem.series.geometry.shape[0]))[:, -1]
+    body = np.ones_like(log_sd, bool) if problem.mask is None else problem.mask[:, volume.box[1], volume.box[2]]
+    scan = described(volume.condition, 1e-3 * 10.0 ** float(np.median(log_sd[body])))
+    found = applicability(scan, card, "network")
+    return list(found.record["outside"]) or (["distance"] if found.warnings else [])
+
+
+def check(case: str, card: dict) -> Iterator[dict[str, object]]:  # type: ignore[type-arg]
+    """Rows of one case, with and without faults."""
+    anatomy, seed, world, dose, shift = case.split(":")
+    where = cut(grid("full", anatomy), int(shift))
+    usual = World.parse(world).patient(anatomy, "full", int(seed), float(dose), where, no_progress)
+    for fault in FAULTS:
+        patient = with_fault(usual, fault)
+        curve = curve_of(patient, fault, UNTIL_MIN)
+        problem = problem_of(patient, curve, 0.0, UNTIL_MIN)
+        outside = outside_ranges(problem, card) if fault == "none" else []
+        began = time.perf_counter()
+        found = scan_faults(problem)
+        seconds = time.perf_counter() - began
+        shifted = found.record["shift_mm"] or {}
+        yield {
+            "anatomy": anatomy,
+            "seed": seed,
+            "world": world,
+            "dose": dose,
+            "fault": fault,
+            "outside": ",".join(outside) or "-",
+            "by_scan": int(bool(found.warnings)),
+            "shift_mm": shifted.get("length", -1.0),
+            "explained": shifted.get("explained", -1.0),
+            "step": (found.record["scale_step"] or {}).get("log", 0.0),
+            "blood": found.record["blood_share"] or -1.0,
+            "seconds": round(seconds, 3),
+        }
+
+
+def table(paths: list[Path]) -> str:
+    """How often each check fires, by fault; and the largest numbers of good scans."""
+    rows = [row for path in paths for row in read_table(path)]
+    lines = ["| fault | scans | by ranges | by the scan | either | shift, mm | step | blood |", "|---|" + "---|" * 7]
+    for fault in FAULTS:
+        here = [row for row in rows if row["fault"] == fault]
+        ranges = np.array([row["outside"] != "-" for row in here])
+        scan = np.array([int(row["by_scan"]) for row in here], bool)  # type: ignore[arg-type]
+        spans = []
+        for name in ("shift_mm", "step", "blood"):
+            values = np.abs([float(row[name]) for row in here])  # type: ignore[arg-type]
+            spans.append(f"{values.min():.2f}–{values.max():.2f}")
+        counts = [str(x.sum()) for x in (ranges, scan, ranges | scan)]
+        lines.append("| " + " | ".join([fault, str(len(here)), *counts, *spans]) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """See the top of this file."""
+    what, *rest = sys.argv[1:]
+    if what == "table":
+        print(table([Path(p) for p in rest]))
+        return
+    out, cases = Path(rest[0]), rest[1:]
+    card = json.loads((Path(shipped.__path__[0]) / "kinetic-network.json").read_text(encoding="utf-8"))
+    rows: list[dict[str, object]] = list(read_table(out)) if out.exists() else []
+    for case in cases:
+        for row in check(case, card):
+            rows.append(row)
+            print(*row.values(), flush=True)
+        write_table(out, rows)
+
+
+if __name__ == "__main__":
+    main()
