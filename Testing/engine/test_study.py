@@ -185,11 +185,11 @@ def test_runs_on_test_seeds_are_logged_and_cannot_run_where_they_cannot_be(
     log = tmp_path / "test_log.tsv"
     study = Study("gaussian", "test", slices=5, options={"strength": "6"})
     with monkeypatch.context() as without:
-        without.setattr(studies, "_commit", lambda: "")
+        without.setattr(studies, "commit_here", lambda: "")
         with pytest.raises(InputError, match="logged with its commit"):
             run_study(study, tmp_path / "no", log=log)
         assert not log.exists() and not (tmp_path / "no").exists()
-    monkeypatch.setattr(studies, "_commit", lambda: "abc1234")
+    monkeypatch.setattr(studies, "commit_here", lambda: "abc1234")
     run_study(study, tmp_path / "out", log=log)
     rows = read_table(log)
     assert [(row["method"], row["commit"], row["input"]) for row in rows] == [

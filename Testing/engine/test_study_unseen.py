@@ -188,6 +188,8 @@ def test_cost_counts_evaluations_and_brings_time_to_a_slice() -> None:
     # two slices of a quarter of the voxels
     assert 0 < row["cpu_seconds_a_slice"] <= 2.1 * row["seconds"]
     assert Watch().row(ParametricResult({"ki": made}, {}), made.geometry)["evaluations"] is None
+    small = VolumeGeometry((2, 96, 96), (1.0, 1.0, 1.0))
+    assert watch.row(ParametricResult({"ki": made}, record), small)["cpu_seconds_a_slice"] is None
 
 
 def test_without_scikit_image_slices_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +281,7 @@ def test_a_study_makes_the_tables_of_unusual_patients(tmp_path: Path) -> None:
     patients = read_table(out / "patients.tsv")
     assert {row["method"] for row in patients if row["world"] != USUAL} == {"patlak", "gaussian"}
     assert {row["input"] for row in patients if row["world"] != USUAL} == {"aorta ROI"}
-    assert all(row["cpu_seconds_a_slice"] > 0 for row in patients)
+    assert all(row["seconds"] > 0 for row in patients)
     hot = [row for row in read_table(out / "chi_square.tsv") if row["world"] == "lesions=hot"]
     by_method = {m: max(r["reduced_chi_square"] for r in hot if r["method"] == m) for m in ("patlak", "gaussian")}
     # what a Gaussian takes from a very hot lesion, the frames do not allow

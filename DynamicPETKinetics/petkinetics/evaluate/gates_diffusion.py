@@ -20,7 +20,7 @@ def _pure(dose: float, samples: int) -> Callable[[Figures], float | None]:
     def value(figures: Figures) -> float | None:
         labels = [label for solver in PURE if (label := figures.label(samples, solver)) is not None]
         found = [figures.ratio(BEST_CLASSICAL, dose, None, method=label) for label in labels]
-        return min((number for number in found if number is not None), default=None)
+        return min((one for one in found if one is not None), default=None)
 
     return value
 
@@ -31,7 +31,7 @@ def _of_run(column: str, samples: int, solvers: tuple[str | None, ...] = (None,)
     def value(figures: Figures) -> float | None:
         labels = [label for solver in solvers if (label := figures.label(samples, solver)) is not None]
         found = [figures.mean_of(column, label) for label in labels]
-        return max((number for number in found if number is not None), default=None)
+        return max((one for one in found if one is not None), default=None)
 
     return value
 

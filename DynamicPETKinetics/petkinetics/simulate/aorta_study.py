@@ -22,8 +22,8 @@ from petkinetics.input_function.aorta import AortaNotFound, ProposedAorta, find_
 from petkinetics.integrals import frame_mean
 from petkinetics.series import ArrayVoxels, DynamicSeries
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
+from petkinetics.simulate.run_log import checkout_here, commit_here
 from petkinetics.simulate.seeds import AORTA_SEEDS, VALIDATION_SEEDS
-from petkinetics.simulate.study import _checkout, _commit
 from petkinetics.simulate.variants import Variant
 from petkinetics.write.staging import staged_folder
 from petkinetics.write.tables import format_cell, write_table
@@ -88,7 +88,7 @@ def run_aorta_study(
         raise InputError(f"'{split}' is not a split; it is {' or '.join(SPLITS)}.")
     if patients is not None and not 1 <= patients <= len(SPLITS[split]):
         raise InputError(f"There are 1 to {len(SPLITS[split])} patients in the {split} split.")
-    commit, checkout = _commit(), _checkout()
+    commit, checkout = commit_here(), checkout_here()
     if split == "test" and (not commit or (checkout is None and log is None)):
         raise InputError(
             "A run on test seeds is logged with its commit, and here there is no source checkout.",

@@ -8,11 +8,9 @@ scan, and its gates are checked. Tuning uses validation seeds; runs on test seed
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +26,6 @@ from petkinetics.evaluate.gates import GATES
 from petkinetics.evaluate.invented import invented_blobs
 from petkinetics.evaluate.known_truth import Row, coverage_row, lesion_rows, organ_rows, whole_map_row
 from petkinetics.evaluate.noisy_reference import noisy_reference_row
-from petkinetics.evaluate.study_ratios import case_of
 from petkinetics.evaluate.tumour_roi import box_agreement, box_row, tumour_box
 from petkinetics.input_function.idif import image_derived_input
 from petkinetics.input_function.plasma import with_plasma
@@ -47,6 +44,7 @@ from petkinetics.simulate.contestants import (
 from petkinetics.simulate.paper_study import PaperStudy
 from petkinetics.simulate.patient import PATLAK_WINDOW_MIN, DigitalPatient, grid
 from petkinetics.simulate.run_cost import Watch
+from petkinetics.simulate.run_log import append_run, commit_here, log_of_test_runs
 from petkinetics.simulate.seeds import TEST_SEEDS, VALIDATION_SEEDS
 from petkinetics.simulate.worlds import USUAL, World
 from petkinetics.write.staging import staged_folder
@@ -59,10 +57,6 @@ INPUTS = ("aorta ROI", "true curve")
 LEARNED = ("kinetic-network", "direct-network", "diffusion-prior")
 #: what is measured of every patient
 TABLES = ("patients", "lesions", "organs", "tumour_roi", "chi_square", "invented")
-LOG_COLUMNS = (
-    *("date", "commit", "method", "options", "seeds", "anatomy", "size", "slices", "dose", "until_min", "input"),
-    *("ki_rmse_mean", "ki_rmse_sd", "ki_psnr_db_mean", "ki_ssim_mean", "patlak_ki_rmse_mean"),
-)
 
 
 @dataclass(frozen=True)
@@ -216,9 +210,9 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
     :param log: the table to which a run on test seeds is appended; found in the checkout by default.
     :raises InputError: the folder exists, or a test run cannot be logged.
     """
-    test_log, commit = None, _commit()
+    test_log, commit = None, commit_here()
     if study.split == "test":
-        test_log = log or _test_log()
+        test_log = log or log_of_test_runs()
         if not commit:
             raise InputError("A run on test seeds is logged with its commit, and here there is none.")
     began = time.monotonic()
@@ -261,7 +255,7 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
         more = [] if paper is None else paper.write(folder)
         summary = write_study(folder, settings, tables, more)
         if test_log is not None:
-            _append(test_log, study, commit, summary)
+            append_run(test_log, study, commit, summary)
     progress(1.0, "Done")
     return out
 
@@ -353,67 +347,3 @@ def _add_rows(
         if box is not None and reference is not None:
             agreement = box_agreement(box, ki, reference, patient.body_mask)
             tables["tumour_roi"].append({**key, "reference": name, **box_row(box, agreement)})
-
-
-def _checkout() -> Path | None:
-    """The folder of the source checkout that this engine runs from."""
-    for folder in Path(__file__).resolve().parents:
-        if (folder / ".git").exists() and (folder / "docs").is_dir():
-            return folder
-    return None
-
-
-def _commit() -> str:
-    """The commit of the checkout, with a plus where files were changed since; "" outside one."""
-    folder = _checkout()
-    if folder is None:
-        return ""
-    try:
-        named = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return named.stdout.strip()
-
-
-def _test_log() -> Path:
-    folder = _checkout()
-    if folder is None:
-        raise InputError(
-            "Runs on test seeds are appended to docs/test_log.tsv, and there is no source checkout here.",
-            "Run it from a clone of the project, or use --split validation.",
-        )
-    return folder / "docs" / "test_log.tsv"
-
-
-def _append(log: Path, study: Study, commit: str, summary: Sequence[Row]) -> None:
-    """Add one line a dose, end of scan and input to the log of test runs."""
-    from petkinetics.write.tables import format_cell
-
-    date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    plain = {case_of(row): row["ki_rmse_mean"] for row in summary if row["method"] == Patlak.method}
-    lines = [] if log.exists() else ["\t".join(LOG_COLUMNS)]
-    for row in summary:
-        if row["method"] != study.method:
-            continue
-        cells: Row = {
-            **row,
-            "date": date,
-            "commit": commit,
-            "options": " ".join(_options(study, row)) or None,
-            "seeds": f"{study.seeds[0]}-{study.seeds[-1]}",
-            "anatomy": study.anatomy,
-            "size": study.size,
-            "slices": study.slices,
-            "patlak_ki_rmse_mean": plain.get(case_of(row)),
-        }
-        lines.append("\t".join(format_cell(cells[name]) for name in LOG_COLUMNS))
-    with log.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write("\n".join(lines) + "\n")
-
-
-def _options(study: Study, row: Row) -> list[str]:
-    """The method's options, and the world where it is not the usual one."""
-    world = [f"world:{row['world']}"] if row["world"] != USUAL else []
-    return [f"{k}={v}" for k, v in study.options.items()] + world
