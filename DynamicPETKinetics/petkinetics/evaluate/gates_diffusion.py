@@ -36,15 +36,19 @@ def _of_run(column: str, samples: int, solvers: tuple[str | None, ...] = (None,)
     return value
 
 
-def _invented(figures: Figures) -> float | None:
-    """Blobs over all patients of a dose, over those of smoothed Patlak; of the doses the worst."""
-    rows = [row for row in figures.invented if row["method"] == figures.method and row["input"] == AORTA]
-    found = []
-    for case in {(row["dose"], row["world"]) for row in rows}:
-        here = [row for row in rows if (row["dose"], row["world"]) == case]
-        count, other = (sum(int(row[name]) for row in here) for name in ("blobs", "patlak_blobs"))  # type: ignore[call-overload]
-        found.append(ratio_of_counts(count, other))
-    return max(found, default=None)
+def _invented(others: str) -> Callable[[Figures], float | None]:
+    """Blobs over all patients of a dose, over those in another column; of the doses the worst."""
+
+    def value(figures: Figures) -> float | None:
+        rows = [row for row in figures.invented if row["method"] == figures.method and row["input"] == AORTA]
+        found = []
+        for case in {(row["dose"], row["world"]) for row in rows}:
+            here = [row for row in rows if (row["dose"], row["world"]) == case]
+            count, other = (sum(int(row[name]) for row in here) for name in ("blobs", others))  # type: ignore[call-overload]
+            found.append(ratio_of_counts(count, other))
+        return max(found, default=None)
+
+    return value
 
 
 def _chi_square(world: str) -> Callable[[Figures], float | None]:
@@ -126,7 +130,8 @@ def _made() -> tuple[Gate, ...]:
             )
             for kind in ("dose", "voxels", "noise")
         ),
-        Gate("no lesions: hot blobs ÷ those of Patlak smoothed to the same noise", _invented, 1.0),
+        Gate("no lesions: hot blobs ÷ those of Patlak smoothed to the same noise", _invented("patlak_blobs"), 1.0),
+        Gate("no lesions: hot blobs ÷ those of that noise alone", _invented("noise_blobs"), None, 1.0),
         *(
             Gate(f"{kind} lesions, never trained on: reduced χ² of the data there", _chi_square(f"lesions={kind}"), 1.2)
             for kind in ("ring", "hot")

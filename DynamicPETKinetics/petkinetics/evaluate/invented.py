@@ -4,9 +4,10 @@ Anatomy has edges and hot organs of its own, so blobs are looked for in the erro
 which the local mean, a method's bias, is the background. A blob is a connected part of the body of at least
 :data:`LEAST_VOXELS` voxels above background + 4 SD of the error in the body.
 
-Beside it stands the noise of plain Patlak under the Gaussian that leaves it the same SD. Patlak's error is smoothed,
-not the map: what smoothing does to the anatomy would count as blobs, and would keep the SD from falling to
-that of a good method.
+Beside it stands plain Patlak under the Gaussian that leaves its noise the same SD, with blobs of the same height.
+Its noise is its error smoothed; the error of the smoothed map holds the blur of edges besides, would never fall to
+that of a good method, and so cannot set the width. Blobs are counted in both: the smoothed map is what a reader would
+see instead (its errors at edges against the method's), its noise alone is the strictest yardstick.
 """
 
 from __future__ import annotations
@@ -48,15 +49,16 @@ class Blobs:
     """Blobs of a map and of plain Patlak smoothed to its noise, in the same body.
 
     :param litres: of the body.
-    :param error_sd: of the map; *patlak_sd*: of the smoothed Patlak, the same unless even plain Patlak has less.
-    :param count: blobs of the map; *patlak_count*: of the smoothed Patlak.
+    :param error_sd: of the map; *noise_sd*: of the smoothed noise, the same unless even plain Patlak has less.
+    :param count: blobs of the map; *patlak_count*: of the smoothed Patlak map; *noise_count*: of its noise alone.
     :param patlak_fwhm_mm: of the Gaussian.
     """
 
     litres: float
     error_sd: float
     count: int
-    patlak_sd: float
+    noise_sd: float
+    noise_count: int
     patlak_count: int
     patlak_fwhm_mm: float
 
@@ -68,10 +70,13 @@ class Blobs:
             "blobs": self.count,
             "blobs_per_litre": self.count / self.litres,
             "patlak_fwhm_mm": self.patlak_fwhm_mm,
-            "patlak_error_sd": self.patlak_sd,
             "patlak_blobs": self.patlak_count,
             "patlak_blobs_per_litre": self.patlak_count / self.litres,
             "ratio": ratio_of_counts(self.count, self.patlak_count),
+            "noise_sd": self.noise_sd,
+            "noise_blobs": self.noise_count,
+            "noise_blobs_per_litre": self.noise_count / self.litres,
+            "ratio_to_noise": ratio_of_counts(self.count, self.noise_count),
         }
 
 
@@ -105,15 +110,18 @@ def invented_blobs(ki: Float32, patlak: Float32, reference: Float32, body: Mask,
     flat = _Flattened(inside, grid.spacing_mm)
     own = flat((ki - reference)[box])
     noise = np.where(inside, (patlak - reference)[box], np.float32(0))
+    true = np.where(inside, reference[box], np.float32(0))
     wanted = float(own[inside].std())
     width, other = _smoothed_to(wanted, noise, flat)
-    patlak_sd = float(other[inside].std())
+    noise_sd = float(other[inside].std())
+    blur = _gaussian(true, width, grid.spacing_mm) - true if width > 0 else np.zeros_like(true)
     return Blobs(
         litres=float(inside.sum()) * grid.voxel_volume_ml / 1000.0,
         error_sd=wanted,
         count=count_blobs(own, inside, HEIGHT_SD * wanted),
-        patlak_sd=patlak_sd,
-        patlak_count=count_blobs(other, inside, HEIGHT_SD * patlak_sd),
+        noise_sd=noise_sd,
+        noise_count=count_blobs(other, inside, HEIGHT_SD * noise_sd),
+        patlak_count=count_blobs(other + flat(blur), inside, HEIGHT_SD * noise_sd),
         patlak_fwhm_mm=width,
     )
 

@@ -157,9 +157,9 @@ def _worlds(rows: Sequence[Row]) -> str:
 def _invented(rows: Sequence[Row]) -> str:
     return _section(
         "Blobs where there are no lesions",
-        "Connected parts of the error in the body above its local mean + 4 SD; beside them those of plain Patlak's "
-        "noise under the Gaussian that leaves it the same SD.",
-        ("seed", "SD ×10⁻³", "blobs a litre", "Patlak's Gaussian, mm", "Patlak's blobs a litre", "ratio of counts"),
+        "Connected parts of the error in the body above its local mean + 4 SD, a litre; beside them those of plain "
+        "Patlak under the Gaussian that leaves its noise the same SD, and of that noise alone.",
+        ("seed", "SD ×10⁻³", "blobs", "Patlak's Gaussian, mm", "Patlak's blobs", "ratio", "its noise's", "ratio"),
         rows,
         lambda row: [
             str(row["seed"]),
@@ -168,6 +168,8 @@ def _invented(rows: Sequence[Row]) -> str:
             _text(row["patlak_fwhm_mm"], 1, 1),
             _text(row["patlak_blobs_per_litre"], 1, 2),
             _text(row["ratio"], 1, 2),
+            _text(row["noise_blobs_per_litre"], 1, 2),
+            _text(row["ratio_to_noise"], 1, 2),
         ],
     )
 
