@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 #: rows before the steps: mean activity, Ki, V0
 _IMAGES = 3
 #: images are smoothed to this FWHM: the slopes then hold over the shifts that are looked for
-_SMOOTHING_MM = 12.0
+_SMOOTHING_MM = 18.0
 #: blocks around the body that are still looked at: its outline shows most
 _AROUND = 2
 #: along an axis of fewer blocks a shift cannot be told from what comes in and out of view

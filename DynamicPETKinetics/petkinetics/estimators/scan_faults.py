@@ -30,7 +30,7 @@ Mask = NDArray[np.bool_]
 #: bounds of good scans
 SHIFT_MM, STEP, BLOOD = 2.0, 0.10, 1.25
 #: a shift counts when it explains this share of the step that it is read from: noise looks like a shift, too
-EXPLAINED = 0.08
+EXPLAINED = 0.03
 #: a map is not to be trusted where the shift changes activity by more than this share of the body's mean
 _CHANGED = 0.2
 #: the late frames, whose Patlak plot is straight; fewest of them, and most times that are tried for a step
