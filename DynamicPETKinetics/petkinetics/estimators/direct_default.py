@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from petkinetics.estimators.compartment import compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress
 from petkinetics.estimators.feature_volume import FeatureVolume
-from petkinetics.estimators.learned import learned_record, region_model_record, write_slabs
-from petkinetics.kinetics.region_fit import CompartmentFitter
+from petkinetics.estimators.learned import learned_record, region_model_record, region_models, write_slabs
 from petkinetics.maps import KI, V0
 from petkinetics.networks.default_network import SLICES, DirectDefaultNetwork, TurnedMean, with_neighbours
 from petkinetics.networks.features import KI_UNIT, LINEAR
@@ -26,15 +25,12 @@ class DirectMaps:
     """The network's answer, some slices at a time.
 
     :param volume: where in the series, and the features' design.
-    :param mixed: half precision where that is faster.
     :param strength: the network is told this many times the SD measured.
     """
 
-    def __init__(
-        self, weights: Weights, volume: FeatureVolume, device: torch.device, mixed: bool = False, strength: float = 1.0
-    ) -> None:
+    def __init__(self, weights: Weights, volume: FeatureVolume, device: torch.device, strength: float = 1.0) -> None:
         network = TurnedMean(load_into(DirectDefaultNetwork.of_card(weights.card), weights))
-        self.runner = Runner(network, device, mixed=mixed)
+        self.runner = Runner(network, device, mixed=True)
         self._volume, self._condition = volume, torch.from_numpy(volume.condition)
         self._in_slice_mm = float(np.sqrt(np.prod(volume.problem.series.geometry.spacing_mm[:2])))
         self._told = float(np.log10(strength))
@@ -63,7 +59,7 @@ def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Es
     progress(0.0, "Loading the network")
     weights = read_weights(WEIGHTS, problem.weights)
     volume = FeatureVolume.of(problem)
-    network = DirectMaps(weights, volume, device_named(problem.device), mixed=True)
+    network = DirectMaps(weights, volume, device_named(problem.device))
 
     def maps_of(first: int, last: int) -> list[Float32]:
         found, _ = network.of(first, last)
@@ -73,18 +69,9 @@ def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Es
 
     write_slabs((KI, V0), problem, volume.box, maps_of, sink, progress)
     noise = compartment_noise(problem)
-    fitter = CompartmentFitter(
-        problem.input_function, volume.timing, noise.weights, "two-tissue", problem.series.frame_decay_per_s,
-        noise.blood_to_plasma,
-    )  # fmt: skip
-
-    def region_fit(values: NDArray[np.float64]) -> tuple[dict[str, tuple[float, float]], NDArray[np.float64]]:
-        found = fitter.fit(values)
-        return found.values, found.fitted_kbq_per_ml
-
     record = {
         **learned_record(weights.record, network.runner.device.type),
         **region_model_record(problem, volume.timing, noise),
         "blood_curve": {"measured_until_s": float(volume.timing.end_s[-1]), "used_until_s": volume.curve.end_s},
     }
-    return Estimate(record, region_fit, fitter.fit)
+    return Estimate(record, *region_models(problem, volume.timing, noise))

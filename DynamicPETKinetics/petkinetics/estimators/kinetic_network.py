@@ -15,11 +15,11 @@ from petkinetics.estimators.late_frames import LateFrames, wants_frames
 from petkinetics.estimators.learned import (
     learned_record,
     region_model_record,
+    region_models,
     require_fdg,
     torch_or_refuse,
     write_slabs,
 )
-from petkinetics.kinetics.region_fit import CompartmentFitter
 from petkinetics.maps import FV, K1, K2, K3, K4, KI, RESIDUAL, V0, Quantity
 
 if TYPE_CHECKING:
@@ -112,18 +112,10 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
         return out
 
     write_slabs(KineticNetwork.quantities, problem, volume.box, maps_of, sink, progress)
-    fitter = CompartmentFitter(
-        problem.input_function, timing, noise.weights, "two-tissue", series.frame_decay_per_s, noise.blood_to_plasma
-    )
-
-    def region_fit(values: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
-        found = fitter.fit(values)
-        return found.values, found.fitted_kbq_per_ml
-
     predicted = None if late is None else late.frames
     judged = watch.judge(volume.condition, weights.card, KineticNetwork.method, series.geometry.spacing_mm[::-1])
     record = _record(problem, volume, noise, weights.record, runner)
-    return Estimate(record, region_fit, fitter.fit, predicted, judged)
+    return Estimate(record, *region_models(problem, timing, noise), predicted, judged)
 
 
 def _inside(problem: Problem, volume: FeatureVolume, first: int, last: int) -> NDArray[np.bool_]:

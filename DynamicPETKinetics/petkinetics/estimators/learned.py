@@ -12,10 +12,15 @@ from petkinetics.errors import InputError
 from petkinetics.estimators.compartment import CompartmentNoise
 from petkinetics.estimators.estimator import MapSink, Problem, Progress
 from petkinetics.frames import FrameTiming
+from petkinetics.kinetics.region_fit import CompartmentFit, CompartmentFitter
 from petkinetics.maps import Quantity
 
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 Box = tuple[slice, slice, slice]
+RegionModels = tuple[
+    Callable[[Float64], tuple[dict[str, tuple[float, float]], Float64]], Callable[[Float64], CompartmentFit]
+]
 
 #: values of the frames in memory at once, and slices
 _SLAB_VALUES, _MOST_SLICES = 1 << 24, 8
@@ -77,6 +82,23 @@ def region_model_record(problem: Problem, timing: FrameTiming, noise: Compartmen
         ],
         "model": {"of_regions": "two-tissue", "blood_to_plasma": noise.blood_to_plasma},
     }
+
+
+def region_models(problem: Problem, timing: FrameTiming, noise: CompartmentNoise) -> RegionModels:
+    """The two-tissue fit of a region's curve that stands beside a network's maps.
+
+    :returns: the ``region_fit`` and ``model_fit`` of :class:`petkinetics.estimators.estimator.Estimate`.
+    """
+    fitter = CompartmentFitter(
+        problem.input_function, timing, noise.weights, "two-tissue", problem.series.frame_decay_per_s,
+        noise.blood_to_plasma,
+    )  # fmt: skip
+
+    def region_fit(values: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
+        found = fitter.fit(values)
+        return found.values, found.fitted_kbq_per_ml
+
+    return region_fit, fitter.fit
 
 
 def body_box(problem: Problem, margin_mm: float) -> Box:

@@ -40,7 +40,7 @@ class LearnedStart:
     def __init__(self, problem: Problem, box: Box, strength: float) -> None:
         self._weights = read_weights(START_WEIGHTS, problem.weights)
         self._volume = replace(FeatureVolume.of(_whole_scan(problem)), box=box)
-        self._network = DirectMaps(self._weights, self._volume, device_named(problem.device), True, strength)
+        self._network = DirectMaps(self._weights, self._volume, device_named(problem.device), strength)
         self._log_sd: list[Float32] = []
 
     def maps(self, inside: NDArray[np.bool_], watch: Callable[[float], None]) -> Float32:

@@ -21,6 +21,7 @@ from petkinetics.estimators.learned import (
     body_box,
     learned_record,
     region_model_record,
+    region_models,
     require_fdg,
     torch_or_refuse,
     write_slabs,
@@ -28,7 +29,6 @@ from petkinetics.estimators.learned import (
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 from petkinetics.input_function.tail import extrapolated
 from petkinetics.kinetics.patlak import patlak_design, weighted_fit
-from petkinetics.kinetics.region_fit import CompartmentFitter
 from petkinetics.maps import KI, V0, Quantity
 
 if TYPE_CHECKING:
@@ -200,15 +200,6 @@ def _run(
         return [np.stack(maps) for maps in zip(*slabs, strict=True)]
 
     write_slabs(quantities, problem, box, maps_of, sink, progress)
-    fitter = CompartmentFitter(
-        problem.input_function, framing.early, noise.weights, "two-tissue", series.frame_decay_per_s,
-        noise.blood_to_plasma,
-    )  # fmt: skip
-
-    def region_fit(measured: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
-        found = fitter.fit(measured)
-        return found.values, found.fitted_kbq_per_ml
-
     record: dict[str, Any] = {
         **learned_record(weights.record, device.type),
         "ki_from": "the network" if direct and patlak == "direct" else f"Patlak over {patlak}",
@@ -218,7 +209,7 @@ def _run(
             "used_until_s": framing.curve.end_s,
         },
     }
-    return Estimate(record, region_fit, fitter.fit)
+    return Estimate(record, *region_models(problem, framing.early, noise))
 
 
 def _suv_factor(problem: Problem) -> float:
