@@ -1,4 +1,4 @@
-"""Losses of whole regions and of the response to an impulse."""
+"""Losses of whole regions, of structure and of the response to an impulse; which slices are drawn."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from petkinetics.training.examples import regions_of
+from petkinetics.simulate.patient import LESION_LABEL
+from petkinetics.training.examples import chosen_slices, regions_of
 from petkinetics.training.impulse_loss import IMPULSE, IMPULSE_MIN, IMPULSE_UNIT, impulse_loss, impulse_of
 from petkinetics.training.impulse_maps import ALPHA, MAPS, impulse_rows
-from petkinetics.training.kinetic_loss import FIRST_LESION, region_loss
+from petkinetics.training.kinetic_loss import FIRST_LESION, region_loss, structure_loss
 
 
 def test_regions_are_organs_and_single_lesions() -> None:
@@ -43,6 +44,37 @@ def test_regions_of_a_few_voxels_and_air_do_not_count() -> None:
     regions = torch.zeros((1, 20, 20), dtype=torch.int64)
     regions[0, :2, :2] = 5
     assert float(region_loss(truth * 2.0, truth, regions)) == 0.0
+
+
+def test_structure_is_what_scikit_image_finds() -> None:
+    from skimage.metrics import structural_similarity
+
+    rng = np.random.default_rng(3)
+    truth = np.abs(rng.normal(1.0, 0.5, (2, 48, 40))).astype(np.float32)
+    found = truth + rng.normal(0.0, 0.3, truth.shape).astype(np.float32)
+    body = np.zeros(truth.shape, bool)
+    body[:, 8:-8, 8:-8] = True
+    span = float(truth[body].max())
+    window = {"gaussian_weights": True, "sigma": 1.5, "truncate": 3.4, "use_sample_covariance": False}
+    maps = [
+        structural_similarity(a, b, data_range=span, full=True, **window)[1] for a, b in zip(found, truth, strict=True)
+    ]
+    expected = 1.5 * (1.0 - np.stack(maps)[body].mean())
+    tensors = (torch.from_numpy(x) for x in (found, truth, body))
+    assert float(structure_loss(*tensors)) == pytest.approx(expected, rel=1e-3)
+    right = torch.from_numpy(truth)
+    assert float(structure_loss(right, right, torch.from_numpy(body))) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_half_of_the_slices_go_through_lesions() -> None:
+    labels = np.ones((10, 8, 8), np.uint8)
+    labels[3:5, 2, 2] = LESION_LABEL
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        chosen = chosen_slices(labels, 4, rng)
+        assert len(set(chosen)) == 4 and {3, 4} <= set(chosen)
+    assert len(set(chosen_slices(np.ones_like(labels), 4, rng))) == 4
+    assert chosen_slices(np.full_like(labels, LESION_LABEL), 10, rng) == list(range(10))
 
 
 def test_impulse_response_of_head_and_of_maps_are_the_same_numbers() -> None:

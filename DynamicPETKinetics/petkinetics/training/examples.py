@@ -70,6 +70,14 @@ def example_of(scan: Scan, slices: list[int]) -> Example:
     )
 
 
+def chosen_slices(labels: NDArray[np.uint8], count: int, rng: np.random.Generator) -> list[int]:
+    """Targets: half of them through lesions where there are any, which few slices are; the others by chance."""
+    through = np.flatnonzero((labels == LESION_LABEL).any(axis=(1, 2)))
+    some = rng.permutation(through)[: count // 2]
+    others = rng.permutation(np.setdiff1d(np.arange(len(labels)), some))[: count - len(some)]
+    return sorted(np.concatenate([some, others]).tolist())
+
+
 def regions_of(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Organs by their label, and every lesion by a number of its own."""
     lesions, _ = ndimage.label(labels == LESION_LABEL)
@@ -124,7 +132,7 @@ class ScanStream(IterableDataset):
 
     def _example(self, rng: np.random.Generator, paths: list[Path]) -> Example:
         scan = drawn(lambda: draw_scan(random_slab(paths, rng), self.ranges, rng, self.pool.folder / "noise"))
-        return example_of(scan, sorted(rng.choice(len(scan.labels), self.slices, replace=False).tolist()))
+        return example_of(scan, chosen_slices(scan.labels, self.slices, rng))
 
 
 assert SLICES % 2 == 1

@@ -4,14 +4,15 @@ Squared errors, since Ki should be its mean given the data: absolute ones pull l
 surroundings. Each error is divided by a size that follows the *neighbourhood's* Ki, not the voxel's, which
 would weigh low truths more and bias the estimate down. Means over 4x4 and 16x16 voxels are judged as well:
 what is wrong in a whole lesion or organ counts there, what is noise does not. Mean Ki of single lesions and organs
-is judged once more, relative to itself: that is what people read from a map.
+is judged once more, relative to itself: that is what people read from a map. The likeness of structures (SSIM) is
+judged, too: squared errors alone level the faint ones.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, conv2d
 
 from petkinetics.networks.features import LINEAR, WINDOWS
 
@@ -29,6 +30,10 @@ FIRST_LESION = 256
 #: a region's mean Ki is judged relative to itself and this (0.01 mL/min/mL), in units of the second; fewest voxels
 _REGION_FLOOR, _REGION_SIZE, _LEAST_VOXELS = 0.05, 0.25, 8
 _REGION_WEIGHT = 0.08
+#: SSIM's Gaussian window (voxels), its constants, the least data range (0.01 mL/min/mL), its weight
+_SSIM_SIGMA, _SSIM_REACH, _SSIM_CONSTANTS = 1.5, 5, (0.01, 0.03)
+_LEAST_RANGE = 0.4
+_SSIM_WEIGHT = 1.5
 
 
 def kinetic_loss(
@@ -75,6 +80,24 @@ def region_loss(ki: Tensor, truth: Tensor, regions: Tensor) -> Tensor:
         if len(some):
             total = total + some.mean()
     return _REGION_WEIGHT * total
+
+
+def structure_loss(ki: Tensor, truth: Tensor, body: Tensor) -> Tensor:
+    """1 - SSIM in the body (Wang et al., IEEE Trans Image Process 2004;13:600, eq. 13), slice by slice.
+
+    :param ki: (slices, rows, columns) of one scan, whose largest truth is the data range; *truth*, *body*: likewise.
+    """
+    taps = torch.exp(-0.5 * (torch.arange(-_SSIM_REACH, _SSIM_REACH + 1, device=ki.device) / _SSIM_SIGMA).square())
+    taps = (taps / taps.sum()).to(ki.dtype)
+    products = torch.stack((ki, truth, ki * ki, truth * truth, ki * truth), dim=1).flatten(0, 1)[:, None]
+    smooth = conv2d(products, taps.reshape(1, 1, -1, 1), padding=(_SSIM_REACH, 0))
+    smooth = conv2d(smooth, taps.reshape(1, 1, 1, -1), padding=(0, _SSIM_REACH)).reshape(len(ki), 5, *ki.shape[1:])
+    x, y, xx, yy, xy = smooth.unbind(1)
+    span = (truth * body).amax().clamp(min=_LEAST_RANGE)
+    c1, c2 = ((c * span).square() for c in _SSIM_CONSTANTS)
+    means = (2 * x * y + c1) / (x * x + y * y + c1)
+    spreads = (2 * (xy - x * y) + c2) / (xx - x * x + yy - y * y + c2)
+    return _SSIM_WEIGHT * ((1.0 - means * spreads) * body).sum() / body.sum().clamp(min=1)
 
 
 def _robust(error: Tensor) -> Tensor:

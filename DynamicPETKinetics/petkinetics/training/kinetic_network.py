@@ -15,7 +15,7 @@ from petkinetics.networks.model_rows import KNEE, STEP
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
 from petkinetics.training.examples import Example, ScanStream
 from petkinetics.training.impulse_loss import impulse_loss
-from petkinetics.training.kinetic_loss import kinetic_loss, region_loss
+from petkinetics.training.kinetic_loss import kinetic_loss, region_loss, structure_loss
 from petkinetics.training.pool import PatientPool
 from petkinetics.training.scans import ScanRanges
 from petkinetics.training.trainer import Plan, Trainer, start_processes
@@ -44,14 +44,16 @@ def _answer(network: nn.Module, example: Example) -> tuple[Tensor, Tensor | None
 
 
 def loss(network: nn.Module, example: Example) -> Mapping[str, Tensor]:
-    """Terms of Ki, V0 and windows, of whole regions, and of the response to an impulse; "loss" is their sum."""
+    """Terms of Ki, V0, windows, whole regions, structure, and the response to an impulse; "loss" is their sum."""
     found, head = _answer(network, example)
     terms = kinetic_loss(found, example.truth, example.body, example.lesions)
     total = terms.pop("loss")
     terms["regions"] = region_loss(found[:, -2], example.truth[:, LINEAR], example.regions)
+    with torch.autocast(found.device.type, enabled=False):
+        terms["structure"] = structure_loss(found[:, -2].float(), example.truth[:, LINEAR], example.body)
     if head is not None and example.impulse.shape[1]:
         terms["impulse"] = impulse_loss(head, example.impulse, example.body)
-    added = [terms[name] for name in ("regions", "impulse") if name in terms]
+    added = [terms[name] for name in ("regions", "structure", "impulse") if name in terms]
     return terms | {"loss": total + torch.stack(added).sum()}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.networks.features import KI_UNIT, LINEAR
 from petkinetics.simulate.patient import LESION_LABEL
 from petkinetics.training.examples import Example, example_of
@@ -48,9 +49,10 @@ class ScanValidation:
             self._cases.append((example_of(scan, middle), scan.labels[middle]))
 
     def __call__(self, network: nn.Module) -> dict[str, float]:
-        """RMSE of Ki and V0 over Patlak's, mean absolute bias of lesions and of organs (%), and the score."""
+        """RMSE of Ki and V0 over Patlak's, mean absolute bias of lesions and organs (%), SSIM of Ki, and the score."""
         squares = np.zeros(4)
         lesions: list[float] = []
+        likeness: list[float] = []
         organs: dict[tuple[int, int], tuple[float, float]] = {}
         for n, (example, labels) in enumerate(self._cases):
             found = self._infer(network, example.to(self._device)).float().cpu().numpy()
@@ -61,6 +63,7 @@ class ScanValidation:
             for at, values in ((0, found), (2, patlak)):
                 for m in range(2):
                     squares[at + m] += float(np.sum((values[:, m] - truth[:, m])[inside].astype(np.float64) ** 2))
+            likeness.append(image_quality(found[:, 0], truth[:, 0], inside).ssim)
             lesions += _lesion_biases(labels, found[:, 0], truth[:, 0])
             for label in np.unique(labels):
                 part = labels == label
@@ -78,6 +81,7 @@ class ScanValidation:
             "lesion_bias_percent": bias,
             "organ_bias_percent": organ,
             "low_organ_bias": _mean(absolute),
+            "ki_ssim": _mean(likeness),
         }
 
 
