@@ -214,7 +214,7 @@ def test_the_start_of_the_diffusion_prior_is_trained_on_whole_scans_of_few_count
     common = ["train", "diffusion-prior", "--part", "start", "-o", str(out)]
     assert main([*common, "--patients", "2", "--workers", "0", "--device", "cpu", "--steps", "1"]) == 0
     card = read_weights("diffusion-start", out).card
-    assert card["ranges"]["until_min"] == 65.0 and card["ranges"]["dose"] == [0.06, 2.0]
+    assert card["ranges"]["until_min"] == 65.0 and card["ranges"]["dose"] == [0.05, 2.0]
     assert set(card["architecture"]) == {"widths", "blocks"}
 
 

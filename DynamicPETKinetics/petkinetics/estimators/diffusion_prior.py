@@ -86,11 +86,14 @@ class Schedule:
         return [float(t) for t in np.geomspace(*self.taus, steps)]
 
 
+#: ``hqs`` asks the prior once for the mean of what the data, its state tau 1, may be, and its other steps follow
 SCHEDULES = {
     "start-hqs": Schedule(3, (0.15, 0.05), 4.0),
-    "hqs": Schedule(5, (1.0, 0.2), 2.0),
+    "hqs": Schedule(4, (0.3, 0.1), 2.0),
     "red-diff": Schedule(20, (1.0, 0.1), 0.25),
 }
+#: how much of Ki and of the activity is that of the network that sees the whole scan; the rest is the prior's start
+START_SHARES = (0.8, 0.7)
 #: mirror images over which the start is averaged where the prior's own network makes it
 START_FLIPS = 4
 #: the walk that draws a sample, and what its spread is multiplied by: calibrated on validation patients
@@ -230,10 +233,12 @@ class _Run:
         """The estimate; with samples, the mean over as many draws of the solver's noise."""
         y, prior = self.normal.values, self.denoiser(PRIOR) if solver != "start" else None
         start = self.start() if solver in STARTED else None
-        if solver == "start-hqs" and self._start is not None:
+        if start is not None and solver == "start-hqs" and self._start is not None:
             # The two networks err differently: on validation patients the mean was nearer than either.
-            assert start is not None
-            start = np.float32(0.5) * (start + self.denoiser(START)(y, 1.0))
+            share = np.array(START_SHARES, np.float32)[:, None, None, None]
+            start = share * start + (1 - share) * self.denoiser(START)(y, 1.0)
+        if solver == "hqs" and prior is not None:
+            start, steps = prior(y, 1.0), steps - 1
         if prior is None or steps == 0:
             assert start is not None
             return start

@@ -25,30 +25,23 @@ class DirectMaps:
     """The network's answer, some slices at a time.
 
     :param volume: where in the series, and the features' design.
-    :param strength: the network is told this many times the SD measured.
     """
 
-    def __init__(self, weights: Weights, volume: FeatureVolume, device: torch.device, strength: float = 1.0) -> None:
+    def __init__(self, weights: Weights, volume: FeatureVolume, device: torch.device) -> None:
         network = TurnedMean(load_into(DirectDefaultNetwork.of_card(weights.card), weights))
         self.runner = Runner(network, device, mixed=True)
         self._volume, self._condition = volume, torch.from_numpy(volume.condition)
         self._in_slice_mm = float(np.sqrt(np.prod(volume.problem.series.geometry.spacing_mm[:2])))
-        self._told = float(np.log10(strength))
 
-    def of(self, first: int, last: int) -> tuple[Float32, Float32]:
-        """Ki (mL/min/mL) and V0 of some slices within the volume's box, (2, slices, rows, columns).
-
-        :returns: beside them log10 of Patlak's SD of Ki over 0.001 mL/min/mL, (slices, rows, columns).
-        """
+    def of(self, first: int, last: int) -> Float32:
+        """Ki (mL/min/mL) and V0 of some slices within the volume's box, (2, slices, rows, columns)."""
         reach = SLICES // 2
         here = slice(reach, reach + last - first)
         features = self._volume.features_of(self._volume.frames_of(first - reach, last + reach))
-        log_sd = features[here, -1].copy()
-        features[:, -1] += np.float32(self._told)
         maps = with_neighbours(torch.from_numpy(features), range(here.start, here.stop))
         change = on_fine_voxels(self.runner, maps, self._condition, self._in_slice_mm)
         found = change.numpy() + features[here, LINEAR - 2 : LINEAR]
-        return np.stack([KI_UNIT * found[:, 0], found[:, 1]]).astype(np.float32), log_sd
+        return np.stack([KI_UNIT * found[:, 0], found[:, 1]]).astype(np.float32)
 
 
 def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
@@ -62,7 +55,7 @@ def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Es
     network = DirectMaps(weights, volume, device_named(problem.device))
 
     def maps_of(first: int, last: int) -> list[Float32]:
-        found, _ = network.of(first, last)
+        found = network.of(first, last)
         if problem.mask is not None:
             found = found * problem.mask[first:last, volume.box[1], volume.box[2]]
         return list(found)

@@ -64,57 +64,43 @@ class KineticNetwork:
 def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
     import torch
 
-    from petkinetics.networks.default_network import (
-        SLICES,
-        DefaultNetwork,
-        TurnedMean,
-        linear_response,
-        rate_constants,
-        with_neighbours,
-    )
+    from petkinetics.estimators.network_response import NetworkResponse
+    from petkinetics.networks.default_network import linear_response, rate_constants
     from petkinetics.networks.features import KI_UNIT
-    from petkinetics.networks.model_rows import KNEE, STEP, model_rows
-    from petkinetics.networks.run import Runner, on_fine_voxels
-    from petkinetics.networks.weight_files import device_named, load_into, read_weights
+    from petkinetics.networks.model_rows import KNEE, STEP
+    from petkinetics.networks.weight_files import device_named, read_weights
 
     progress(0.0, "Loading the network")
     weights = read_weights("kinetic-network", problem.weights)
-    network = TurnedMean(load_into(DefaultNetwork.of_card(weights.card), weights))
-    runner = Runner(network, device_named(problem.device), mixed=True)
     volume = FeatureVolume.of(problem)
+    network = NetworkResponse(weights, volume, device_named(problem.device))
     series, timing = problem.series, volume.timing
     noise = compartment_noise(problem)
-    rows = model_rows(volume.curve, timing, np.eye(len(timing)), series.frame_decay_per_s, series.tracer.decay_per_s)
+    rows = network.model(np.eye(len(timing)))
     table, blood = torch.from_numpy(rows.table)[None], torch.from_numpy(rows.blood)[None]
-    condition = torch.from_numpy(volume.condition)
-    reach = SLICES // 2
-    in_slice_mm = float(np.sqrt(np.prod(series.geometry.spacing_mm[:2])))
     late = LateFrames.after(volume, problem) if wants_frames(problem) else None
     watch = SlabWatch(series.geometry.shape, volume.box)
 
     def maps_of(first: int, last: int) -> list[Float32]:
-        frames = volume.frames_of(first - reach, last + reach)
-        features = torch.from_numpy(volume.features_of(frames))
+        response, frames, log_sd = network.of(first, last)
         inside = torch.from_numpy(_inside(problem, volume, first, last))
-        maps = with_neighbours(features, range(reach, reach + last - first))
-        response = on_fine_voxels(runner, maps, condition, in_slice_mm)
         # the model's frames only where there is a patient
         found = response.movedim(1, -1)[inside].T[None, :, :, None]
         model = linear_response(found, table, blood, KNEE, STEP)[0, :, :, 0].numpy()
-        measured = frames[:, reach : reach + last - first][:, inside.numpy()]
+        measured = frames[:, inside.numpy()]
         ki, v0 = KI_UNIT * model[-2], model[-1]
         rates = rate_constants(found[0, :, :, 0]).numpy()
         residual = noise.residual(measured - model[:-2], measured, len(timing))
         if late is not None:
             late.fill(found, slice(first, last), inside.numpy())
         out = [_filled(values, inside.numpy()) for values in (ki, v0, *rates, residual)]
-        watch.see(first, last, features[reach : reach + last - first, -1].numpy(), out[-1], inside.numpy())
+        watch.see(first, last, log_sd, out[-1], inside.numpy())
         return out
 
     write_slabs(KineticNetwork.quantities, problem, volume.box, maps_of, sink, progress)
     predicted = None if late is None else late.frames
     judged = watch.judge(volume.condition, weights.card, KineticNetwork.method, series.geometry.spacing_mm[::-1])
-    record = _record(problem, volume, noise, weights.record, runner)
+    record = _record(problem, volume, noise, weights.record, network.runner)
     return Estimate(record, *region_models(problem, timing, noise), predicted, judged)
 
 

@@ -1,7 +1,7 @@
-"""The learned start of the diffusion prior: Ki and V0 from the whole scan, by a network without a kinetic model.
+"""The learned start of the diffusion prior: Ki and V0 from the whole scan, by our kinetic network.
 
-It is our kinetic network's design without the model inside (:class:`petkinetics.networks.default_network
-.DirectDefaultNetwork`). It sees more than the Patlak maps: the windows before 9 min, how the late ones follow each
+Its weights are trained on whole scans of few counts (:class:`petkinetics.networks.default_network
+.DefaultNetwork`). It sees more than the Patlak maps: the windows before 9 min, how the late ones follow each
 other, and the noise; always Patlak's fit from 9 min to T, whatever t* the frames of the estimate have.
 """
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import Applicability, applicability, described
 from petkinetics.estimators.diffusion_prior import START_WEIGHTS
-from petkinetics.estimators.direct_default import DirectMaps
 from petkinetics.estimators.estimator import Problem
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.learned import Box
+from petkinetics.estimators.network_response import KiAndV0, NetworkResponse
 from petkinetics.networks.weight_files import device_named, read_weights
 
 Float32 = NDArray[np.float32]
@@ -40,7 +40,8 @@ class LearnedStart:
     def __init__(self, problem: Problem, box: Box, strength: float) -> None:
         self._weights = read_weights(START_WEIGHTS, problem.weights)
         self._volume = replace(FeatureVolume.of(_whole_scan(problem)), box=box)
-        self._network = DirectMaps(self._weights, self._volume, device_named(problem.device), strength)
+        self._network = NetworkResponse(self._weights, self._volume, device_named(problem.device), strength)
+        self._maps = KiAndV0(self._network)
         self._log_sd: list[Float32] = []
 
     def maps(self, inside: NDArray[np.bool_], watch: Callable[[float], None]) -> Float32:
@@ -53,7 +54,7 @@ class LearnedStart:
         offset = self._volume.box[0].start
         for first in range(0, len(inside), _SLAB):
             here = slice(first, min(first + _SLAB, len(inside)))
-            out[:, here], log_sd = self._network.of(offset + here.start, offset + here.stop)
+            out[:, here], log_sd = self._maps.of(offset + here.start, offset + here.stop)
             self._log_sd.append(log_sd[inside[here]][::7])
             watch(here.stop - here.start)
         return out

@@ -25,7 +25,7 @@ from petkinetics.training.trainer import CHECKPOINT, Plan, Progress, Trainer
 PRESETS = {
     "kinetic-network": ("default", "compact", "liang2023"),
     "direct-network": ("compact", "liang2023", "default"),
-    # our design without the kinetic model once more, for full scans of few counts
+    # our design once more, for full scans of few counts
     "diffusion-start": ("default",),
 }
 #: end of the scan that most training scans have, minutes
@@ -71,7 +71,7 @@ def train(
         raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
     until_min = until_min or UNTIL_MIN[method]
-    ours, direct = preset == "default", method != "kinetic-network"
+    ours, direct = preset == "default", method == "direct-network"
     plan = replace(PLAN if ours else _COMPACT, stage_minutes=stage_minutes)
     if preset == "liang2023":
         plan = Plan(steps=50_000, stage_minutes=stage_minutes)
@@ -116,7 +116,7 @@ def train(
 def _ranges(method: str, ours: bool, until_min: float) -> ScanRanges:
     """What scans are drawn from."""
     if method == "diffusion-start":
-        return ScanRanges(until_min=until_min, until_range_min=(30.0, 65.0), own_share=0.7, dose=(0.06, 2.0))
+        return ScanRanges(until_min=until_min, until_range_min=(30.0, 65.0), own_share=0.7, dose=(0.05, 2.0))
     return ScanRanges(until_min=until_min) if ours else ScanRanges(until_min=until_min, dose=(0.2, 1.5))
 
 

@@ -29,7 +29,7 @@ _LINEAR_FROM = 2.0
 FIRST_LESION = 256
 #: a region's mean Ki is judged relative to itself and this (0.01 mL/min/mL), in units of the second; fewest voxels
 _REGION_FLOOR, _REGION_SIZE, _LEAST_VOXELS = 0.05, 0.25, 8
-_REGION_WEIGHT = 0.08
+_REGION_WEIGHT = 0.15
 #: SSIM's Gaussian window (voxels), its constants, the least data range (0.01 mL/min/mL), its weight
 _SSIM_SIGMA, _SSIM_REACH, _SSIM_CONSTANTS = 1.5, 5, (0.01, 0.03)
 _LEAST_RANGE = 0.4
