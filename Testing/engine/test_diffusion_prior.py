@@ -306,7 +306,7 @@ def test_a_start_that_has_learned_nothing_tells_of_one_soft_tissue(
     # Ki and V0 are those of the head's beginning, in Patlak's plot from 9 min on, before the data have their say.
     from petkinetics.networks.default_network import START as SOFT_TISSUE
 
-    monkeypatch.setattr("petkinetics.estimators.diffusion_prior.explained", lambda data, found, *noise: found)
+    monkeypatch.setattr("petkinetics.estimators.diffusion_prior.explained", lambda *images: images[1])
     own = replace(problem, weights=folders["start"], options={"solver": "start"})
     result = estimate_in_memory(make_estimator("diffusion-prior"), own)
     trapped, exchanging, _, fast, fv = SOFT_TISSUE

@@ -31,9 +31,9 @@ from petkinetics.write.tables import write_table
 Float32 = NDArray[np.float32]
 T_STAR_MIN = 9.0
 #: shares of the start that sees the whole scan, in Ki and in the activity
-SHARES = ((0.0, 0.0), (0.5, 0.5), (0.7, 0.5), (0.8, 0.7), (1.0, 1.0))
+SHARES = ((0.5, 0.5), (0.8, 0.7), (1.0, 1.0))
 #: first and last noise level, steps, weight: after the starts
-AFTER = ((0.15, 0.05, 3, 4.0), (0.1, 0.05, 2, 4.0), (0.1, 0.03, 2, 1.0))
+AFTER = ((0.15, 0.05, 3, 4.0), (0.2, 0.05, 3, 4.0))
 #: the prior alone, from the data on, and after one evaluation at noise level 1
 WALKS = ((1.0, 0.2, 5, 2.0), (1.0, 0.1, 10, 1.0))
 ALONE = ((0.3, 0.1, 3, 2.0), (0.8, 0.1, 9, 1.0), (0.8, 0.1, 9, 2.0), (0.8, 0.1, 19, 1.0))

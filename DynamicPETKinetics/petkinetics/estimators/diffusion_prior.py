@@ -93,7 +93,7 @@ SCHEDULES = {
     "red-diff": Schedule(20, (1.0, 0.1), 0.25),
 }
 #: how much of Ki and of the activity is that of the network that sees the whole scan; the rest is the prior's start
-START_SHARES = (0.8, 0.7)
+START_SHARES = (0.7, 0.5)
 #: mirror images over which the start is averaged where the prior's own network makes it
 START_FLIPS = 4
 #: the walk that draws a sample, and what its spread is multiplied by: calibrated on validation patients
@@ -234,7 +234,7 @@ class _Run:
         y, prior = self.normal.values, self.denoiser(PRIOR) if solver != "start" else None
         start = self.start() if solver in STARTED else None
         if start is not None and solver == "start-hqs" and self._start is not None:
-            # The two networks err differently: on validation patients the mean was nearer than either.
+            # The two networks err differently: on validation patients a mean was nearer than either.
             share = np.array(START_SHARES, np.float32)[:, None, None, None]
             start = share * start + (1 - share) * self.denoiser(START)(y, 1.0)
         if solver == "hqs" and prior is not None:
