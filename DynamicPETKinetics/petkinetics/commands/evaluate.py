@@ -35,8 +35,8 @@ def add_evaluate(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="CHANGES",
-        help="another scan besides the usual one, such as late=600 or bolus=60+noise-fwhm=9; gates for all of the "
-        "gates'; repeatable",
+        help="another scan besides the usual one, such as late=600, weight=130 or bolus=60+move=6; gates for all of "
+        "the gates'; repeatable",
     )
     p.add_argument(
         "--world-dose",

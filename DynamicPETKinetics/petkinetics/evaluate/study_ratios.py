@@ -30,6 +30,10 @@ _KINDS = {
     "voxel": "voxels",
     "dose": "dose",
     "lesions": "lesions",
+    "weight": "body",
+    "move": "movement",
+    "drift": "movement",
+    "tracer": "tracer",
 }
 
 
@@ -138,6 +142,6 @@ def world_costs(summary: Sequence[Row], method: str, dose: float, until: float |
 
 
 def kind_of(world: str) -> str:
-    """What a world changes: framing, input function, noise, voxels, or several."""
+    """What a world changes: framing, input function, noise, voxels, movement ..., or several."""
     kinds = {_KINDS[part.partition("=")[0]] for part in world.split("+")}
     return kinds.pop() if len(kinds) == 1 else "several"

@@ -15,7 +15,7 @@ from petkinetics.simulate.blood import BloodChange, BloodParameters, input_funct
 from petkinetics.simulate.brain import Brain
 from petkinetics.simulate.fields import SmoothField
 from petkinetics.simulate.lesions import Lesion, paint_lesions, place_lesions
-from petkinetics.simulate.physiology import Kinetics, ParameterMaps, draw_kinetics, parameter_maps, untextured
+from petkinetics.simulate.physiology import Kinetics, ParameterMaps, draw_kinetics, parameter_maps, released, untextured
 from petkinetics.simulate.seeds import stream
 from petkinetics.simulate.thorax import Thorax
 from petkinetics.simulate.torso_ct import TorsoCT
@@ -33,6 +33,10 @@ ANATOMIES: dict[str, type[Anatomy]] = {
 #: weight 63 +- 10 kg and 202-406 MBq: the patients of Liang et al. 2023
 WEIGHT_KG = (63.0, 10.0)
 DOSE_MBQ = (202.0, 406.0)
+#: what was injected: FDG, which stays in the cells; or a tracer that every tissue releases again
+TRACERS = ("fdg", "reversible")
+#: weights that an anatomy can be drawn at, kg
+WEIGHTS_KG = (30.0, 200.0)
 #: frames of the reference of learned methods (ki_patlak_9_65), minutes
 PATLAK_WINDOW_MIN = (9.0, 65.0)
 #: label of lesion voxels in the label map
@@ -87,17 +91,31 @@ class Body:
     _fields: dict[str, SmoothField] = field(repr=False, default_factory=dict)
 
     @classmethod
-    def random(cls, anatomy: str, seed: int, aneurysm: bool = False, reversible: bool = False) -> Body:
+    def random(
+        cls,
+        anatomy: str,
+        seed: int,
+        aneurysm: bool = False,
+        reversible: bool = False,
+        weight_kg: float | None = None,
+    ) -> Body:
         """Draw a person.
 
         :param aneurysm: the same person with an aneurysm of the aorta.
         :param reversible: the same person with k4 in the tissues that have one (the brain's).
-        :raises InputError: no such anatomy, a negative seed, or an aneurysm where there is no aorta.
+        :param weight_kg: the same person at another weight: the trunk as wide as the anatomy makes it, the activity
+            injected per kg as it was drawn, so the same blood curve. Lesions are drawn in that body.
+        :raises InputError: no such anatomy, a negative seed, an aneurysm where there is no aorta, or a weight outside
+            of 30-200 kg.
         """
         kind = _kind(anatomy)
         if seed < 0:
             raise InputError(f"The seed is {seed}; it must be 0 or above.")
         weight, dose = draw_weight_and_dose(seed)
+        if weight_kg is not None:
+            if not WEIGHTS_KG[0] <= weight_kg <= WEIGHTS_KG[1]:
+                raise InputError(f"The weight is {weight_kg:g} kg; it must be {WEIGHTS_KG[0]:g} to {WEIGHTS_KG[1]:g}.")
+            weight, dose = weight_kg, round(dose * weight_kg / weight, 1)
         body = kind(seed, weight, aneurysm)
         blood = random_blood(stream(seed, "blood"), dose, weight)
         fields = {
@@ -134,6 +152,24 @@ class Body:
         return replace(
             self, lesions=lesions_of(kind, self.seed, self.lesions, self.anatomy, self.anatomy.plan.extent_mm)
         )
+
+    def with_tracer(self, tracer: str) -> Body:
+        """The same person after another tracer; "reversible": all tissues and lesions have a k4 of .05-.1/min.
+
+        :raises InputError: no such tracer.
+        """
+        if tracer not in TRACERS:
+            raise InputError(f"'{tracer}' is not a tracer that can be simulated; choose {' or '.join(TRACERS)}.")
+        if tracer == TRACERS[0]:
+            return self
+        kinetics = {
+            label: released(stream(self.seed, "release", label), tissue) for label, tissue in self.kinetics.items()
+        }
+        lesions = [
+            replace(one, kinetics=released(stream(self.seed, "release of lesions", one.number), one.kinetics))
+            for one in self.lesions
+        ]
+        return replace(self, kinetics=kinetics, lesions=lesions)
 
     def paint(self, geometry: VolumeGeometry) -> PaintedBody:
         """Labels, lesions and parameters on a voxel grid."""

@@ -21,9 +21,10 @@ from petkinetics.frames import FrameTiming
 from petkinetics.series import ArrayVoxels, DynamicSeries, SeriesOrigin, VolumeGeometry
 from petkinetics.simulate.anatomy import Labels, grid_axes
 from petkinetics.simulate.blood import BloodChange
-from petkinetics.simulate.body import ANATOMIES, FDG, LESION_LABEL, PATLAK_WINDOW_MIN, Body, PaintedBody, grid
+from petkinetics.simulate.body import ANATOMIES, FDG, LESION_LABEL, PATLAK_WINDOW_MIN, TRACERS, Body, PaintedBody, grid
 from petkinetics.simulate.calibration import count_noise, label_of, noise_cov
 from petkinetics.simulate.lesions import Lesion
+from petkinetics.simulate.movement import Movement, moved_grids
 from petkinetics.simulate.noise_free import noise_free_frames
 from petkinetics.simulate.scanner import NOISE_FWHM_MM, Blur, CountNoise
 from petkinetics.simulate.unusual_lesions import USUAL_LESIONS
@@ -105,6 +106,9 @@ def simulate_patient(
     noise_fwhm_mm: float = NOISE_FWHM_MM,
     blood: BloodChange | None = None,
     lesions: str = USUAL_LESIONS,
+    weight_kg: float | None = None,
+    movement: Movement | None = None,
+    tracer: str = TRACERS[0],
     progress: Progress = no_progress,
 ) -> DigitalPatient:
     """Simulate a dynamic FDG scan of a random patient.
@@ -128,8 +132,13 @@ def simulate_patient(
     :param noise_fwhm_mm: of the kernel whose autocorrelation gaussian noise has; its variance stays.
     :param blood: another input function for the person.
     :param lesions: "usual", "none", "hot" or "ring", see :mod:`petkinetics.simulate.unusual_lesions`.
-    :raises InputError: no such anatomy, size, noise, lesions or variant, a variant of an aorta where there is none, a
-        dose not above zero, frames before injection.
+    :param weight_kg: the person at another weight, see :meth:`petkinetics.simulate.body.Body.random`; the scanner's
+        sensitivity stays that of dose 1 at the person's own weight, so a heavy body's frames are noisier.
+    :param movement: the patient moves between frames; truth, labels and aorta are those of the first position.
+    :param tracer: "fdg", or "reversible": a tracer that every tissue releases again, called FDG all the same. Patlak's
+        slope has no meaning then; ``ki_patlak_9_65`` is still the noise-free slope, v0 is NaN.
+    :raises InputError: no such anatomy, size, noise, lesions, tracer or variant, a variant of an aorta where there is
+        none, a dose not above zero, frames before injection, an impossible weight.
     """
     if not (np.isfinite(dose) and dose > 0):
         raise InputError(f"The dose is {dose:g}; it must be above zero (1 is a usual scan).")
@@ -143,9 +152,10 @@ def simulate_patient(
         raise InputError("A simulated scan cannot have frames that end before injection.")
     if not (np.isfinite(noise_fwhm_mm) and noise_fwhm_mm > 0):
         raise InputError(f"The noise's FWHM is {noise_fwhm_mm:g} mm; it must be above zero.")
-    body = Body.random(anatomy, seed, aneurysm=variant == "aneurysm", reversible=reversible)
+    body = Body.random(anatomy, seed, variant == "aneurysm", reversible, weight_kg)
     body = body if blood is None else body.with_blood(blood)
-    body = body.with_lesions(lesions)
+    body = body.with_lesions(lesions).with_tracer(tracer)
+    calibrated = None if weight_kg is None else Body.random(anatomy, seed, reversible=reversible).with_tracer(tracer)
     if variant == "partly-out-of-view":
         where = partly_out_of_view(body.anatomy, seed, where)
     painted = body.paint(where)
@@ -153,13 +163,23 @@ def simulate_patient(
     curve = body.input_until(float(frames.end_s[-1]))
     blur = Blur(where.spacing_mm, body.anatomy.motion(*axes))
     noise_free, slope, intercept = noise_free_frames(painted, curve, frames, blur)
+    moved = [] if movement is None else list(moved_grids(movement.offsets(seed, frames), where))
+    for some, there in moved:
+        blur_there = Blur(where.spacing_mm, body.anatomy.motion(*grid_axes(there)))
+        noise_free[some] = noise_free_frames(body.paint(there), curve, frames.select(some), blur_there)[0]
     values = noise_free
     if noise and noise_world == "osem":
-        from petkinetics.simulate.osem_world import reconstructed_frames
+        from petkinetics.simulate.osem_world import calibrated_sensitivity, reconstructed_frames
 
-        values = reconstructed_frames(body, where, curve, frames, dose, progress=progress)
+        sensitivity = None if calibrated is None else calibrated_sensitivity(calibrated, noise_cov(calibrated))
+        values = reconstructed_frames(body, where, curve, frames, dose, sensitivity, progress)
+        for some, there in moved:
+            # every frame keeps its counts' stream, which goes by its place among all frames
+            values[some] = reconstructed_frames(body, there, curve, frames, dose, sensitivity)[some]
     elif noise:
-        values = _with_noise(noise_free, replace(count_noise(body, curve, frames, dose), fwhm_mm=noise_fwhm_mm), axes)
+        model = replace(count_noise(body, curve, frames, dose, calibrated), fwhm_mm=noise_fwhm_mm)
+        axes_of = {int(frame): grid_axes(there) for some, there in moved for frame in some}
+        values = _with_noise(noise_free, model, [axes_of.get(frame, axes) for frame in range(len(frames))])
     parameters = painted.parameters
     truth = {
         "ki": parameters.ki,
@@ -201,6 +221,9 @@ def simulate_patient(
             "variant": variant,
             "lesions": lesions,
             "reversible": reversible,
+            "tracer": tracer,
+            "movement_mm": None if movement is None else movement.mm,
+            "drift": movement is not None and movement.drift,
             "beds": body.anatomy.plan.beds,
             "blood_region": body.anatomy.plan.blood_region,
             "blood_region_purity": purity,
@@ -213,11 +236,12 @@ def simulate_patient(
     )
 
 
-def _with_noise(noise_free: Float32, noise: CountNoise, axes: tuple[Float32, Float32, Float32]) -> Float32:
+def _with_noise(noise_free: Float32, noise: CountNoise, axes: list[tuple[Float32, Float32, Float32]]) -> Float32:
+    """Noisy frames; *axes* of every frame's grid, as it lies in the patient."""
     values = np.empty_like(noise_free)
 
     def fill(frame: int) -> None:
-        values[frame] = noise.sample(frame, noise_free[frame], *axes)
+        values[frame] = noise.sample(frame, noise_free[frame], *axes[frame])
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(fill, range(len(values))))

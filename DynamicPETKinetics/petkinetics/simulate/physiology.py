@@ -143,6 +143,8 @@ _LIMIT_SD = 2.2
 TEXTURE = {"k1": 0.14, "k3": 0.14, "fv": 0.12}
 #: a texture never changes a parameter by more than this factor either way
 _TEXTURE_LIMIT = 0.45
+#: k4 of a tracer that is not trapped, 1/min: of the size of FDG's k3
+RELEASE = (0.05, 0.10)
 #: bounds of every voxel
 LARGEST = {"k1": 2.0, "k2": 3.0, "k3": 0.5, "fv": 1.0}
 
@@ -171,6 +173,11 @@ def draw_kinetics(seed: int, names: dict[int, str], reversible: bool = False) ->
         tissue = _draw(stream(seed, f"kinetics of {_VARIES_WITH.get(name, name)}"), statistics)
         drawn[label] = tissue if reversible else replace(tissue, k4=0.0)
     return drawn
+
+
+def released(rng: np.random.Generator, tissue: Kinetics) -> Kinetics:
+    """The tissue with a k4 from :data:`RELEASE`; blood and air, which hold nothing, as they are."""
+    return replace(tissue, k4=float(rng.uniform(*RELEASE))) if tissue.k3 > 0 else tissue
 
 
 def _draw(rng: np.random.Generator, statistics: TissueStatistics) -> Kinetics:

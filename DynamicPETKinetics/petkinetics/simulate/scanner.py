@@ -107,10 +107,13 @@ class LineMean:
 
     :param values: kBq/mL, (frames, z, y, x).
     :param axes: lattice positions (x, y, z), mm, uniform.
+    :param attenuated: what the scaling of :func:`line_mean` took away of every frame, mm: the larger the body, the
+        more counts its lines gather and the fewer of them survive, which noise grows with. (frames,)
     """
 
     values: Float32
     axes: tuple[Float32, Float32, Float32]
+    attenuated: Float64
 
     def on_grid(self, frame: int, x: Float32, y: Float32, z: Float32) -> Float32:
         """One frame interpolated (linearly) to a grid of three axes."""
@@ -136,14 +139,15 @@ def line_mean(
     flat = labels.reshape(len(labels), -1)
     survival = np.exp(projector @ depth[flat].T.astype(np.float64))
     body = flat > 0
-    frames = []
+    frames, attenuated = [], []
     for values in activity.T:
         image = values[flat]
         lines = projector.T @ ((projector @ image.T) * survival)
         lines = lines.T
-        scale = image[body].mean() / max(lines[body].mean(), 1e-30)
-        frames.append((lines * scale).reshape(labels.shape))
-    return LineMean(np.asarray(frames, dtype=np.float32), axes)
+        in_image, on_lines = image[body].mean(), lines[body].mean()
+        frames.append((lines * (in_image / max(on_lines, 1e-30))).reshape(labels.shape))
+        attenuated.append(on_lines / max(in_image, 1e-30))
+    return LineMean(np.asarray(frames, dtype=np.float32), axes, np.asarray(attenuated))
 
 
 def _projector(x: Float32, y: Float32):  # type: ignore[no-untyped-def]

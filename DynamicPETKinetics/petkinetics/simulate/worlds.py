@@ -12,6 +12,8 @@ from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.blood import BloodChange
+from petkinetics.simulate.body import TRACERS, WEIGHTS_KG
+from petkinetics.simulate.movement import MOST_MM, Movement
 from petkinetics.simulate.patient import NOISE_WORLDS, DigitalPatient, simulate_patient
 from petkinetics.simulate.scanner import NOISE_FWHM_MM
 from petkinetics.simulate.unusual_lesions import LESION_KINDS, USUAL_LESIONS, require_lesions
@@ -28,6 +30,10 @@ CHANGES = {
     "voxel": "mm, isotropic",
     "dose": "factor of the study's dose",
     "lesions": " or ".join(LESION_KINDS[1:]),
+    "weight": "kg, of the same person",
+    "move": "mm, the patient moves once during the late frames",
+    "drift": "mm, the patient moves slowly throughout",
+    "tracer": " or ".join(TRACERS[1:]),
 }
 #: unseen framing, input functions and noise: those of the gates
 GATE_WORLDS = (
@@ -62,7 +68,8 @@ class World:
     :param noise_fwhm_mm: of the noise's correlation.
     :param voxel_mm: isotropic voxels; None for the size's own.
     :param dose_factor: of the study's dose.
-    :param lesions: as of :func:`petkinetics.simulate.patient.simulate_patient`.
+    :param lesions: as of :func:`petkinetics.simulate.patient.simulate_patient`; likewise *weight_kg*, *movement* and
+        *tracer*.
     """
 
     name: str = USUAL
@@ -73,6 +80,9 @@ class World:
     voxel_mm: float | None = None
     dose_factor: float = 1.0
     lesions: str = USUAL_LESIONS
+    weight_kg: float | None = None
+    movement: Movement | None = None
+    tracer: str = TRACERS[0]
 
     @classmethod
     def parse(cls, text: str) -> World:
@@ -110,7 +120,11 @@ class World:
         factor = _number(changes, "dose", 0.001, 100.0) if "dose" in changes else 1.0
         lesions = changes.get("lesions", USUAL_LESIONS)
         require_lesions(lesions)
-        return cls(text, frames, blood, noise, fwhm, voxel, factor, lesions)
+        weight = _number(changes, "weight", *WEIGHTS_KG) if "weight" in changes else None
+        tracer = changes.get("tracer", TRACERS[0])
+        if tracer not in TRACERS:
+            raise InputError(f"'{tracer}' is not a tracer that can be simulated; choose {' or '.join(TRACERS)}.")
+        return cls(text, frames, blood, noise, fwhm, voxel, factor, lesions, weight, _movement(changes), tracer)
 
     def grid(self, usual: VolumeGeometry) -> VolumeGeometry:
         """The world's voxels over the extent of the usual ones."""
@@ -148,6 +162,9 @@ class World:
             noise_fwhm_mm=self.noise_fwhm_mm,
             blood=self.blood,
             lesions=self.lesions,
+            weight_kg=self.weight_kg,
+            movement=self.movement,
+            tracer=self.tracer,
             progress=progress,
         )
 
@@ -155,6 +172,13 @@ class World:
 def _late_frames(duration_s: float) -> str:
     count = int((_LATE_TO_S - _LATE_FROM_S) // duration_s)
     return f"6x10,4x30,4x60,4x120,{count}x{duration_s:g}"
+
+
+def _movement(changes: dict[str, str]) -> Movement | None:
+    found = [name for name in ("move", "drift") if name in changes]
+    if len(found) == 2:
+        raise InputError("The patient moves once or slowly, not both.", "Use either move= or drift=.")
+    return Movement(_number(changes, found[0], 0.1, MOST_MM), found[0] == "drift") if found else None
 
 
 def _number(changes: dict[str, str], name: str, least: float, most: float) -> float:
