@@ -24,10 +24,7 @@ _FADE = (0.06, 0.22)
 #: colours of a map by its quantity; those of its SD are the same
 _COLOURS = {"ki": "inferno", "v0": "viridis", "residual": "cividis"}
 _BAR_LENGTHS_MM = (10, 20, 50, 100, 200)
-#: patient direction (L, P, S axes) by sign
-_LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
-
-
+#: letters at a picture's left, right, top and bottom
 _EDGES = {"axial": ("R", "L", "A", "P"), "coronal": ("R", "L", "S", "I"), "sagittal": ("A", "P", "S", "I")}
 
 
