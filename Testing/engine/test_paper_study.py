@@ -16,7 +16,7 @@ from petkinetics.errors import InputError
 from petkinetics.evaluate import perceptual
 from petkinetics.evaluate.bland_altman import agreement_of_pairs
 from petkinetics.evaluate.figure_doses import _share, errors_by_dose, lesions_by_dose
-from petkinetics.evaluate.figure_study import View, distributions, radar, tumour_agreement, views
+from petkinetics.evaluate.figure_study import View, distributions, in_lines, radar, tumour_agreement, views
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
@@ -288,6 +288,19 @@ def test_figures_over_dose_have_a_line_a_method_where_it_has_numbers(
     assert [values for _, values in drawn] == [[0, 0], [-10] * 3, [-20] * 3, [0, 0], [-3] * 3, []]
     stems = ("errors_by_dose", "lesions_by_dose")
     assert written(tmp_path) == {f"{stem}.{ext}" for stem in stems for ext in ("png", "svg", "pdf")}
+
+
+@pytest.mark.parametrize(
+    ("label", "lines"),
+    [
+        ("kinetic-network:preset=compact", ["kinetic-network:", "preset=compact"]),
+        ("truth (noise-free)", ["truth", "(noise-free)"]),
+        ("diffusion-prior:solver=hqs,samples=4", ["diffusion-prior:", "solver=hqs,", "samples=4"]),
+        ("noisy full scan", ["noisy full scan"]),
+    ],
+)
+def test_long_labels_are_broken_where_they_read_well(label: str, lines: list[str]) -> None:
+    assert in_lines(label).splitlines() == lines
 
 
 def test_doses_are_told_as_shares() -> None:

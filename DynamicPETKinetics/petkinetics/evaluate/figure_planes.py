@@ -131,8 +131,9 @@ def map_overview(
             signed = bool((parametric.values[body] < 0).any())
             bar = drawn.colorbar(picture, ax=axes, shrink=0.9, aspect=18, pad=0.02, extend="both" if signed else "max")
             bar.outline.set_linewidth(0.5)
-            if parametric.quantity.unit != "1":
-                bar.set_label(parametric.quantity.unit, fontsize=8)
+            unit = "÷ predicted noise" if key == "residual" else parametric.quantity.unit
+            if unit != "1":
+                bar.set_label(unit, fontsize=8)
             bar.ax.locator_params(nbins=4)
             bar.ax.tick_params(labelsize=8)
     shown = "; ".join(f"{label}: {m.quantity.meaning}" for m, label in zip(maps, labels, strict=True))
