@@ -11,10 +11,12 @@ import pytest
 from test_study import GEOMETRY, known, maps
 
 from petkinetics.cli import main
+from petkinetics.commands import evaluate as command
 from petkinetics.errors import InputError
 from petkinetics.evaluate import perceptual
 from petkinetics.evaluate.bland_altman import agreement_of_pairs
-from petkinetics.evaluate.figure_study import View, distributions, radar, tumour_agreement, views
+from petkinetics.evaluate.figure_doses import _share, errors_by_dose, lesions_by_dose
+from petkinetics.evaluate.figure_study import View, distributions, in_lines, radar, tumour_agreement, views
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
@@ -22,8 +24,9 @@ from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import two_tissue_frames
 from petkinetics.maps import FV, K1, K2, K3, KI, V0, ParametricMap, ParametricResult
 from petkinetics.series import VolumeGeometry
-from petkinetics.simulate import paper_study
+from petkinetics.simulate import paper_study, study
 from petkinetics.simulate.blood import BloodParameters, input_function
+from petkinetics.simulate.paper_plan import PLANS, plan_of
 from petkinetics.simulate.patient import FDG
 from petkinetics.write.tables import read_table
 
@@ -201,6 +204,9 @@ def test_the_command_makes_every_figure_and_table_of_the_paper(tmp_path: Path, m
     text = (out / "study.md").read_text()
     assert "Not computed: LPIPS (weights not present: there.pth)." in text
     assert "![Agreement in the tumour](figures/tumour_bland_altman.png)" in text
+    table = [line for line in text.splitlines() if line.startswith("| 1 | 35 | SUV | noisy full scan | hypr |")]
+    assert len(table) == 1
+    assert table[0].count("|") == text.split("| dose | until, min | image |")[1].splitlines()[0].count("|") + 3
 
 
 def written(folder: Path) -> set[str]:
@@ -243,3 +249,110 @@ def test_the_other_figures_are_written_as_pictures_and_vectors(tmp_path: Path) -
     stems = {"distributions_ki", "views_ki_grey", "views_ki_colour", "tumour_bland_altman"}
     assert written(tmp_path) == {f"{stem}.{ext}" for stem in stems for ext in ("png", "svg", "pdf")}
     assert GEOMETRY.shape == reference.shape
+
+
+def _summary_rows(methods: tuple[str, ...]) -> list[dict[str, object]]:
+    return [
+        {
+            "dose": dose,
+            "method": method,
+            "until_min": None,
+            **{f"{name}_mean": (k + 1) / dose for name in ("ki_rmse", "v0_rmse", "ki_ssim", "v0_ssim")},
+            "lesion_mean_bias_percent_0-10_mm": -10.0 * (k + 1),
+            "lesion_mean_bias_percent_10-20_mm": None if k else -3.0,
+        }
+        for k, method in enumerate(methods)
+        for dose in (1.0, 0.25, 0.05)
+    ]
+
+
+def test_figures_over_dose_have_a_line_a_method_where_it_has_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from petkinetics.evaluate import figure_doses
+
+    drawn: list[tuple[str, list[float]]] = []
+    plain = figure_doses._lines
+
+    def watched(axes, *arguments, **named):  # type: ignore[no-untyped-def]
+        plain(axes, *arguments, **named)
+        drawn.extend((axes.get_ylabel(), [float(y) for y in line.get_ydata()]) for line in axes.get_lines())
+
+    monkeypatch.setattr(figure_doses, "_lines", watched)
+    rows = _summary_rows(("patlak", "ours"))
+    errors_by_dose(tmp_path, rows, ("patlak", "ours"))
+    assert [values for _, values in drawn][:2] == [[1e3, 4e3, 2e4], [2e3, 8e3, 4e4]]
+    drawn.clear()
+    lesions_by_dose(tmp_path, rows, ("patlak", "ours"))
+    # the line at zero, then one line a method, empty where it has no lesion of that size
+    assert [values for _, values in drawn] == [[0, 0], [-10] * 3, [-20] * 3, [0, 0], [-3] * 3, []]
+    stems = ("errors_by_dose", "lesions_by_dose")
+    assert written(tmp_path) == {f"{stem}.{ext}" for stem in stems for ext in ("png", "svg", "pdf")}
+
+
+@pytest.mark.parametrize(
+    ("label", "lines"),
+    [
+        ("kinetic-network:preset=compact", ["kinetic-network:", "preset=compact"]),
+        ("truth (noise-free)", ["truth", "(noise-free)"]),
+        ("diffusion-prior:solver=hqs,samples=4", ["diffusion-prior:", "solver=hqs,", "samples=4"]),
+        ("noisy full scan", ["noisy full scan"]),
+    ],
+)
+def test_long_labels_are_broken_where_they_read_well(label: str, lines: list[str]) -> None:
+    assert in_lines(label).splitlines() == lines
+
+
+def test_doses_are_told_as_shares() -> None:
+    assert [_share(dose) for dose in (2.0, 1.0, 0.25, 0.05, 0.3)] == ["2", "1", "1/4", "1/20", "0.3"]
+
+
+@pytest.mark.parametrize("method", sorted(PLANS))
+def test_a_papers_study_needs_no_option_but_full(method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[study.Study] = []
+    monkeypatch.setattr(study, "run_study", lambda wanted, *_: asked.append(wanted))
+    monkeypatch.setattr(command, "print", lambda *_, **__: None, raising=False)
+    (tmp_path / "study.md").write_text("", encoding="utf-8")
+    for more in ([], ["--full"], ["--full", "--dose", "0.3", "--until", "20", "--beside", "none", "--samples", "2"]):
+        assert main(["evaluate", method, *more, "-o", str(tmp_path)]) == 0
+    plain, full, own = asked
+    plan = plan_of(method, full=True)
+    assert (plain.doses, plain.until_min, plain.samples) == ((1.0,), (None,), 0)
+    assert (full.doses, full.until_min, full.samples) == (plan.doses, plan.until_min, plan.samples)
+    assert full.company == plan.beside != plain.company
+    assert (own.doses, own.until_min, own.samples, own.company) == ((0.3,), (20.0,), 2, ())
+    # every label that the gates look for is there
+    labels = {one.label for one in full.contestants("usual", 1.0, plan.until_min[0], "aorta ROI")}
+    if method == "kinetic-network":
+        assert {"patlak", "direct-network", "kinetic-network:preset=compact", "nlm (tuned)"} <= labels
+    else:
+        assert {f"diffusion-prior:solver={solver}" for solver in ("start", "red-diff", "hqs")} <= labels
+
+
+def test_who_differs_in_samples_alone_is_shown_once() -> None:
+    from petkinetics.simulate.contestants import Contestant
+    from petkinetics.simulate.paper_study import _shown
+
+    nothing = ParametricResult({})
+    everybody = (
+        Contestant("patlak", "patlak"),
+        Contestant("diffusion-prior", "diffusion-prior", samples=4),
+        Contestant("diffusion-prior:samples=0", "diffusion-prior"),
+        Contestant("hypr", "hypr", classical=True),
+        Contestant("nlm", "nlm", classical=True),
+    )
+    assert list(_shown({one.label: (one, nothing) for one in everybody})) == ["patlak", "diffusion-prior", "nlm"]
+
+
+def test_a_full_scan_is_judged_by_slope_and_intercept_and_shown_at_a_quarter_of_the_dose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paper_study, "perceptual_quality", lambda *_: ({}, {}))
+    arguments = ["evaluate", "gaussian", "--patients", "1", "--slices", "11", "--dose", "1", "--dose", "0.3", "--full"]
+    assert main([*arguments, "--beside", "none", "-o", str(tmp_path / "out")]) == 0
+    rows = read_table(tmp_path / "out" / "quality.tsv")
+    assert {(r["image"], r["dose"]) for r in rows} == {(i, d) for i in ("Ki", "V0") for d in (1, 0.3)}
+    stems = {path.stem for path in (tmp_path / "out" / "figures").iterdir()}
+    assert {"radar_v0", "views_v0_colour", "errors_by_dose", "lesions_by_dose"} <= stems
+    assert "radar_suv" not in stems
+    assert "Figures of images and of slices: dose 0.3." in (tmp_path / "out" / "study.md").read_text()

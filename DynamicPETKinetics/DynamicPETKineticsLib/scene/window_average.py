@@ -65,7 +65,10 @@ def average(sequence: DynamicSequence, from_min: float, to_min: float, kind: str
 def average_steps(
     sequence: DynamicSequence, from_min: float, to_min: float, kind: str = "activity"
 ) -> Generator[float, None, Any]:
-    """The same in steps of some slices; the node changes when all is there."""
+    """The same in steps of some slices; the node changes when all is there.
+
+    :raises InputError: SUV without activity or weight; see :func:`petkinetics.estimators.window_image.window_image`.
+    """
     from petkinetics.estimators.window_image import window_image
 
     series = sequence.series()

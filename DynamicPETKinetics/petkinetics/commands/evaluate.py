@@ -49,9 +49,14 @@ def add_evaluate(commands: Commands) -> None:
     p.add_argument("--worlds-alone", action="store_true", help="other worlds: only plain Patlak and the method")
     p.add_argument("--weights", type=Path, metavar="DIR", help="own weights of learned methods")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="of what a learned method draws (default: 0)")
-    p.add_argument("--samples", type=int, default=0, metavar="N", help="draws of a method that samples")
+    p.add_argument("--samples", type=int, metavar="N", help="draws of a method that samples (default: 0)")
     p.add_argument("--gates", metavar="NAME", help="whose gates to check (default: the method's own)")
-    p.add_argument("--full", action="store_true", help="the network paper's study: all its image metrics and figures")
+    p.add_argument(
+        "--full",
+        action="store_true",
+        help="a paper's study: image metrics and figures, and, of "
+        "kinetic-network and diffusion-prior, the doses, ends and company of their papers where none are given",
+    )
     p.set_defaults(run=_evaluate)
 
 
@@ -67,21 +72,24 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _evaluate_estimator(args: argparse.Namespace) -> None:
+    from petkinetics.simulate.paper_plan import plan_of
     from petkinetics.simulate.study import Study, run_study
     from petkinetics.simulate.worlds import gate_worlds
 
+    plan = plan_of(args.method, args.full)
+    beside = plan.beside if args.beside is None else tuple(who for who in args.beside if who != "none")
     study = Study(
         method=args.method,
         split=args.split,
         patients=args.patients,
-        doses=tuple(args.dose or (1.0,)),
-        until_min=tuple(args.until or (None,)),
+        doses=tuple(args.dose or plan.doses),
+        until_min=tuple(args.until or plan.until_min),
         t_star_min=args.t_star,
         anatomy=args.anatomy,
         size=args.size,
         slices=args.slices,
         options=dict(args.set),
-        beside=None if args.beside is None else tuple(who for who in args.beside if who != "none"),
+        beside=beside,
         worlds=tuple(
             world
             for given in args.world
@@ -93,6 +101,6 @@ def _evaluate_estimator(args: argparse.Namespace) -> None:
         full=args.full,
         weights=args.weights,
         seed=args.seed,
-        samples=args.samples,
+        samples=plan.samples if args.samples is None else args.samples,
     )
     run_study(study, args.output, shown_progress)

@@ -24,10 +24,7 @@ _FADE = (0.06, 0.22)
 #: colours of a map by its quantity; those of its SD are the same
 _COLOURS = {"ki": "inferno", "v0": "viridis", "residual": "cividis"}
 _BAR_LENGTHS_MM = (10, 20, 50, 100, 200)
-#: patient direction (L, P, S axes) by sign
-_LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
-
-
+#: letters at a picture's left, right, top and bottom
 _EDGES = {"axial": ("R", "L", "A", "P"), "coronal": ("R", "L", "S", "I"), "sagittal": ("A", "P", "S", "I")}
 
 
@@ -134,8 +131,9 @@ def map_overview(
             signed = bool((parametric.values[body] < 0).any())
             bar = drawn.colorbar(picture, ax=axes, shrink=0.9, aspect=18, pad=0.02, extend="both" if signed else "max")
             bar.outline.set_linewidth(0.5)
-            if parametric.quantity.unit != "1":
-                bar.set_label(parametric.quantity.unit, fontsize=8)
+            unit = "÷ predicted noise" if key == "residual" else parametric.quantity.unit
+            if unit != "1":
+                bar.set_label(unit, fontsize=8)
             bar.ax.locator_params(nbins=4)
             bar.ax.tick_params(labelsize=8)
     shown = "; ".join(f"{label}: {m.quantity.meaning}" for m, label in zip(maps, labels, strict=True))

@@ -5,6 +5,7 @@ Every figure is written as PNG, SVG and PDF. Colours are safe for colour-blind r
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,8 @@ Row = Mapping[str, object]
 _WIDE = 7.2
 #: the worst method's place on a radar's axis, the best one's being 1
 _WORST = 0.3
-#: inches that the name of a row of views needs
-_LEAST_ROW = 0.65
+#: inches that the name of a row of views needs, and of a page
+_LEAST_ROW, _TALL = 0.65, 10.0
 _PLANES = ("axial", "coronal", "sagittal")
 _TITLES = {"axial": "transverse", "coronal": "coronal", "sagittal": "sagittal"}
 
@@ -142,6 +143,8 @@ def distributions(folder: Path, image: str, reference: str, rows: Sequence[Row])
                 )
             axes.set_ylabel(title)
             axes.set_xticks(np.arange(len(seeds)), [str(seed) for seed in seeds] if number == 3 else [])
+            # upright numbers of five digits meet where there are more patients
+            axes.tick_params(axis="x", labelrotation=90 if len(seeds) > 12 else 0)
             axes.set_xlim(-0.5, len(seeds) - 0.5)
             for boundary in np.arange(len(seeds) - 1) + 0.5:
                 axes.axvline(boundary, color="0.88", linewidth=0.8)
@@ -165,7 +168,7 @@ def views(
     unit: str,
     colour: bool,
 ) -> FigureFile:
-    """Transverse, coronal and sagittal planes of several images side by side, one scale for all.
+    """Transverse, coronal and sagittal planes of several images, a row an image, one scale for all.
 
     :param like: a map on the pictures' grid.
     :param pictures: the reference first; its hottest place is where the planes cross.
@@ -178,20 +181,18 @@ def views(
     top = round_top(float(np.percentile(inside, 99.5)))
     colours = "inferno" if colour else "Greys"
     z, y, x = planes.size_mm
-    columns = len(pictures)
-    picture_width = (_WIDE - 0.75) / columns
-    # a row is at least as high as its name is long
-    height_ratios = tuple(max(share, _LEAST_ROW / picture_width) for share in (y / x, z / x, z / x))
-    height = picture_width * sum(height_ratios) + 0.45
+    widths = (x, x, y)
+    # names at the left and the bar at the right take about two inches
+    row_height = max((_WIDE - 1.9) / sum(widths) * max(y, z), _LEAST_ROW)
     kind = "colour" if colour else "grey"
     path = folder / f"views_{image.lower()}_{kind}.png"
-    with figure(path, min(height, 10.0), _WIDE, vector=True) as drawn:
-        grid = drawn.add_gridspec(3, columns, height_ratios=height_ratios)
+    with figure(path, min(row_height * len(pictures) + 0.45, _TALL), _WIDE, vector=True) as drawn:
+        grid = drawn.add_gridspec(len(pictures), len(_PLANES), width_ratios=widths)
         shown = None
         every: list[Axes] = []
-        for column, picture in enumerate(pictures):
+        for row, picture in enumerate(pictures):
             turned = upright.turn(np.where(body, picture.values, 0.0))
-            for row, plane in enumerate(_PLANES):
+            for column, plane in enumerate(_PLANES):
                 axes = drawn.add_subplot(grid[row, column])
                 every.append(axes)
                 shown = axes.imshow(
@@ -203,12 +204,14 @@ def views(
                     interpolation="nearest",
                 )
                 _bare(axes)
-                if row == 0:
-                    axes.set_title(picture.label, fontsize=8.5, loc="center", fontweight="bold")
                 if column == 0:
-                    axes.set_ylabel(_TITLES[plane], fontsize=8.5)
+                    axes.set_ylabel(
+                        in_lines(picture.label), fontsize=8, rotation=0, ha="right", va="center", fontweight="bold"
+                    )
+                if row == 0:
+                    axes.set_title(_TITLES[plane], fontsize=8.5, loc="center")
                     _sides(axes, plane, colour)
-                    if row == 0:
+                    if column == 0:
                         scale_bar(axes, planes.extent(plane)[1], "white" if colour else "black")
         assert shown is not None
         bar = drawn.colorbar(shown, ax=every, shrink=0.5, aspect=28, pad=0.015, extend="max")
@@ -222,6 +225,12 @@ def views(
         "patient's right is at the left.",
         "maps",
     )
+
+
+def in_lines(label: str, width: int = 16) -> str:
+    """A method's label in lines of some letters, broken at blanks and after colons and commas."""
+    spaced = label.replace(":", ": ").replace(",", ", ")
+    return "\n".join(textwrap.wrap(spaced, width, break_long_words=False, break_on_hyphens=False))
 
 
 def _bare(axes: Axes) -> None:
@@ -272,10 +281,11 @@ def tumour_agreement(
             # room above the points for the numbers
             axes.set_ylim(low - margin, high + 0.3 * (high - low))
             axes.set_xlim(float(means.min()), float(means.max()))
-            axes.set_title(method, fontsize=8.5)
+            axes.set_title(in_lines(method), fontsize=8.5)
             numbers = {"bias": limits.bias, "+1.96 SD": limits.loa[1], "−1.96 SD": limits.loa[0]}
             text = "\n".join(f"{name} {three_digits(value)}" for name, value in numbers.items())
-            axes.text(0.98, 0.98, text, transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+            shade = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
+            axes.text(0.98, 0.98, text, transform=axes.transAxes, ha="right", va="top", fontsize=7.5, bbox=shade)
             axes.locator_params(axis="x", nbins=4)
             if number > 1:
                 axes.set_yticklabels([])

@@ -61,7 +61,7 @@ class KnownPatient(Protocol):
 
 
 def whole_map_row(patient: KnownPatient, ki: ParametricMap, v0: ParametricMap | None) -> Row:
-    """RMSE, PSNR and SSIM of Ki in the body, the mean and 95 % limits of its differences, and V0's errors."""
+    """RMSE, PSNR and SSIM of Ki in the body, the mean and 95 % limits of its differences, and V0's errors and SSIM."""
     body, reference = patient.body_mask, patient.truth["ki_patlak_9_65"]
     quality = image_quality(ki.values, reference, body)
     difference = (ki.values - reference)[body].astype(np.float64)
@@ -71,6 +71,7 @@ def whole_map_row(patient: KnownPatient, ki: ParametricMap, v0: ParametricMap | 
     v0_difference = None if v0 is None else (v0.values - patient.truth["v0_patlak_9_65"])[body].astype(np.float64)
     row["v0_rmse"] = None if v0_difference is None else float(np.sqrt(np.mean(v0_difference**2)))
     row["v0_bias"] = None if v0_difference is None else float(v0_difference.mean())
+    row["v0_ssim"] = None if v0 is None else image_quality(v0.values, patient.truth["v0_patlak_9_65"], body).ssim
     return row
 
 

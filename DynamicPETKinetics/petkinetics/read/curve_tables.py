@@ -24,7 +24,6 @@ Float64 = NDArray[np.float64]
 _MISSING = ("n/a", "nan", "", ".")
 #: frames of the tables that petkinetics writes
 FRAME_COLUMNS = ("frame_start", "frame_duration")
-_PMOD_TITLE = re.compile(r"\s*(sample-time|time|start)\s*(\[[^\]]*\])?[\t ]+\S+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

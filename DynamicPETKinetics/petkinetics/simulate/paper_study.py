@@ -1,12 +1,13 @@
-"""The study of Liang et al. 2023 on simulated patients: SUV and Ki against the full scan, its metrics and figures.
+"""The papers' studies on simulated patients: their image metrics and figures.
 
-Two references stand beside each other: the noisy full scan, as the paper had it, and the noise-free truth,
-which real patients do not have.
+Of a short scan, as in Liang et al. 2023, SUV and Ki are held against the full scan. Two references stand beside
+each other: the noisy full scan, as the paper had it, and the noise-free truth, which real patients do not have. Of a
+full scan, as in Huang et al. 2025, slope (Ki) and intercept (V0) are held against the truth, dose after dose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.evaluate.bland_altman import Agreement
+from petkinetics.evaluate.figure_doses import errors_by_dose, lesions_by_dose
 from petkinetics.evaluate.figure_study import View, distributions, radar, tumour_agreement, views
-from petkinetics.evaluate.figures import Drawing, draw
+from petkinetics.evaluate.figures import Drawing, draw, three_digits
+from petkinetics.evaluate.gate import AORTA
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
@@ -24,15 +27,20 @@ from petkinetics.evaluate.tumour_roi import TumourBox, box_agreement, tumour_box
 from petkinetics.maps import ParametricMap, ParametricResult
 from petkinetics.simulate.contestants import Contestant
 from petkinetics.simulate.patient import DigitalPatient
+from petkinetics.simulate.worlds import USUAL
 from petkinetics.write.tables import write_table
 
 Float32 = NDArray[np.float32]
 Row = dict[str, object]
 #: the classical method that stands for the regularised ones: the best at every dose and end of the tuning study
 REGULARISED = "nlm"
+_CASE = ("dose", "until_min")
 TRUTH, NOISY = "truth (noise-free)", "noisy full scan"
 #: what the figures show of each metric besides those of :data:`METRICS`
 _OWN = {"RMSE": "low", "PSNR": "high", "SSIM": "high"}
+_UNITS = {"Ki": "mL/min/mL", "V0": "mL/mL", "SUV": "g/mL"}
+#: of several doses the one that the figures of images show: most is at stake there, and something can be seen
+_SHOWN_DOSE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +50,6 @@ class _Pictures:
     images: dict[str, list[View]]
     like: ParametricMap
     body: NDArray[np.bool_]
-    suv_unit: str = "g/mL"
 
 
 @dataclass(eq=False)
@@ -50,7 +57,12 @@ class PaperStudy:
     """Collects, patient by patient, what the tables and figures need.
 
     Use: :meth:`add` after each patient's maps, :meth:`write` at the end.
+
+    :param doses: of the study. Tables have all of them; figures of images are of the one nearest to a quarter, and
+        of the first end of scan.
     """
+
+    doses: Sequence[float] = (1.0,)
 
     quality: list[Row] = field(default_factory=list)
     slices: list[Row] = field(default_factory=list)
@@ -73,7 +85,7 @@ class PaperStudy:
         :param curve: the input function that the methods had.
         :param full_scan: weighted Patlak of the noisy full scan; None where the scan judged is the full one.
         """
-        shown = {label: pair for label, pair in found.items() if not pair[0].classical or label == REGULARISED}
+        shown = _shown(found)
         body = patient.body_mask
         ki_references = {TRUTH: patient.truth["ki_patlak_9_65"]}
         if full_scan is not None:
@@ -81,7 +93,12 @@ class PaperStudy:
         kis = {label: result["ki"].values for label, (_, result) in shown.items()}
         self._judge(case, "Ki", kis, ki_references, body)
         images = {"Ki": _views(kis, ki_references)}
-        if full_scan is not None:
+        if full_scan is None:
+            v0s = {label: result["v0"].values for label, (_, result) in shown.items() if "v0" in result.maps}
+            v0_references = {TRUTH: patient.truth["v0_patlak_9_65"]}
+            self._judge(case, "V0", v0s, v0_references, body)
+            images["V0"] = _views(v0s, v0_references)
+        else:
             suv = {label: _last_suv(patient, result, curve) for label, (_, result) in shown.items()}
             present = {label: values for label, values in suv.items() if values is not None}
             factor = np.float32(patient.series.suv_factor or 1.0)
@@ -90,6 +107,8 @@ class PaperStudy:
             self._judge(case, "SUV", present, suv_references, body)
             images["SUV"] = _views(present, suv_references)
         like = next(iter(shown.values()))[1]["ki"]
+        if case["dose"] != self._dose:
+            return
         if self._pictures is None:
             self._pictures = _Pictures(images, like, body)
         if self._box is None:
@@ -125,16 +144,25 @@ class PaperStudy:
         agreements = {k: box_agreement(box, m, reference, patient.body_mask, k) for k, m in kis.items()}
         self._box = (box, pairs, agreements)
 
-    def write(self, folder: Path) -> list[str]:
+    @property
+    def _dose(self) -> float:
+        """The dose that figures of images show."""
+        return min(self.doses, key=lambda dose: abs(np.log(dose / _SHOWN_DOSE)))
+
+    def write(self, folder: Path, summary: Sequence[Row]) -> list[str]:
         """Write ``quality.tsv``, ``slices.tsv`` and the figures into a study's folder.
 
+        :param summary: the study's, for figures over dose.
         :returns: lines for its text: what was not computed or drawn and why, and the figures with captions.
         """
         write_table(folder / "quality.tsv", self.quality)
         write_table(folder / "slices.tsv", self.slices)
         said: list[str] = []
-        figures = draw(folder / "figures", self._drawings(), said.append)
-        lines = ["## Figures and metrics after Liang et al. 2023", "", *lines_of_missing(self.missing), *said]
+        figures = draw(folder / "figures", [*self._drawings(), *self._drawings_of_doses(summary)], said.append)
+        lines = ["## Figures and metrics after the papers", "", *lines_of_missing(self.missing), *said]
+        if len(self.doses) > 1:
+            lines += ["", f"Figures of images and of slices: dose {self._dose:g}."]
+        lines += ["", *self._table()]
         for drawn in figures:
             lines += ["", f"![{drawn.title}](figures/{drawn.path.name})", "", drawn.caption]
         return lines
@@ -142,28 +170,77 @@ class PaperStudy:
     def _drawings(self) -> list[Drawing]:
         drawings: list[Drawing] = []
         better = {**_OWN, **{metric.name: metric.better for metric in METRICS}}
-        for image in ("SUV", "Ki"):
-            rows = [row for row in self.quality if row["image"] == image]
+        for image in _UNITS:
+            rows = [row for row in self._of_figures(self.quality) if row["image"] == image]
             if not rows:
                 continue
             reference = NOISY if any(row["reference"] == NOISY for row in rows) else TRUTH
             means = _means([row for row in rows if row["reference"] == reference], better)
             drawings.append(lambda f, i=image, r=reference, m=means: radar(f, i, r, m, better))  # type: ignore[misc]
-            own = [row for row in self.slices if row["image"] == image and row["reference"] == reference]
+            own = [
+                row for row in self._of_figures(self.slices) if row["image"] == image and row["reference"] == reference
+            ]
             drawings.append(lambda f, i=image, r=reference, o=own: distributions(f, i, r, o))  # type: ignore[misc]
         kept = self._pictures
         if kept is not None:
             for image, pictures in kept.images.items():
-                unit = "mL/min/mL" if image == "Ki" else kept.suv_unit
+                unit = _UNITS[image]
                 for colour in (False, True):
                     drawings.append(
                         lambda f, i=image, p=pictures, u=unit, c=colour: views(f, p, kept.like, kept.body, i, u, c)  # type: ignore[misc]
                     )
         if self._box is not None:
             _, pairs, agreements = self._box
-            reference = NOISY if kept is not None and len(kept.images) > 1 else TRUTH
+            reference = NOISY if kept is not None and "SUV" in kept.images else TRUTH
             drawings.append(lambda f: tumour_agreement(f, pairs, agreements, f"the {reference}"))
         return drawings
+
+    def _drawings_of_doses(self, summary: Sequence[Row]) -> list[Drawing]:
+        if len(self.doses) < 2:
+            return []
+        first = self.quality[0]
+        rows = [r for r in summary if r["world"] == USUAL and r["input"] == AORTA]
+        rows = [r for r in rows if r["until_min"] == first["until_min"]]
+        methods = list(dict.fromkeys(str(row["method"]) for row in self.quality))
+        return [lambda f: errors_by_dose(f, rows, methods), lambda f: lesions_by_dose(f, rows, methods)]
+
+    def _of_figures(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows of the case that figures of images show."""
+        until = rows[0]["until_min"] if rows else None
+        return [row for row in rows if row["dose"] == self._dose and row["until_min"] == until]
+
+    def _table(self) -> list[str]:
+        """Means over patients of every metric that was computed, as Markdown."""
+        better = {**_OWN, **{metric.name: metric.better for metric in METRICS}}
+        cases = dict.fromkeys(tuple(row[name] for name in (*_CASE, "image", "reference")) for row in self.quality)
+        rows: list[tuple[tuple[object, ...], str, Mapping[str, float]]] = []
+        for case in cases:
+            here = [row for row in self.quality if tuple(row[name] for name in (*_CASE, "image", "reference")) == case]
+            rows += [(case, method, means) for method, means in _means(here, better).items()]
+        metrics = [name for name in better if any(name in means for _, _, means in rows)]
+        head = ["dose", "until, min", "image", "reference", "method"]
+        head += [f"{name} {'↑' if better[name] == 'high' else '↓'}" for name in metrics]
+        lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+        for (dose, until, image, reference), method, means in rows:
+            cells = [f"{dose:g}", "full" if until is None else f"{until:g}", str(image), str(reference), method]
+            cells += [three_digits(means[name]) if name in means else "–" for name in metrics]
+            lines.append("| " + " | ".join(cells) + " |")
+        return lines
+
+
+def _shown(
+    found: Mapping[str, tuple[Contestant, ParametricResult]],
+) -> dict[str, tuple[Contestant, ParametricResult]]:
+    """Everybody but the classical methods that do not stand for them, and those who differ in samples alone."""
+    shown: dict[str, tuple[Contestant, ParametricResult]] = {}
+    seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    for label, (one, result) in found.items():
+        same = (one.method, tuple(sorted(one.options.items())))
+        if (one.classical and label != REGULARISED) or same in seen:
+            continue
+        seen.add(same)
+        shown[label] = (one, result)
+    return shown
 
 
 def _means(rows: list[Row], better: Mapping[str, str]) -> dict[str, dict[str, float]]:

@@ -46,6 +46,10 @@ def commit_here() -> str:
 
 
 def log_of_test_runs() -> Path:
+    """The table of runs on test seeds, in the source checkout.
+
+    :raises InputError: there is no checkout here.
+    """
     folder = checkout_here()
     if folder is None:
         raise InputError(

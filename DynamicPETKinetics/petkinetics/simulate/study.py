@@ -48,7 +48,7 @@ from petkinetics.simulate.run_log import append_run, commit_here, log_of_test_ru
 from petkinetics.simulate.seeds import TEST_SEEDS, VALIDATION_SEEDS
 from petkinetics.simulate.worlds import USUAL, World
 from petkinetics.write.staging import staged_folder
-from petkinetics.write.study import write_study
+from petkinetics.write.study import summarise, write_study
 
 SPLITS = {"validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
 #: where the input function comes from
@@ -218,7 +218,7 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
     began = time.monotonic()
     with staged_folder(out) as folder:
         tables: dict[str, list[Row]] = {name: [] for name in TABLES}
-        paper = PaperStudy() if study.full else None
+        paper = PaperStudy(study.doses) if study.full else None
         where = middle_slices(study.size, study.slices, anatomy=study.anatomy)
         for done, (seed, dose, world) in enumerate(study.cases):
             progress(done / len(study.cases), f"Patient {seed}, dose {dose:g}, {world}")
@@ -252,7 +252,7 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
             "commit": commit or None,
             "seconds": round(time.monotonic() - began, 1),
         }
-        more = [] if paper is None else paper.write(folder)
+        more = [] if paper is None else paper.write(folder, summarise(tables))
         summary = write_study(folder, settings, tables, more)
         if test_log is not None:
             append_run(test_log, study, commit, summary)

@@ -21,7 +21,7 @@ _KEY = ("method", "dose", "until_min", "input", "world")
 _OF_PATIENTS = ("ki_rmse", "ki_psnr_db", "ki_ssim", "ki_bias", "v0_rmse", "v0_bias")
 #: columns of newer studies, which rows of a part of the tables may lack
 _MORE_OF_PATIENTS = (
-    *("seconds", "cpu_seconds_a_slice", "steps", "evaluations"),
+    *("v0_ssim", "seconds", "cpu_seconds_a_slice", "steps", "evaluations"),
     *(f"ki_within_{times}_sd_{place}_percent" for place in ("body", "lesion") for times in (1, 2)),
     *NOISY_COLUMNS,
 )
