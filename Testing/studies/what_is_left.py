@@ -3,8 +3,8 @@
     python Testing/studies/what_is_left.py FOLDER [--weights DIR] [--patients N]
 
 Before a network is trained with more inputs, this measures what they can be worth. On validation patients (dose 1,
-35 min, input function of the noisy aorta) the error of its Ki, truth - network, is predicted in the voxels of a patient
-left out, by ridge regression and by a small network, from
+35 min, input function of the noisy aorta) the error of its Ki, truth - network, is predicted in the voxels of patients
+left out, by ridge regression (one left out at a time) and by a small network (two), from
 
 - control: what the network itself says (Ki, V0, K1, fv, SD of Patlak's Ki), as it is and smoothed: a recalibration;
 - residual: windows and Patlak's Ki and V0 as measured less as the network's model predicts them;
@@ -55,7 +55,10 @@ AMPLITUDE_FLOOR = np.array([0.002, 0.02, 0.02])
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 MOST_SD = 5.0
 LEAST_LESION = 8
-HIDDEN, STEPS, BATCH = 64, 400, 4096
+#: candidates added one after another
+FORWARD = 4
+#: of the small network, and how many patients are left out at a time
+HIDDEN, STEPS, BATCH, TOGETHER = 64, 500, 2048, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,15 +300,31 @@ class Judge:
         grams, rights = sums
         used = [*columns, grams.shape[1] - 1]
         grams, rights = grams[:, used][:, :, used], rights[:, used]
-        x = np.concatenate([self._inputs[:, columns], np.ones((len(self.error), 1), np.float32)], axis=1)
-        everybody = set(range(len(self.patients)))
         left = self.error.copy()
+        for n, weights in enumerate(self._weights(grams, rights)):
+            part = self._of(n)
+            left[part] -= self._inputs[part][:, columns] @ weights[:-1] + weights[-1]
+        return left
+
+    def one_more(self, sums: tuple[Float64, Float64], columns: list[int]) -> float:
+        """RMSE of what :meth:`ridge` leaves, from the sums alone."""
+        grams, rights = sums
+        used = [*columns, grams.shape[1] - 1]
+        grams, rights = grams[:, used][:, :, used], rights[:, used]
+        change = sum(
+            w @ g @ w - 2.0 * w @ r for w, g, r in zip(self._weights(grams, rights), grams, rights, strict=True)
+        )
+        return float(np.sqrt((np.sum(self.error**2) + change) / len(self.error)))
+
+    def _weights(self, grams: Float64, rights: Float64) -> list[Float64]:
+        """Of every patient, from the others."""
+        everybody = set(range(len(self.patients)))
+        found = []
         for n in everybody:
             others = sorted(everybody - {n})
             costs = [sum(self._cost(grams, rights, sorted(set(others) - {m}), m, r) for m in others) for r in RIDGES]
-            solution = self._solved(grams, rights, others, RIDGES[int(np.argmin(costs))])
-            left[self._of(n)] -= x[self._of(n)] @ solution
-        return left
+            found.append(self._solved(grams, rights, others, RIDGES[int(np.argmin(costs))]))
+        return found
 
     @staticmethod
     def _solved(grams: Float64, rights: Float64, those: list[int], ridge: float) -> Float64:
@@ -324,13 +343,13 @@ class Judge:
         unit = float(self.error.std())
         x = torch.from_numpy(np.ascontiguousarray(self._inputs[:, columns]))
         y = torch.from_numpy((self.error / unit).astype(np.float32))
-        for n in range(len(self.patients)):
+        for n in range(0, len(self.patients), TOGETHER):
             torch.manual_seed(n)
             model = torch.nn.Sequential(
                 torch.nn.Linear(len(columns), HIDDEN), torch.nn.SiLU(),
                 torch.nn.Linear(HIDDEN, HIDDEN), torch.nn.SiLU(), torch.nn.Linear(HIDDEN, 1),
             )  # fmt: skip
-            part = self._of(n)
+            part = slice(self._ends[n], self._ends[min(n + TOGETHER, len(self.patients))])
             others = torch.cat([torch.arange(0, part.start), torch.arange(part.stop, len(y))])
             fit = torch.optim.AdamW(model.parameters(), 4e-3, weight_decay=1e-2)
             rate = torch.optim.lr_scheduler.OneCycleLR(fit, 4e-3, STEPS)
@@ -373,15 +392,7 @@ def report(patients: list[Patient], networks: bool) -> None:
         alone = judge.ridge(lesions, columns)
         texts.append(f"{100.0 * (1.0 - rmse(alone, patients, True) / in_lesions):+.1f}")
         print("| " + " | ".join(texts) + " |", flush=True)
-    control = judge.columns("control")
-    start = rmse(judge.ridge(everywhere, control), patients)
-    gains = {
-        judge.names[i]: 100.0 * (1.0 - rmse(judge.ridge(everywhere, [*control, i]), patients) / start)
-        for i in judge.columns(*GROUPS)
-    }
-    print("\nOne candidate beside the control, ridge, % beyond it; the best ten:")
-    for name in sorted(gains, key=lambda n: -gains[n])[:10]:
-        print(f"  {name}: {gains[name]:+.2f}")
+    _report_single(judge, everywhere)
     print("\nClosed-form step: windows | width | as it is | times the share that suits the others | share")
     for first in (0, WINDOWS - LATE_WINDOWS):
         for width, mm in enumerate(FWHM_MM):
@@ -389,6 +400,24 @@ def report(patients: list[Patient], networks: bool) -> None:
             shared = np.concatenate([c * s for c, s in zip(changed, shares, strict=True)])
             texts = [cells(error - np.concatenate(changed)), cells(error - shared), f"{np.mean(shares):.3f}"]
             print(f"| {first + 1}-{WINDOWS} | {mm:g} mm | " + " | ".join(texts) + " |", flush=True)
+
+
+def _report_single(judge: Judge, sums: tuple[Float64, Float64]) -> None:
+    """What single candidates add to the control, and the best of them one after the other."""
+    columns = judge.columns("control")
+    start = judge.one_more(sums, columns)
+    for round_ in range(FORWARD):
+        gains = {
+            i: 100.0 * (1.0 - judge.one_more(sums, [*columns, i]) / start)
+            for i in judge.columns(*GROUPS)
+            if i not in columns
+        }
+        best = sorted(gains, key=lambda i: -gains[i])
+        if round_ == 0:
+            print("\nOne candidate beside the control, ridge, % beyond it; the best eight, and then one after another:")
+            print(", ".join(f"{judge.names[i]} {gains[i]:+.2f}" for i in best[:8]))
+        columns.append(best[0])
+        print(f"  with {judge.names[best[0]]}: {gains[best[0]]:+.2f}", flush=True)
 
 
 def steps(judge: Judge, width: int, first: int) -> tuple[list[Float64], list[float]]:
@@ -409,7 +438,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", type=Path, help="folder of the network's weights; those of the engine by default")
-    parser.add_argument("--patients", type=int, default=8)
+    parser.add_argument("--patients", type=int, default=12)
     parser.add_argument("--linear", action="store_true", help="leave out the small networks")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
