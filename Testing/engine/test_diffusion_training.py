@@ -25,7 +25,7 @@ from petkinetics.networks.noise_schedule import (  # noqa: E402
     skip_scale,
 )
 from petkinetics.networks.score_network import SLICES, ScoreNetwork, condition  # noqa: E402
-from petkinetics.training.noise_fields import NoiseBank, NoiseField  # noqa: E402
+from petkinetics.training.noise_fields import NoiseField, NoiseFields  # noqa: E402
 from petkinetics.training.static_patches import PatchSampler  # noqa: E402
 
 
@@ -99,10 +99,10 @@ def test_fields_have_unit_noise_of_their_kernel() -> None:
     assert crops.var() == pytest.approx(1.0, abs=0.15)
     sd = 4.0 / 2.3548
     assert np.mean(crops[..., 2:] * crops[..., :-2]) == pytest.approx(np.exp(-4.0 / (4.0 * sd**2)), abs=0.1)
-    bank = NoiseBank(rng, count=18, white=2)
-    assert bank.white().fwhm == (0.0, 0.0)
-    assert all(1.0 <= bank.correlated(1.0, 6.0).fwhm[0] <= 6.0 for _ in range(20))
-    assert bank.correlated(40.0, 50.0).fwhm[0] > 3.0
+    fields = NoiseFields(rng, count=18, white=2)
+    assert fields.white().fwhm == (0.0, 0.0)
+    assert all(1.0 <= fields.correlated(1.0, 6.0).fwhm[0] <= 6.0 for _ in range(20))
+    assert fields.correlated(40.0, 50.0).fwhm[0] > 3.0
 
 
 def test_patches_are_the_clean_images_and_the_noise_that_is_told(sampler: PatchSampler) -> None:

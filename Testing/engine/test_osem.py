@@ -12,10 +12,11 @@ from scipy import ndimage
 
 from petkinetics.cli import main
 from petkinetics.errors import InputError, ResourceError
+from petkinetics.estimators.gaussian_width import FWHM_PER_SD
 from petkinetics.frames import FrameTiming
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate import osem_world, patient
-from petkinetics.simulate.kernels import FWHM_PER_SD, blur_taps, convolve_axes
+from petkinetics.simulate.kernels import blur_taps, convolve_axes
 from petkinetics.simulate.osem import osem
 from petkinetics.simulate.osem_world import (
     DETECTOR_FWHM_MM,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.gaussian_width import sd_in_voxels
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -269,7 +270,7 @@ def _local(residual: Float32, body: Mask, spacing_mm: tuple[float, float, float]
     """RMS of the residual over the neighbourhood within the body."""
     from scipy.ndimage import gaussian_filter
 
-    sd = [_LOCAL_FWHM_MM / 2.354820045 / step for step in spacing_mm]
+    sd = sd_in_voxels(_LOCAL_FWHM_MM, spacing_mm)
     square = gaussian_filter(np.where(body, residual.astype(np.float32) ** 2, np.float32(0)), sd, truncate=2.5)
     weight = gaussian_filter(body.astype(np.float32), sd, truncate=2.5)
     return np.asarray(np.sqrt(square / np.maximum(weight, 1e-3)), dtype=np.float32)

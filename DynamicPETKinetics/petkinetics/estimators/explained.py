@@ -13,11 +13,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from petkinetics.estimators.gaussian_width import FWHM_PER_SD
 from petkinetics.estimators.noise_correlation import NoiseCorrelation
 
 Float32 = NDArray[np.float32]
 
-_FWHM_PER_SD = 2.354820045
 #: on validation patients: the widest of 8, 12 and 16 mm and the lowest of 2, 3 and 4 that cost no RMSE
 NEIGHBOURHOOD_MM, THRESHOLD = 16.0, 2.0
 #: SD, in voxels, of a kernel as wide as a voxel's own average: white noise
@@ -31,7 +31,7 @@ def explained(measured: Float32, found: Float32, sigma: Float32, correlation: No
     """
     from scipy import ndimage
 
-    sd = NEIGHBOURHOOD_MM / _FWHM_PER_SD
+    sd = NEIGHBOURHOOD_MM / FWHM_PER_SD
     width = [0.0, *(sd / step for step in correlation.spacing_mm)]
     kept = 1.0
     for noise_sd, step in zip(correlation.sd_mm, correlation.spacing_mm, strict=True):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.estimators.estimator import Problem
+from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.estimators.learned import Box, body_box
 from petkinetics.estimators.noise_correlation import NoiseCorrelation, noise_correlation
 from petkinetics.estimators.patlak import PreparedFit, prepare_fit, require_numbers
@@ -103,7 +104,7 @@ class FeatureVolume:
         flat = frames.reshape(len(frames), -1)
         linear = (rows @ flat).reshape(len(rows), *frames.shape[1:])
         activity = frames[self.design.late].mean(axis=0)
-        sd = [_SMOOTHING_MM / 2.354820045 / step for step in self.problem.series.geometry.spacing_mm[::-1]]
+        sd = sd_in_voxels(_SMOOTHING_MM, self.problem.series.geometry.spacing_mm[::-1])
         activity = ndimage.gaussian_filter(activity, sd, mode="nearest", truncate=2.0)
         spread = float(np.sqrt(self.late.fit.covariance[0, 0]))
         ki_sd = np.sqrt(self.late.noise.scale(activity)) * np.float32(spread)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.kinetics.patlak import LinearFit
 
 Float32 = NDArray[np.float32]
@@ -80,7 +81,7 @@ def frame_shift(
     axes = [axis for axis in range(3) if inside.shape[axis] >= _FEWEST_BLOCKS]
     if not inside.any() or not axes or not steps:
         return None
-    sd = [_SMOOTHING_MM / 2.354820045 / step for step in spacing_mm]
+    sd = sd_in_voxels(_SMOOTHING_MM, spacing_mm)
     smooth = [gaussian_filter(image, sd, mode="nearest", truncate=2.5) for image in images]
     mean, ki, v0 = smooth[:_IMAGES]
     where = binary_dilation(inside, iterations=_AROUND)

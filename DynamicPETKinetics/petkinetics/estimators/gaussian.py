@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.estimators.estimator import Problem, Progress
+from petkinetics.estimators.gaussian_width import FWHM_PER_SD, sd_in_voxels
 from petkinetics.estimators.noise_correlation import NoiseCorrelation
 from petkinetics.estimators.regularised import PatlakImages, Regularised, RegularisedPatlak, deviations
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
 
 Float32 = NDArray[np.float32]
 
-FWHM_PER_SD = 2.354820045
 _TRUNCATE = 4.0
 
 
@@ -44,7 +44,7 @@ def smooth(volume: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, floa
     """A Gaussian filter in mm; at the volume's borders the outermost voxels are repeated."""
     from scipy import ndimage
 
-    sd = [fwhm_mm / FWHM_PER_SD / step for step in spacing_mm]
+    sd = sd_in_voxels(fwhm_mm, spacing_mm)
     return np.asarray(ndimage.gaussian_filter(volume, sd, mode="nearest", truncate=_TRUNCATE), dtype=np.float32)
 
 

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from petkinetics.estimators.gaussian_width import FWHM_PER_SD
 from petkinetics.estimators.regularised import PatlakImages
 from petkinetics.networks.run import Batches, half_type, is_mixed
 from petkinetics.networks.score_network import IMAGES, SLICES, condition
 
 Float32 = NDArray[np.float32]
 
-_FWHM_PER_SD = 2.354820045
 #: rows and columns of a tile, and what neighbouring tiles share
 TILE, OVERLAP = 256, 48
 #: voxels that go through the network at a time
@@ -65,7 +65,7 @@ class LearnedDenoiser:
         self._sigma, self._measured, self._flips = sigma, measured, flips
         self._level = np.array([float(np.median(s[images.inside])) for s in sigma])
         sd, step = images.correlation.sd_mm, images.spacing_mm
-        fwhm = [_FWHM_PER_SD * a / b for a, b in zip(sd, step, strict=True)]
+        fwhm = [FWHM_PER_SD * a / b for a, b in zip(sd, step, strict=True)]
         self._correlation = (0.5 * (fwhm[1] + fwhm[2]), fwhm[0])
         self._spacing = (float(np.sqrt(step[1] * step[2])), step[0])
         self._trapped = normalisation.trapped

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress, quantities_of
+from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.estimators.noise import residual_shares
 from petkinetics.estimators.noise_correlation import NoiseCorrelation, noise_correlation
 from petkinetics.estimators.patlak import PreparedFit, fit_record, prepare_fit, region_fit, require_numbers
@@ -280,7 +281,7 @@ def smoothed(volume: Float32, spacing_mm: tuple[float, float, float], fwhm_mm: f
     """The volume under a Gaussian."""
     from scipy import ndimage
 
-    sd = [fwhm_mm / 2.354820045 / step for step in spacing_mm]
+    sd = sd_in_voxels(fwhm_mm, spacing_mm)
     return np.asarray(ndimage.gaussian_filter(volume, sd, mode="nearest", truncate=3.0), np.float32)
 
 

@@ -19,6 +19,7 @@ from petkinetics.estimators.applicability import Applicability
 from petkinetics.estimators.coarse_frames import coarse_sums, on_voxels
 from petkinetics.estimators.estimator import Problem
 from petkinetics.estimators.frame_shift import frame_shift, shift_rows
+from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.estimators.noise import body_sample, frame_variances
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.patlak import LinearFit, patlak_design, weighted_fit
@@ -178,7 +179,7 @@ def _steps(late: int) -> list[int]:
 def _brightest(share: Float32, inside: Mask, spacing_mm: tuple[float, float, float]) -> float:
     from scipy.ndimage import gaussian_filter
 
-    sd = [_BLOOD_FWHM_MM / 2.354820045 / step for step in spacing_mm]
+    sd = sd_in_voxels(_BLOOD_FWHM_MM, spacing_mm)
     seen = np.sort(gaussian_filter(share, sd, mode="nearest", truncate=2.5)[inside])
     return float(seen[-min(seen.size, max(1, round(_BLOOD_ML * 1000.0 / float(np.prod(spacing_mm)))))])
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.gaussian_width import sd_in_voxels
 
 Float32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -32,7 +33,6 @@ LEAST_VOXELS = 4
 BACKGROUND_MM = 40.0
 #: widest Gaussian tried, how near the SDs must come, and the step at which the search ends
 _WIDEST_MM, _NEAR, _NARROW_MM = 60.0, 0.002, 0.01
-_FWHM_PER_SD = 2.354820045
 
 
 class Grid(Protocol):
@@ -167,5 +167,5 @@ def _smoothed_to(wanted: float, noise: Float32, flat: _Flattened) -> tuple[float
 def _gaussian(values: Float32, fwhm_mm: float, spacing_mm: Millimetres) -> Float32:
     from scipy.ndimage import gaussian_filter
 
-    sd = [fwhm_mm / _FWHM_PER_SD / step for step in spacing_mm[::-1]]
+    sd = sd_in_voxels(fwhm_mm, spacing_mm[::-1])
     return np.asarray(gaussian_filter(values, sd, mode="constant", truncate=3.0), np.float32)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
+from petkinetics.estimators.gaussian_width import FWHM_PER_SD
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import two_tissue_frames
 from petkinetics.simulate.anatomy import Anatomy, Labels
 from petkinetics.simulate.body import FDG, TEXTURE_MM, Body
-from petkinetics.simulate.kernels import FWHM_PER_SD
 from petkinetics.simulate.noise_free import reference_frames
 from petkinetics.simulate.physiology import TEXTURE, Kinetics
 from petkinetics.simulate.scanner import (

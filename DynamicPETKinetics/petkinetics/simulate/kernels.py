@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 
-#: FWHM / standard deviation of a Gaussian, sqrt(8 ln 2)
-FWHM_PER_SD = 2.354820045
-
 
 def blur_taps(sd_voxels: float) -> NDArray[np.float64]:
     """A sampled Gaussian, normalised, whose standard deviation over the taps is the one asked for.

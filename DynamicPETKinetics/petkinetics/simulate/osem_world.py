@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Progress, no_progress
+from petkinetics.estimators.gaussian_width import FWHM_PER_SD
 from petkinetics.frames import FrameTiming
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.anatomy import grid_axes
 from petkinetics.simulate.body import FDG, Body
 from petkinetics.simulate.calibration import noise_cov
-from petkinetics.simulate.kernels import FWHM_PER_SD, blur_taps, convolve_axes
+from petkinetics.simulate.kernels import blur_taps, convolve_axes
 from petkinetics.simulate.noise_free import noise_free_frames
 from petkinetics.simulate.osem import osem
 from petkinetics.simulate.projection import VIEWS, Disc, line_integrals, system_matrix

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from petkinetics.estimators.gaussian_width import FWHM_PER_SD
 from petkinetics.frames import FrameTiming
 from petkinetics.simulate.anatomy import Labels, Motion
-from petkinetics.simulate.kernels import FWHM_PER_SD, blur_taps, convolve_axes, noise_taps
+from petkinetics.simulate.kernels import blur_taps, convolve_axes, noise_taps
 from petkinetics.simulate.seeds import stream
 
 Float32 = NDArray[np.float32]

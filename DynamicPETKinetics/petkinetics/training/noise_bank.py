@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.simulate.kernels import FWHM_PER_SD, convolve_axes, noise_taps
+from petkinetics.estimators.gaussian_width import FWHM_PER_SD
+from petkinetics.simulate.kernels import convolve_axes, noise_taps
 
 Float16 = NDArray[np.float16]
 Float32 = NDArray[np.float32]

@@ -1,7 +1,7 @@
 """Fields of unit noise with the correlation of reconstructed PET, to crop from.
 
-White noise under a Gaussian kernel. Making a field takes longer than a training step, so a bank holds some of
-various kernels and is renewed bit by bit; a crop is a random mixture of two places of one field.
+White noise under a Gaussian kernel. Making a field takes longer than a training step, so some of various
+kernels are kept and renewed bit by bit; a crop is a random mixture of two places of one field.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from petkinetics.estimators.gaussian_width import FWHM_PER_SD
+
 Float32 = NDArray[np.float32]
 
-_FWHM_PER_SD = 2.354820045
 _DEPTH, _WIDTH = 13, 256
 #: FWHM of the kernels in voxels, in the slice, and as a share of that across slices
 _IN_SLICE, _ACROSS = (0.7, 6.5), (0.35, 1.4)
@@ -34,7 +35,7 @@ class NoiseField:
     @classmethod
     def random(cls, rng: np.random.Generator, fwhm: tuple[float, float]) -> NoiseField:
         """Draw a field."""
-        sd = [fwhm[1] / _FWHM_PER_SD, fwhm[0] / _FWHM_PER_SD, fwhm[0] / _FWHM_PER_SD]
+        sd = [fwhm[i] / FWHM_PER_SD for i in (1, 0, 0)]
         values = rng.standard_normal((_DEPTH, _WIDTH, _WIDTH), dtype=np.float32)
         values = ndimage.gaussian_filter(values, sd, mode="wrap", truncate=3.5)
         values /= values.std()
@@ -54,7 +55,7 @@ class NoiseField:
         return place[:: rng.choice((-1, 1)), :: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
 
 
-class NoiseBank:
+class NoiseFields:
     """Fields of many kernels."""
 
     def __init__(self, rng: np.random.Generator, count: int = 48, white: int = 4) -> None:

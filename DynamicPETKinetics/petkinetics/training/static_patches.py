@@ -24,7 +24,7 @@ from torch.nn.functional import interpolate
 
 from petkinetics.networks.noise_schedule import LEAST_LEVEL, MOST_LEVEL
 from petkinetics.networks.score_network import SLICES, condition
-from petkinetics.training.noise_fields import NoiseBank, NoiseField
+from petkinetics.training.noise_fields import NoiseField, NoiseFields
 from petkinetics.training.static_patient import IMAGE_NAMES, T_STARS_MIN, StaticPatient
 
 Float32 = NDArray[np.float32]
@@ -92,7 +92,7 @@ class PatchSampler:
         measured_share: float = 0.6,
     ) -> None:
         self._rng = np.random.default_rng(seed)
-        self._bank = NoiseBank(self._rng)
+        self._noise = NoiseFields(self._rng)
         self._size, self._measured = size, measured_share
         self._batches = 0
         self._patients: list[StaticPatient] = []
@@ -121,7 +121,7 @@ class PatchSampler:
         drawn = [self._patch() for _ in range(count)]
         self._batches += 1
         if self._batches % _RENEW_EVERY == 0:
-            self._bank.renew_one()
+            self._noise.renew_one()
         noisy, clean, sigma, level, conditions, weight = (np.stack(part) for part in zip(*drawn, strict=True))
         return Patches(*(torch.from_numpy(a) for a in (noisy, clean, sigma, level, conditions, weight)))
 
@@ -229,8 +229,8 @@ class PatchSampler:
 
     def _noise_field(self, spacing: tuple[float, float], white: bool) -> NoiseField:
         if white:
-            return self._bank.white()
-        return self._bank.correlated(NOISE_FWHM_MM[0] / spacing[1], NOISE_FWHM_MM[1] / spacing[1])
+            return self._noise.white()
+        return self._noise.correlated(NOISE_FWHM_MM[0] / spacing[1], NOISE_FWHM_MM[1] / spacing[1])
 
     def _variances(self, cut: Float32, uniform: bool) -> tuple[Float32, Float32]:
         """Variance of the noise in every slice, and the middle one's as the network is told; about 1 in the body."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.estimators.noise import frame_variances
 from petkinetics.estimators.regularised import contrast_of
 from petkinetics.frames import FrameTiming
@@ -160,7 +161,7 @@ def static_only(image: Float32, inside: NDArray[np.bool_], spacing_mm: tuple[flo
 def _count_noise_variance(activity: Float32, inside: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> Float32:
     """Half local, half shared along the lines of response (here: by a wide Gaussian); 1 on average in the body."""
     local = np.maximum(activity, 0.0) / activity[inside].mean()
-    sd = [_LINES_MM / 2.354820045 / step for step in spacing_mm]
+    sd = sd_in_voxels(_LINES_MM, spacing_mm)
     shared = np.stack([ndimage.gaussian_filter(plane, sd[1:], truncate=2.0) for plane in local])
     shared /= max(float(shared[inside].mean()), 1e-6)
     return np.asarray(0.5 * (local + shared), np.float32)
