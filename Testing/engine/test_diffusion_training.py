@@ -146,10 +146,10 @@ def test_the_command_trains_resumes_and_writes_weights_that_the_method_takes(tmp
     from petkinetics.training.prior_command import train_prior
 
     out = tmp_path / "prior"
-    train_prior("both", out, patients=2, steps=2, workers=0, show=False, device="cpu")
+    train_prior("default", out, patients=2, steps=2, workers=0, show=False, device="cpu")
     with pytest.raises(InputError, match="holds a training already"):
-        train_prior("both", out, patients=2, steps=3, workers=0, show=False)
-    file = train_prior("both", out, resume=True, patients=2, steps=3, workers=0, show=False, device="cpu")
+        train_prior("default", out, patients=2, steps=3, workers=0, show=False)
+    file = train_prior("default", out, resume=True, patients=2, steps=3, workers=0, show=False, device="cpu")
     card = json.loads(file.with_suffix(".json").read_text())
     assert card["training"]["steps_done"] == 3 and card["trained_on"] == "simulated patients"
     assert read_weights("diffusion-prior", out).card["data"]["training_seeds"] == [0, 1]
@@ -168,7 +168,7 @@ def test_own_static_pet_trains_the_engines_weights_further(tmp_path: Path) -> No
     )
     (tmp_path / "static.tsv").write_text("series\np/pet.nii.gz\n", encoding="utf-8")
     out = tmp_path / "own"
-    train_prior("both", out, tmp_path / "static.tsv", patients=2, steps=1, workers=0, show=False, device="cpu")
+    train_prior("default", out, tmp_path / "static.tsv", patients=2, steps=1, workers=0, show=False, device="cpu")
     own, engine = read_weights("diffusion-prior", out), read_weights("diffusion-prior")
     assert own.card["trained_on"] == "own static PET" and own.card["data"]["series"] == ["pet.nii.gz"]
     change = max(float((own.tensors[name] - engine.tensors[name]).abs().max()) for name in engine.tensors)

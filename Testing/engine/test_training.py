@@ -211,7 +211,7 @@ def test_the_command_trains_resumes_and_writes_weights_with_their_card(tmp_path:
 @pytest.mark.slow
 def test_the_start_of_the_diffusion_prior_is_trained_on_whole_scans_of_few_counts(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    common = ["train", "diffusion-prior", "--part", "start", "-o", str(out)]
+    common = ["train", "diffusion-prior", "--preset", "start", "-o", str(out)]
     assert main([*common, "--patients", "2", "--workers", "0", "--device", "cpu", "--steps", "1"]) == 0
     card = read_weights("diffusion-start", out).card
     assert card["ranges"]["until_min"] == 65.0 and card["ranges"]["dose"] == [0.05, 2.0]
@@ -219,10 +219,13 @@ def test_the_start_of_the_diffusion_prior_is_trained_on_whole_scans_of_few_count
 
 
 def test_the_start_does_not_learn_from_noisy_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["train", "diffusion-prior", "--part", "start", "--data", "own.tsv", "-o", str(tmp_path / "out")]
+    arguments = ["train", "diffusion-prior", "--preset", "start", "--data", "own.tsv", "-o", str(tmp_path / "out")]
     assert main(arguments) == 2
     assert "cannot learn from own series" in capsys.readouterr().err
-    assert main(["train", "kinetic-network", "--part", "start", "-o", str(tmp_path / "out")]) == 2
+    for method in ("kinetic-network", "diffusion-prior"):
+        assert main(["train", method, "--preset", "none", "-o", str(tmp_path / "out")]) == 2
+        assert "There is no preset 'none'" in capsys.readouterr().err
+    assert main(["train", "kinetic-network", "--preset", "start", "-o", str(tmp_path / "out")]) == 2
 
 
 @pytest.mark.slow

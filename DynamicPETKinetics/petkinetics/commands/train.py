@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from petkinetics.commands.arguments import Commands
-from petkinetics.errors import InputError
 
 
 def add_train(commands: Commands) -> None:
@@ -15,13 +14,7 @@ def add_train(commands: Commands) -> None:
     p.add_argument(
         "--preset",
         metavar="NAME",
-        help="default, compact, liang2023; diffusion-prior: both, prior, start",
-    )
-    p.add_argument(
-        "--part",
-        choices=("prior", "start"),
-        default="prior",
-        help="of diffusion-prior: the prior, or the network of the learned start (default: prior)",
+        help="default, compact, liang2023; diffusion-prior: default, prior-alone, start (of the learned start)",
     )
     p.add_argument(
         "--data",
@@ -33,7 +26,7 @@ def add_train(commands: Commands) -> None:
     p.add_argument("--resume", action="store_true", help="continue the training of this folder")
     p.add_argument("--patients", type=int, default=450, metavar="N", help="simulated ones, seeds from 0 (default: 450)")
     p.add_argument("--steps", type=int, metavar="N", help="in all (default: the preset's)")
-    p.add_argument("--until", type=float, metavar="MIN", help="end of most scans (default: 35; 65 for --part start)")
+    p.add_argument("--until", type=float, metavar="MIN", help="end of most scans (default: 35; 65 for --preset start)")
     p.add_argument(
         "--stage", type=float, default=55.0, metavar="MIN", help="after this, stop to be resumed (default: 55)"
     )
@@ -46,15 +39,15 @@ def _train(args: argparse.Namespace) -> None:
     from petkinetics.estimators.learned import torch_or_refuse
 
     torch_or_refuse(args.method)
-    if args.part == "start" and args.method != "diffusion-prior":
-        raise InputError(f"{args.method} has no part 'start'; that is one of diffusion-prior.")
-    method = "diffusion-start" if args.part == "start" else args.method
+    method, preset = args.method, args.preset
+    if (method, preset) == ("diffusion-prior", "start"):
+        method, preset = "diffusion-start", None
     if method == "diffusion-prior":
         from petkinetics.training.prior_command import PRESETS as PRIORS
         from petkinetics.training.prior_command import train_prior
 
         weights = train_prior(
-            args.preset or PRIORS[0],
+            preset or PRIORS[0],
             args.output,
             args.data,
             args.resume,
@@ -70,7 +63,7 @@ def _train(args: argparse.Namespace) -> None:
 
     weights = train(
         method,
-        args.preset or PRESETS[method][0],
+        preset or PRESETS[method][0],
         args.output,
         args.data,
         args.resume,

@@ -65,7 +65,7 @@ def train(
     if data is not None and method == "diffusion-start":
         raise InputError(
             "The start cannot learn from own series: of a full scan they show no more than what the network is given.",
-            "Leave out --data, or train the prior on own static PET (--part prior).",
+            "Leave out --data, or train the prior on own static PET (without --preset start).",
         )
     if not resume and (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")

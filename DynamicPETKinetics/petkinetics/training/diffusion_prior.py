@@ -1,7 +1,6 @@
-"""The recipe of the diffusion prior and of the learned start: one network, trained on both tasks, then on one each.
+"""The recipe of the diffusion prior: one network that learns the prior, and with it a start of its own.
 
-*prior* and *start* begin with the weights of the common training where there are any; the tasks are those of
-:mod:`petkinetics.training.static_patches`.
+The tasks are those of :mod:`petkinetics.training.static_patches`.
 """
 
 from __future__ import annotations
@@ -22,11 +21,9 @@ from petkinetics.training.static_patient import StaticPatient
 from petkinetics.training.trainer import Plan, Trainer, start_processes
 
 PLAN = Plan(steps=6000, learning_rate=1.5e-3, average=0.9995, check_every=250)
-#: share of the measured task in each training
-MEASURED_SHARE = {"both": 0.6, "prior": 0.0, "start": 1.0}
+#: share of the measured task, which makes the start, in each preset
+MEASURED_SHARE = {"default": 0.6, "prior-alone": 0.0}
 BATCH, PATCH = 24, 64
-#: Ki's error counts more than the activity's where the start is trained alone
-KI_WEIGHT = {"both": 1.0, "prior": 1.0, "start": 1.5}
 _CHECK_BATCHES, _VALIDATION_PATIENTS = 12, 24
 
 
@@ -58,20 +55,15 @@ def patch_errors(network: nn.Module, patches: Patches) -> Tensor:
 
 
 class PatchLoss:
-    """Mean squared error of the velocity, Ki's weighted.
+    """Mean squared error of the velocity."""
 
-    :param ki_weight: against 1 of the activity.
-    """
-
-    def __init__(self, ki_weight: float, device: torch.device) -> None:
-        self._weights = torch.tensor([ki_weight, 1.0], device=device)
+    def __init__(self, device: torch.device) -> None:
         self._device = device
 
     def __call__(self, network: nn.Module, patches: Patches) -> Mapping[str, Tensor]:
         """Terms, "loss" among them."""
         patches = patches.to(self._device)
-        errors = patch_errors(network, patches) * self._weights
-        return {"loss": errors.sum() / (patches.weight * self._weights).sum()}
+        return {"loss": patch_errors(network, patches).sum() / patches.weight.sum()}
 
 
 class PatchValidation:
@@ -102,7 +94,7 @@ def make_trainer(
     folder: Path,
     patients: Sequence[StaticPatient],
     validation: Sequence[StaticPatient],
-    task: str = "both",
+    preset: str = "default",
     begin: Mapping[str, Tensor] | None = None,
     plan: Plan = PLAN,
     device: str = "auto",
@@ -110,7 +102,7 @@ def make_trainer(
 ) -> Trainer:
     """A trainer of the score network.
 
-    :param task: "both", "prior" or "start".
+    :param preset: one of :data:`MEASURED_SHARE`.
     :param begin: weights to begin with.
     """
     where = start_processes(device)
@@ -118,7 +110,7 @@ def make_trainer(
     if begin is not None:
         network.load_state_dict(dict(begin))
     rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-    share = MEASURED_SHARE[task]
+    share = MEASURED_SHARE[preset]
     batches = DataLoader(
         PatchStream(patients, share, rank + 1),
         batch_size=None,
@@ -126,4 +118,4 @@ def make_trainer(
         prefetch_factor=4 if workers else None,
     )
     checks = PatchValidation(validation, share, where)
-    return Trainer(network, PatchLoss(KI_WEIGHT[task], where), batches, checks, plan, folder, where)
+    return Trainer(network, PatchLoss(where), batches, checks, plan, folder, where)

@@ -24,7 +24,7 @@ _OWN_FAILURES = (
 
 
 def prior_card(
-    task: str,
+    preset: str,
     seeds: range | None,
     own_data: list[str] | None,
     training: Mapping[str, Any],
@@ -32,7 +32,7 @@ def prior_card(
 ) -> dict[str, Any]:
     """What is known of a training.
 
-    :param task: "both", "prior" or "start", see :mod:`petkinetics.training.diffusion_prior`.
+    :param preset: "default" or "prior-alone", see :mod:`petkinetics.training.diffusion_prior`.
     :param seeds: of the simulated patients; *own_data*: names of own static PET instead.
     :param training: steps, hours, stages; *metrics*: on validation patients.
     """
@@ -40,9 +40,8 @@ def prior_card(
     return {
         "name": "diffusion-prior",
         "network": "score network",
-        "preset": "default",
+        "preset": preset,
         "version": 1,
-        "task": task,
         "trained_on": "simulated patients" if simulated else "own static PET",
         "made": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "data": {

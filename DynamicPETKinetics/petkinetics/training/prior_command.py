@@ -16,8 +16,8 @@ from petkinetics.training.static_pool import StaticPool, read_static_table
 from petkinetics.training.trainer import CHECKPOINT, Trainer
 
 NAME = "diffusion-prior"
-#: "both": prior and learned start in one network, as the engine uses it; the others: one of them alone
-PRESETS = ("both", "prior", "start")
+#: the prior with a start of its own in one network, as the engine uses it; the prior without
+PRESETS = tuple(MEASURED_SHARE)
 #: own static PET starts from the engine's weights, with smaller steps
 _FINE_TUNING_RATE = 3e-4
 
@@ -46,7 +46,7 @@ def train_prior(
     :raises InputError: the options do not go together, or a file cannot be used.
     """
     if preset not in PRESETS:
-        raise InputError(f"There is no preset '{preset}' of {NAME}; there is {', '.join(PRESETS)}.")
+        raise InputError(f"There is no preset '{preset}' of {NAME}; there is {', '.join(PRESETS)} and start.")
     if not resume and (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")
     named = {} if data is None else read_static_table(data)
