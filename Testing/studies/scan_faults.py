@@ -17,12 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from applicability import curve_of, moved, scaled
+from applicability import curve_of, moved, scaled, scan_numbers
 
 from petkinetics.estimators.applicability import applicability, described
 from petkinetics.estimators.estimator import Problem, no_progress
 from petkinetics.estimators.feature_volume import FeatureVolume
-from petkinetics.estimators.scan_faults import scan_faults
 from petkinetics.networks import weights as shipped
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.patient import DigitalPatient, grid
@@ -70,9 +69,8 @@ def check(case: str, card: dict) -> Iterator[dict[str, object]]:  # type: ignore
         problem = problem_of(patient, curve, 0.0, UNTIL_MIN)
         outside = outside_ranges(problem, card) if fault == "none" else []
         began = time.perf_counter()
-        found = scan_faults(problem)
+        found = scan_numbers(problem)
         seconds = time.perf_counter() - began
-        shifted = found.record["shift_mm"] or {}
         yield {
             "anatomy": anatomy,
             "seed": seed,
@@ -80,11 +78,7 @@ def check(case: str, card: dict) -> Iterator[dict[str, object]]:  # type: ignore
             "dose": dose,
             "fault": fault,
             "outside": ",".join(outside) or "-",
-            "by_scan": int(bool(found.warnings)),
-            "shift_mm": shifted.get("length", -1.0),
-            "explained": shifted.get("explained", -1.0),
-            "step": (found.record["scale_step"] or {}).get("log", 0.0),
-            "blood": found.record["blood_share"] or -1.0,
+            **found,
             "seconds": round(seconds, 3),
         }
 
