@@ -187,6 +187,8 @@ def views(
     kind = "colour" if colour else "grey"
     path = folder / f"views_{image.lower()}_{kind}.png"
     with figure(path, min(row_height * len(pictures) + 0.45, _TALL), _WIDE, vector=True) as drawn:
+        # a picture's shape moves it within its cell and its name with it, which the layout does not see
+        drawn.get_layout_engine().set(rect=(0.03, 0.0, 0.97, 1.0))  # type: ignore[union-attr, call-arg]
         grid = drawn.add_gridspec(len(pictures), len(_PLANES), width_ratios=widths)
         shown = None
         every: list[Axes] = []
@@ -204,6 +206,7 @@ def views(
                     interpolation="nearest",
                 )
                 _bare(axes)
+                axes.set_anchor("N")
                 if column == 0:
                     axes.set_ylabel(
                         in_lines(picture.label), fontsize=8, rotation=0, ha="right", va="center", fontweight="bold"
