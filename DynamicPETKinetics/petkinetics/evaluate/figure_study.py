@@ -217,7 +217,7 @@ def views(
                     if column == 0:
                         scale_bar(axes, planes.extent(plane)[1], "white" if colour else "black")
         assert shown is not None
-        bar = drawn.colorbar(shown, ax=every, shrink=0.5, aspect=28, pad=0.015, extend="max")
+        bar = drawn.colorbar(shown, ax=every, shrink=0.5, aspect=28, pad=0.015, extend="max", panchor=False)
         bar.set_label(f"{image}, {unit}")
         bar.outline.set_linewidth(0.5)
         bar.ax.locator_params(nbins=5)
