@@ -27,7 +27,7 @@ ORDER = (
     {"write"},
     {"simulate"},
     {"training"},
-    {"job", "estimate", "propose_aorta", "export", "report", "worker"},
+    {"job", "estimate", "estimate_record", "propose_aorta", "export", "report", "worker"},
     {"cohort"},
     {"commands"},
     {"cli"},
