@@ -158,7 +158,9 @@ def measure(out: Path, weights: Path | None, cases: int, first: int = _FIRST_SEE
             if (seed, world, dose) in done:
                 continue
             rows.append(case(seed, world, dose, weights))
-            write_table(out, rows)
+            # an end in the middle of writing leaves the table of before
+            write_table(out.with_suffix(".part"), rows)
+            out.with_suffix(".part").replace(out)
             print(seed, world, dose, flush=True)
 
 
