@@ -206,7 +206,7 @@ def test_the_command_makes_every_figure_and_table_of_the_paper(tmp_path: Path, m
     assert "![Agreement in the tumour](figures/tumour_bland_altman.png)" in text
     table = [line for line in text.splitlines() if line.startswith("| 1 | 35 | SUV | noisy full scan | hypr |")]
     assert len(table) == 1
-    assert table[0].count("|") == text.split("| dose | until, min | image |")[1].splitlines()[0].count("|") + 3
+    assert table[0].count("|") == text.split("| dose | until, min | image |")[1].splitlines()[0].count("|") + 4
 
 
 def written(folder: Path) -> set[str]:
