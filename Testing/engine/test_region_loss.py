@@ -36,7 +36,7 @@ def test_a_small_lesion_counts_as_much_as_a_large_one_and_noise_within_it_does_n
     assert found[0] == pytest.approx(found[1], rel=1e-5) and found[0] > 0
     assert found[2] == pytest.approx(0.0, abs=1e-6)
     # -20 % relative to 1.05, in units of .25: nearly the square of it, halved by the lesion that is right
-    assert found[0] == pytest.approx(0.08 * 0.5 * (0.2 / 1.05 / 0.25) ** 2, rel=0.05)
+    assert found[0] == pytest.approx(0.15 * 0.5 * (0.2 / 1.05 / 0.25) ** 2, rel=0.05)
 
 
 def test_regions_of_a_few_voxels_and_air_do_not_count() -> None:
