@@ -61,19 +61,16 @@ class Variant(nn.Module):
             first[:, : state["first.weight"].shape[1]] = state["first.weight"]
             wider.load_state_dict(state | {"first.weight": first})
             self.network.trunk = wider
-            self.size = nn.Parameter(torch.ones(self.extra), requires_grad=False)
 
     def forward(self, example: Example) -> Tensor:
         """The head's maps, (slices, 5, rows, columns)."""
-        features = example.features
-        if self.extra:
-            with torch.no_grad(), torch.autocast("cpu", enabled=False):
-                features = torch.cat((features, self.inputs(example).clamp(-5, 5)), dim=1)
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            features = torch.cat((example.features, self.inputs(example).clamp(-5, 5)), dim=1)
         return self.after(self.network(features, example.condition).float(), example)
 
     def inputs(self, example: Example) -> Tensor:
-        """Further maps, (slices, extra, rows, columns)."""
-        raise NotImplementedError
+        """Further maps, (slices, extra, rows, columns): none."""
+        return example.features[:, :0]
 
     def after(self, response: Tensor, example: Example) -> Tensor:
         """The response after a last step."""

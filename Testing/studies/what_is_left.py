@@ -30,6 +30,7 @@ from scipy import ndimage
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.estimator import estimate_in_memory
 from petkinetics.estimators.feature_volume import FeatureVolume
+from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.maps import ParametricResult
 from petkinetics.networks.default_network import _looked_up, linear_response
 from petkinetics.networks.features import KI_UNIT, LATE_WINDOWS, LINEAR, WINDOWS
@@ -205,7 +206,7 @@ def responses(maps: dict[str, Float32]) -> Float32:
 
 def gaussian(values: Float32, spacing: tuple[float, ...], fwhm_mm: float) -> Float32:
     """The volume under a Gaussian."""
-    sd = [fwhm_mm / 2.354820045 / step for step in spacing]
+    sd = sd_in_voxels(fwhm_mm, spacing)
     return np.asarray(ndimage.gaussian_filter(values, sd, mode="nearest", truncate=3.0), np.float32)
 
 

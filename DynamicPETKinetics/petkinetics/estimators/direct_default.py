@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from petkinetics.estimators.compartment import compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.learned import learned_record, region_model_record, region_models, write_slabs
+from petkinetics.estimators.slab_network import SlabNetwork
 from petkinetics.maps import KI, V0
-from petkinetics.networks.default_network import SLICES, DirectDefaultNetwork, TurnedMean, with_neighbours
+from petkinetics.networks.default_network import DirectDefaultNetwork
 from petkinetics.networks.features import KI_UNIT, LINEAR
-from petkinetics.networks.run import Runner, on_fine_voxels
-from petkinetics.networks.weight_files import Weights, device_named, load_into, read_weights
+from petkinetics.networks.weight_files import device_named, read_weights
 
 Float32 = NDArray[np.float32]
 
 WEIGHTS = "direct-network-default"
-
-
-class DirectMaps:
-    """The network's answer, some slices at a time.
-
-    :param volume: where in the series, and the features' design.
-    """
-
-    def __init__(self, weights: Weights, volume: FeatureVolume, device: torch.device) -> None:
-        network = TurnedMean(load_into(DirectDefaultNetwork.of_card(weights.card), weights))
-        self.runner = Runner(network, device, mixed=True)
-        self._volume, self._condition = volume, torch.from_numpy(volume.condition)
-        self._in_slice_mm = float(np.sqrt(np.prod(volume.problem.series.geometry.spacing_mm[:2])))
-
-    def of(self, first: int, last: int) -> Float32:
-        """Ki (mL/min/mL) and V0 of some slices within the volume's box, (2, slices, rows, columns)."""
-        reach = SLICES // 2
-        here = slice(reach, reach + last - first)
-        features = self._volume.features_of(self._volume.frames_of(first - reach, last + reach))
-        maps = with_neighbours(torch.from_numpy(features), range(here.start, here.stop))
-        change = on_fine_voxels(self.runner, maps, self._condition, self._in_slice_mm)
-        found = change.numpy() + features[here, LINEAR - 2 : LINEAR]
-        return np.stack([KI_UNIT * found[:, 0], found[:, 1]]).astype(np.float32)
 
 
 def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
@@ -52,10 +28,12 @@ def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Es
     progress(0.0, "Loading the network")
     weights = read_weights(WEIGHTS, problem.weights)
     volume = FeatureVolume.of(problem)
-    network = DirectMaps(weights, volume, device_named(problem.device))
+    network = SlabNetwork(DirectDefaultNetwork, weights, volume, device_named(problem.device))
 
     def maps_of(first: int, last: int) -> list[Float32]:
-        found = network.of(first, last)
+        change, _, features = network.of(first, last)
+        ki, v0 = (change.numpy() + features[:, LINEAR - 2 : LINEAR]).swapaxes(0, 1)
+        found = np.stack([np.float32(KI_UNIT) * ki, v0])
         if problem.mask is not None:
             found = found * problem.mask[first:last, volume.box[1], volume.box[2]]
         return list(found)

@@ -64,8 +64,8 @@ class KineticNetwork:
 def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
     import torch
 
-    from petkinetics.estimators.network_response import NetworkResponse
-    from petkinetics.networks.default_network import linear_response, rate_constants
+    from petkinetics.estimators.slab_network import SlabNetwork
+    from petkinetics.networks.default_network import DefaultNetwork, linear_response, rate_constants
     from petkinetics.networks.features import KI_UNIT
     from petkinetics.networks.model_rows import KNEE, STEP
     from petkinetics.networks.weight_files import device_named, read_weights
@@ -73,7 +73,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
     progress(0.0, "Loading the network")
     weights = read_weights("kinetic-network", problem.weights)
     volume = FeatureVolume.of(problem)
-    network = NetworkResponse(weights, volume, device_named(problem.device))
+    network = SlabNetwork(DefaultNetwork, weights, volume, device_named(problem.device))
     series, timing = problem.series, volume.timing
     noise = compartment_noise(problem)
     rows = network.model(np.eye(len(timing)))
@@ -82,7 +82,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
     watch = SlabWatch(series.geometry.shape, volume.box)
 
     def maps_of(first: int, last: int) -> list[Float32]:
-        response, frames, log_sd = network.of(first, last)
+        response, frames, features = network.of(first, last)
         inside = torch.from_numpy(_inside(problem, volume, first, last))
         # the model's frames only where there is a patient
         found = response.movedim(1, -1)[inside].T[None, :, :, None]
@@ -94,7 +94,7 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
         if late is not None:
             late.fill(found, slice(first, last), inside.numpy())
         out = [_filled(values, inside.numpy()) for values in (ki, v0, *rates, residual)]
-        watch.see(first, last, log_sd, out[-1], inside.numpy())
+        watch.see(first, last, features[:, -1], out[-1], inside.numpy())
         return out
 
     write_slabs(KineticNetwork.quantities, problem, volume.box, maps_of, sink, progress)

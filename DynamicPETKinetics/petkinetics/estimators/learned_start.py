@@ -20,7 +20,8 @@ from petkinetics.estimators.diffusion_prior import START_WEIGHTS
 from petkinetics.estimators.estimator import Problem
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.learned import Box
-from petkinetics.estimators.network_response import KiAndV0, NetworkResponse
+from petkinetics.estimators.slab_network import KiAndV0, SlabNetwork
+from petkinetics.networks.default_network import DefaultNetwork
 from petkinetics.networks.weight_files import device_named, read_weights
 
 Float32 = NDArray[np.float32]
@@ -40,7 +41,7 @@ class LearnedStart:
     def __init__(self, problem: Problem, box: Box, strength: float) -> None:
         self._weights = read_weights(START_WEIGHTS, problem.weights)
         self._volume = replace(FeatureVolume.of(_whole_scan(problem)), box=box)
-        self._network = NetworkResponse(self._weights, self._volume, device_named(problem.device), strength)
+        self._network = SlabNetwork(DefaultNetwork, self._weights, self._volume, device_named(problem.device), strength)
         self._maps = KiAndV0(self._network)
         self._log_sd: list[Float32] = []
 

@@ -143,11 +143,13 @@ def reconstructed_frames(
     dose: float,
     sensitivity: float | None = None,
     progress: Progress = no_progress,
+    places: Sequence[int] | None = None,
 ) -> Float32:
     """The frames of a scan, counted and reconstructed.
 
     :param dose: share of the usual counts.
     :param sensitivity: coincidences per decay of dose 1, by default :func:`calibrated_sensitivity`.
+    :param places: of the frames among all of the scan, where they are some of them: their chance goes by it.
     :returns: kBq/mL, decay-corrected to injection, (frames, slices, rows, columns).
     :raises InputError: pixels that are not square.
     :raises ResourceError: scikit-image is missing.
@@ -163,10 +165,11 @@ def reconstructed_frames(
     count = planes.geometry.shape[0]
     out = np.empty((len(timing), count, *where.shape[1:]), dtype=np.float32)
     system_matrix(disc.radius)
+    places = range(len(timing)) if places is None else places
 
     def fill(plane: int) -> None:
         expected = scanner.expect(planes, plane, timing, disc)
-        counts = expected.draw([stream(body.seed, f"counts at {z_of[plane]:.2f} mm", i) for i in range(len(timing))])
+        counts = expected.draw([stream(body.seed, f"counts at {z_of[plane]:.2f} mm", int(i)) for i in places])
         images = reconstruct(expected, counts, disc, pixel_mm)
         out[:, plane] = images[:, :: planes.step, :: planes.step]
 

@@ -171,11 +171,13 @@ def simulate_patient(
     if noise and noise_world == "osem":
         from petkinetics.simulate.osem_world import calibrated_sensitivity, reconstructed_frames
 
-        sensitivity = None if calibrated is None else calibrated_sensitivity(calibrated, noise_cov(calibrated))
+        progress(0.0, "counts of dose 1")
+        usual = body if calibrated is None else calibrated
+        sensitivity = calibrated_sensitivity(usual, noise_cov(usual))
         values = reconstructed_frames(body, where, curve, frames, dose, sensitivity, progress)
         for some, there in moved:
-            # every frame keeps its counts' stream, which goes by its place among all frames
-            values[some] = reconstructed_frames(body, there, curve, frames, dose, sensitivity)[some]
+            own = frames.select(some)
+            values[some] = reconstructed_frames(body, there, curve, own, dose, sensitivity, places=some.tolist())
     elif noise:
         model = replace(count_noise(body, curve, frames, dose, calibrated), fwhm_mm=noise_fwhm_mm)
         axes_of = {int(frame): grid_axes(there) for some, there in moved for frame in some}
