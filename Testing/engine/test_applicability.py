@@ -11,6 +11,8 @@ import pytest
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import (
     NAMES,
+    SHORT_SCAN,
+    WHOLE_SCAN,
     SlabWatch,
     applicability,
     described,
@@ -165,9 +167,11 @@ def test_the_ranges_of_a_card_are_those_of_the_scans_that_training_draws(
     from petkinetics.training.scans import ScanRanges
 
     crops: list[int] = []
+    drawn: list[ScanRanges] = []
 
     def draw(_: object, ranges: ScanRanges, rng: np.random.Generator, _banks: Path):  # type: ignore[no-untyped-def]
         crops.append(ranges.crop)
+        drawn.append(ranges)
         features = np.full((2, FEATURES, 40, 40), 0.5, np.float32)
         condition = rng.uniform(1.0, 2.0, CONDITIONS)
         return SimpleNamespace(labels=np.ones((2, 40, 40), np.uint8), features=features, condition=condition)
@@ -175,7 +179,10 @@ def test_the_ranges_of_a_card_are_those_of_the_scans_that_training_draws(
     monkeypatch.setattr(module, "draw_scan", draw)
     monkeypatch.setattr(module, "random_slab", lambda *_: None)
     found = module.scan_ranges(PatientPool(tmp_path, range(3)), ScanRanges(crop=112), 200)
-    assert found["scans"] == len(crops) == 200 and set(crops) == {64}
+    assert set(found) == {SHORT_SCAN, WHOLE_SCAN} and len(crops) == 2 * 200 and set(crops) == {64}
+    assert [r.whole_share for r in drawn[::200]] == [0.0, 0.7], "the two uses are described each by its own scans"
+    found = found[SHORT_SCAN]
+    assert found["scans"] == 200
     assert found["ranges"]["noise"] == [0.5, 0.5]
     low, high = found["ranges"]["end"]
     assert 0.8 < low < 1.0 and 2.0 < high < 2.2

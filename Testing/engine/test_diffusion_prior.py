@@ -17,6 +17,7 @@ import pytest
 
 from petkinetics.errors import Cancelled, InputError
 from petkinetics.estimators import make_estimator
+from petkinetics.estimators.diffusion_run import START_WEIGHTS
 from petkinetics.estimators.estimator import MemorySink, Problem, estimate_in_memory
 from petkinetics.estimators.explained import explained
 from petkinetics.estimators.noise_correlation import NoiseCorrelation
@@ -189,8 +190,8 @@ def test_every_solver_brings_ki_nearer_to_the_truth(
 
 def test_the_result_says_what_was_done_with_what(found: ParametricResult) -> None:
     said = found.record["regularisation"]
-    starts = {"mean of both": 2, "network of the prior": 1}
-    assert said["evaluations"] == {"start": starts[said["start"]["by"]], "prior": said["steps"]}
+    assert said["start"]["by"] == "mean of network of the whole scan, network of the prior, non-local means"
+    assert said["evaluations"] == {"start": 2, "prior": said["steps"]}
     assert said["seed"] == 0 and said["samples"] == 0
     assert 0.001 < said["contrast"]["ki"] < 0.1 and 20 < said["theta_min"] < 120
     assert found.record["trained_on"] == "simulated patients"
@@ -295,8 +296,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             shutil.copy(file, found[name])
     network = DefaultNetwork((8, 8, 8, 8), (1, 1, 1, 1))
     for name in ("both", "start"):
-        card = {"name": "diffusion-start", "architecture": network.sizes}
-        write_weights(found[name], "diffusion-start", dict(network.state_dict()), card)
+        card = {"name": START_WEIGHTS, "architecture": network.sizes, "ranges": {"whole_share": 0.3}}
+        write_weights(found[name], START_WEIGHTS, dict(network.state_dict()), card)
     return found
 
 
@@ -323,10 +324,11 @@ def test_the_result_names_both_networks(problem: Problem, folders: dict[str, Pat
     own = replace(problem, weights=folders["both"], options={"steps": "1"})
     result = estimate_in_memory(make_estimator("diffusion-prior"), own)
     said = result.record["regularisation"]
-    assert said["start"]["weights"]["sha256"] == read_weights("diffusion-start", folders["both"]).sha256
+    assert said["start"]["weights"]["sha256"] == read_weights(START_WEIGHTS, folders["both"]).sha256
     assert result.record["weights_hash"] == read_weights("diffusion-prior", folders["both"]).sha256
     assert said["start"]["weights"]["sha256"][:12] in result.record["details"]
-    assert said["start"]["by"] == "mean of both" and said["evaluations"] == {"start": 2, "prior": 1}
+    assert said["start"]["by"].startswith("mean of network of the whole scan, ")
+    assert said["evaluations"] == {"start": 2, "prior": 1}
 
 
 def test_without_its_weights_the_priors_network_starts_and_the_record_says_so(
@@ -335,7 +337,7 @@ def test_without_its_weights_the_priors_network_starts_and_the_record_says_so(
     own = replace(problem, weights=folders["prior"], options={"solver": "start"})
     found = make_estimator("diffusion-prior").estimate(own, MemorySink())
     said = found.record["regularisation"]["start"]
-    assert said["by"] == "network of the prior" and "no weights 'diffusion-start'" in said["why"]
+    assert said["by"] == "network of the prior" and "no weights 'kinetic-network'" in said["why"]
     assert found.applicability is None
 
 
@@ -363,8 +365,8 @@ def test_a_scan_that_the_start_cannot_use_is_warned_about(
 
 def test_a_gpu_whose_memory_is_full_changes_the_batches_and_nothing_else(problem: Problem) -> None:
     torch = pytest.importorskip("torch")
-    from petkinetics.estimators.diffusion_prior import NormalisedImages
     from petkinetics.estimators.learned_denoiser import LearnedDenoiser, Normalisation
+    from petkinetics.estimators.normalised_images import NormalisedImages
     from petkinetics.estimators.patlak import prepare_fit
     from petkinetics.estimators.regularised import read_images
     from petkinetics.networks.run import Batches

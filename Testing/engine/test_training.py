@@ -25,7 +25,7 @@ from petkinetics.training.impulse_maps import ImpulseMaps, reference_patlak, res
 from petkinetics.training.kinetic_loss import kinetic_loss
 from petkinetics.training.noise_bank import NoiseBank
 from petkinetics.training.paper_network import paper_schedule
-from petkinetics.training.scans import ScanRanges, draw_scan
+from petkinetics.training.scans import ScanRanges, draw_frames, draw_scan
 from petkinetics.training.trainer import CHECKPOINT, LOSSES, Plan, Trainer
 
 SEED = 17
@@ -208,24 +208,20 @@ def test_the_command_trains_resumes_and_writes_weights_with_their_card(tmp_path:
     assert json.loads((out / "kinetic-network.json").read_text())["training"]["steps_done"] == 3
 
 
-@pytest.mark.slow
-def test_the_start_of_the_diffusion_prior_is_trained_on_whole_scans_of_few_counts(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    common = ["train", "diffusion-prior", "--preset", "start", "-o", str(out)]
-    assert main([*common, "--patients", "2", "--workers", "0", "--device", "cpu", "--steps", "1"]) == 0
-    card = read_weights("diffusion-start", out).card
-    assert card["ranges"]["until_min"] == 65.0 and card["ranges"]["dose"] == [0.05, 2.0]
-    assert set(card["architecture"]) == {"widths", "blocks"}
+def test_scans_end_where_the_shares_say() -> None:
+    """Half an hour, the whole scan, or anywhere between, by the shares that the card tells."""
+    ranges = ScanRanges(until_min=35.0, until_range_min=(24.0, 65.0), own_share=0.5, whole_share=0.3, framing="65x60")
+    rng = np.random.default_rng(1)
+    ends = np.array([draw_frames(ranges, rng).end_s[-1] / 60.0 for _ in range(600)])
+    assert np.mean(ends == 35.0) == pytest.approx(0.5, abs=0.06)
+    assert np.mean(ends == 65.0) == pytest.approx(0.3, abs=0.06)
+    assert ends.min() < 30.0 and ends.max() <= 65.0
 
 
-def test_the_start_does_not_learn_from_noisy_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["train", "diffusion-prior", "--preset", "start", "--data", "own.tsv", "-o", str(tmp_path / "out")]
-    assert main(arguments) == 2
-    assert "cannot learn from own series" in capsys.readouterr().err
+def test_a_preset_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for method in ("kinetic-network", "diffusion-prior"):
         assert main(["train", method, "--preset", "none", "-o", str(tmp_path / "out")]) == 2
         assert "There is no preset 'none'" in capsys.readouterr().err
-    assert main(["train", "kinetic-network", "--preset", "start", "-o", str(tmp_path / "out")]) == 2
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from petkinetics.curves import InputFunction
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.applicability import (
     NAMES,
+    SHORT_SCAN,
     applicability,
     described,
     learned_residuals,
@@ -178,7 +179,7 @@ def ranges(pool: Path, out: Path, scans: int) -> None:
 def table(measured: Path, card_part: Path) -> str:
     """How often the check fires, by world."""
     rows = read_table(measured)
-    known = json.loads(card_part.read_text(encoding="utf-8"))
+    known = json.loads(card_part.read_text(encoding="utf-8"))[SHORT_SCAN]
     usual = {row["seed"]: float(row["rmse"]) for row in rows if (row["world"], row["dose"]) == ("usual", 1.0)}  # type: ignore[arg-type]
     in_training = {(w, d) for w, d in KNOWN}
     seeds = sorted(usual)
@@ -269,12 +270,12 @@ def joint(measured: Path, card_file: Path) -> str:
 
 
 def into_card(measured: Path, ranges_file: Path, card_file: Path) -> None:
-    """Write the part "applicability" of a model card."""
+    """Write the parts "applicability" of a model card."""
     rows = [row for row in read_table(measured) if (row["world"], row["dose"]) in KNOWN]
     residuals = [(float(row["residual_median"]), float(row["residual_local"])) for row in rows]  # type: ignore[arg-type]
     card = json.loads(card_file.read_text(encoding="utf-8"))
     known = json.loads(ranges_file.read_text(encoding="utf-8"))
-    card["applicability"] = {**known, "residual": learned_residuals(residuals)}
+    card |= {**known, SHORT_SCAN: {**known[SHORT_SCAN], "residual": learned_residuals(residuals)}}
     card_file.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.estimators import diffusion_prior as module
 from petkinetics.estimators import make_estimator
-from petkinetics.estimators.diffusion_prior import PRIOR, START, DiffusionPriorPatlak, _Run
+from petkinetics.estimators.diffusion_prior import DiffusionPriorPatlak
+from petkinetics.estimators.diffusion_run import PRIOR, START, DiffusionRun
 from petkinetics.estimators.estimator import estimate_in_memory, no_progress
 from petkinetics.estimators.explained import explained
 from petkinetics.estimators.patlak import Patlak
 from petkinetics.estimators.posterior import half_quadratic
+from petkinetics.estimators.regularised import box_around
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.simulate.contestants import classical
 from petkinetics.simulate.study import aorta_input, middle_slices, problem_of
@@ -40,7 +41,7 @@ ALONE = ((0.3, 0.1, 3, 2.0), (0.8, 0.1, 9, 1.0), (0.8, 0.1, 9, 2.0), (0.8, 0.1, 
 SEEDS = 4
 
 
-def variants(run: _Run) -> dict[str, Float32]:
+def variants(run: DiffusionRun) -> dict[str, Float32]:
     """Every variant's normalised images."""
     y, fresh = run.normal.values, run._fresh
     prior = run.denoiser(PRIOR)
@@ -95,7 +96,7 @@ def case(seed: int, dose: float, anatomy: str, slices: int, weights: Path | None
             add("nlm, tuned", numbers(*maps(estimate_in_memory(make_estimator("nlm"), own))))
     seen: dict[str, Float32] = {}
 
-    def solve(run: _Run, solver: str, steps: int) -> Float32:
+    def solve(run: DiffusionRun, solver: str, steps: int) -> Float32:
         del solver, steps
         box = {}
         for name, values in variants(run).items():
@@ -105,13 +106,13 @@ def case(seed: int, dose: float, anatomy: str, slices: int, weights: Path | None
         seen["inside"] = run.images.inside  # type: ignore[assignment]
         return run.normal.values
 
-    original = _Run.solve
-    _Run.solve = solve  # type: ignore[method-assign]
+    original = DiffusionRun.solve
+    DiffusionRun.solve = solve  # type: ignore[method-assign]
     try:
         estimate_in_memory(DiffusionPriorPatlak(), replace(problem, weights=weights))
     finally:
-        _Run.solve = original  # type: ignore[method-assign]
-    box = module.box_around(problem.mask, problem.series.geometry.shape, problem.series.geometry.spacing_mm[::-1])
+        DiffusionRun.solve = original  # type: ignore[method-assign]
+    box = box_around(problem.mask, problem.series.geometry.shape, problem.series.geometry.spacing_mm[::-1])
     for name, (ki, v0) in ((n, v) for n, v in seen.items() if n != "inside"):
         whole = np.zeros((2, *truth["ki"].shape), np.float32)
         whole[:, box[0], box[1], box[2]] = np.stack([ki, v0]) * seen["inside"]

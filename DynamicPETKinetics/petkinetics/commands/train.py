@@ -14,7 +14,7 @@ def add_train(commands: Commands) -> None:
     p.add_argument(
         "--preset",
         metavar="NAME",
-        help="default, compact, liang2023; diffusion-prior: default, prior-alone, start (of the learned start)",
+        help="default, compact, liang2023; diffusion-prior: default, prior-alone",
     )
     p.add_argument(
         "--data",
@@ -26,7 +26,7 @@ def add_train(commands: Commands) -> None:
     p.add_argument("--resume", action="store_true", help="continue the training of this folder")
     p.add_argument("--patients", type=int, default=450, metavar="N", help="simulated ones, seeds from 0 (default: 450)")
     p.add_argument("--steps", type=int, metavar="N", help="in all (default: the preset's)")
-    p.add_argument("--until", type=float, metavar="MIN", help="end of most scans (default: 35; 65 for --preset start)")
+    p.add_argument("--until", type=float, default=35.0, metavar="MIN", help="end of most short scans (default: 35)")
     p.add_argument(
         "--stage", type=float, default=55.0, metavar="MIN", help="after this, stop to be resumed (default: 55)"
     )
@@ -40,8 +40,6 @@ def _train(args: argparse.Namespace) -> None:
 
     torch_or_refuse(args.method)
     method, preset = args.method, args.preset
-    if (method, preset) == ("diffusion-prior", "start"):
-        method, preset = "diffusion-start", None
     if method == "diffusion-prior":
         from petkinetics.training.prior_command import PRESETS as PRIORS
         from petkinetics.training.prior_command import train_prior

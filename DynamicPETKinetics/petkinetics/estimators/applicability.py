@@ -1,9 +1,9 @@
 """Whether a learned method was made for this scan, and where in it not to trust the map.
 
-A model card holds, under ``applicability``, what training saw: ranges of the numbers that describe a scan
-(:data:`NAMES`), their joint spread, and how well the method explains the measured frames of good scans. A scan
-outside is still estimated; the result says what is unusual, in words, and marks the voxels whose measured
-frames the method does not explain.
+A model card holds, under ``applicability`` (of whole scans: ``applicability_whole_scan``), what training saw: ranges
+of the numbers that describe a scan (:data:`NAMES`), their joint spread, and how well the method explains the measured
+frames of good scans. A scan outside is still estimated; the result says what is unusual, in words, and marks the
+voxels whose measured frames the method does not explain.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ _RESIDUAL_WIDENED = 1.15
 #: a voxel's neighbourhood is not explained when its RMS residual, over this FWHM, exceeds the card's local bound
 _LOCAL_FWHM_MM = 12.0
 _MOST_NAMED = 3
+#: parts of a model card: of scans of half an hour and so, and of whole ones of few counts
+SHORT_SCAN, WHOLE_SCAN = "applicability", "applicability_whole_scan"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ class SlabWatch:
 
         :param spacing_mm: along (slices, rows, columns).
         """
-        if "applicability" not in card or not self._inside.any():
+        if SHORT_SCAN not in card or not self._inside.any():
             return Applicability((), {"checked": False})
         scan = described(condition, 1e-3 * 10.0 ** float(np.median(np.concatenate(self._log_sd))))
         found = applicability(scan, card, method, self._residual, self._inside, spacing_mm)
@@ -199,6 +201,7 @@ def applicability(
     residual: Float32 | None = None,
     body: Mask | None = None,
     spacing_mm: tuple[float, float, float] | None = None,
+    part: str = SHORT_SCAN,
 ) -> Applicability:
     """Check one scan against a model card.
 
@@ -207,8 +210,9 @@ def applicability(
     :param method: its name, for the sentences.
     :param residual: the method's residual map; with *body* and *spacing_mm* (slices, rows, columns) it is
         checked and mapped, too.
+    :param part: of the card.
     """
-    known = card.get("applicability")
+    known = card.get(part)
     if not isinstance(known, Mapping):
         return Applicability((), {"checked": False})
     warnings: list[str] = []

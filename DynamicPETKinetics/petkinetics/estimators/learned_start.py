@@ -1,8 +1,8 @@
 """The learned start of the diffusion prior: Ki and V0 from the whole scan, by our kinetic network.
 
-Its weights are trained on whole scans of few counts (:class:`petkinetics.networks.default_network
-.DefaultNetwork`). It sees more than the Patlak maps: the windows before 9 min, how the late ones follow each
-other, and the noise; always Patlak's fit from 9 min to T, whatever t* the frames of the estimate have.
+More than a third of the scans that it is trained on are whole ones, also of few counts. It sees more than the Patlak
+maps: the windows before 9 min, how the late ones follow each other, and the noise; always Patlak's fit from 9 min to
+T, whatever t* the frames of the estimate have.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
-from petkinetics.estimators.applicability import Applicability, applicability, described
-from petkinetics.estimators.diffusion_prior import START_WEIGHTS
+from petkinetics.estimators.applicability import WHOLE_SCAN, Applicability, applicability, described
+from petkinetics.estimators.diffusion_run import START_WEIGHTS
 from petkinetics.estimators.estimator import Problem
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.learned import Box
@@ -35,13 +35,18 @@ class LearnedStart:
 
     :param box: of the maps wanted, (slices, rows, columns).
     :param strength: the network is told this many times the SD measured.
-    :raises InputError: the weights are not there, or frames or input function cannot be used.
+    :param turned: two evaluations, see :class:`SlabNetwork`.
+    :raises InputError: the weights are not there or know no whole scans, or frames or input function cannot be used.
     """
 
-    def __init__(self, problem: Problem, box: Box, strength: float) -> None:
+    def __init__(self, problem: Problem, box: Box, strength: float, turned: bool) -> None:
         self._weights = read_weights(START_WEIGHTS, problem.weights)
+        if not self._weights.card.get("ranges", {}).get("whole_share"):
+            raise InputError(f"The weights '{START_WEIGHTS}' were not trained on whole scans.")
         self._volume = replace(FeatureVolume.of(_whole_scan(problem)), box=box)
-        self._network = SlabNetwork(DefaultNetwork, self._weights, self._volume, device_named(problem.device), strength)
+        self._network = SlabNetwork(
+            DefaultNetwork, self._weights, self._volume, device_named(problem.device), strength, turned
+        )
         self._maps = KiAndV0(self._network)
         self._log_sd: list[Float32] = []
 
@@ -73,10 +78,10 @@ class LearnedStart:
     def judged(self, method: str) -> Applicability | None:
         """Whether the network was made for this scan, after :meth:`maps`; None where its card does not tell."""
         log_sd = np.concatenate(self._log_sd)
-        if "applicability" not in self._weights.card or not log_sd.size:
+        if WHOLE_SCAN not in self._weights.card or not log_sd.size:
             return None
         scan = described(self._volume.condition, 1e-3 * 10.0 ** float(np.median(log_sd)))
-        return applicability(scan, self._weights.card, method)
+        return applicability(scan, self._weights.card, method, part=WHOLE_SCAN)
 
 
 def _whole_scan(problem: Problem) -> Problem:

@@ -31,6 +31,7 @@ class SlabNetwork:
     :param kind: of the network that the weights are for.
     :param volume: where in the series, and the features' design.
     :param strength: the network is told this many times the SD measured.
+    :param turned: it answers a second time, for the slices turned by half a circle, and the mean is taken.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class SlabNetwork:
         volume: FeatureVolume,
         device: torch.device,
         strength: float = 1.0,
+        turned: bool = True,
     ) -> None:
-        network = TurnedMean(load_into(kind.of_card(weights.card), weights))
+        network = load_into(kind.of_card(weights.card), weights)
+        network = TurnedMean(network) if turned else network
         self.runner = Runner(network, device, mixed=True)
         self.volume, self._condition = volume, torch.from_numpy(volume.condition)
         self._in_slice_mm = float(np.sqrt(np.prod(volume.problem.series.geometry.spacing_mm[:2])))

@@ -167,5 +167,5 @@ def half_type(device: torch.device) -> torch.dtype:
 
 def is_mixed(device: torch.device) -> bool:
     """Whether half precision is faster: on CUDA, and on processors that multiply bfloat16 in hardware."""
-    check = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return device.type == "cuda" or (check is not None and bool(check()))
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+    return device.type == "cuda" or any(check is not None and check() for check in checks)

@@ -1,4 +1,4 @@
-"""``petkinetics train``: our networks, the paper's and the start of ``diffusion-prior``, from options to weights."""
+"""``petkinetics train``: our networks and the paper's, from options to weights."""
 
 from __future__ import annotations
 
@@ -25,11 +25,7 @@ from petkinetics.training.trainer import CHECKPOINT, Plan, Progress, Trainer
 PRESETS = {
     "kinetic-network": ("default", "compact", "liang2023"),
     "direct-network": ("compact", "liang2023", "default"),
-    # our design once more, for full scans of few counts
-    "diffusion-start": ("default",),
 }
-#: end of the scan that most training scans have, minutes
-UNTIL_MIN = {"kinetic-network": 35.0, "direct-network": 35.0, "diffusion-start": 65.0}
 _COMPACT = Plan(steps=4000, learning_rate=1e-3, check_every=250)
 
 #: a training of fewer steps is a trial: its card does not say which scans it is for
@@ -44,7 +40,7 @@ def train(
     resume: bool = False,
     patients: int = 450,
     steps: int | None = None,
-    until_min: float | None = None,
+    until_min: float = 35.0,
     stage_minutes: float = 55.0,
     device: str = "auto",
     workers: int = 1,
@@ -56,21 +52,15 @@ def train(
     :param data: table of own dynamic series; simulated patients without it.
     :param patients: how many are simulated, from seed 0 on.
     :param steps: in all; the preset's own number by default.
-    :param until_min: end of most scans; by default :data:`UNTIL_MIN`.
+    :param until_min: end of most scans.
     :returns: the file of the weights.
     :raises InputError: the options do not go together, or a file cannot be used.
     """
     if preset not in PRESETS[method]:
         raise InputError(f"There is no preset '{preset}' of {method}; there is {', '.join(PRESETS[method])}.")
-    if data is not None and method == "diffusion-start":
-        raise InputError(
-            "The start cannot learn from own series: of a full scan they show no more than what the network is given.",
-            "Leave out --data, or train the prior on own static PET (without --preset start).",
-        )
     if not resume and (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    until_min = until_min or UNTIL_MIN[method]
     ours, direct = preset == "default", method == "direct-network"
     plan = replace(PLAN if ours else _COMPACT, stage_minutes=stage_minutes)
     if preset == "liang2023":
@@ -85,7 +75,7 @@ def train(
     if first:
         _simulate(validation, "validation patients", show)
     filling = pool.fill_in_background() if own is None and first and len(pool.ready()) < patients else None
-    ranges = _ranges(method, ours, until_min)
+    ranges = _ranges(ours, own is None, until_min)
     if ours:
         trainer = make_trainer(out, pool, validation, direct, ranges, plan, device, workers)
         scans, slices = 2, 4
@@ -108,16 +98,16 @@ def train(
     else:
         card["architecture"] = dict(trainer.network.sizes)
     if ours and own is None and progress.step >= _TRIAL_STEPS:
-        card["applicability"] = scan_ranges(pool, ranges)
+        card |= scan_ranges(pool, ranges)
     _write(trainer, progress, out, name, card)
     return out / f"{name}.safetensors"
 
 
-def _ranges(method: str, ours: bool, until_min: float) -> ScanRanges:
-    """What scans are drawn from."""
-    if method == "diffusion-start":
-        return ScanRanges(until_min=until_min, until_range_min=(30.0, 65.0), own_share=0.7, dose=(0.05, 2.0))
-    return ScanRanges(until_min=until_min) if ours else ScanRanges(until_min=until_min, dose=(0.2, 1.5))
+def _ranges(ours: bool, simulated: bool, until_min: float) -> ScanRanges:
+    """What scans are drawn from; own series and the paper's network know no whole scans."""
+    if ours and simulated:
+        return ScanRanges(until_min=until_min)
+    return ScanRanges(until_min=until_min, own_share=0.75, whole_share=0.0, dose=(0.12, 2.0) if ours else (0.2, 1.5))
 
 
 def _simulate(pool: PatientPool, what: str, show: bool) -> None:

@@ -25,6 +25,8 @@ from petkinetics.training.scans import Scan, ScanRanges, draw_scan
 
 Drawn = TypeVar("Drawn")
 _MOST_TRIES = 20
+#: examples made of a scan, since drawing one takes as long as learning from it, and how many batches wait to be mixed
+_USES, _WAITING = 2, 4
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class ScanStream(IterableDataset):
         torch.set_num_threads(1)
         paths = self.pool.ready()
         count = 0
+        waiting: list[Example] = []
         while True:
             if count % 64 == 0 or not paths:
                 paths = self.pool.ready()
@@ -128,11 +131,14 @@ class ScanStream(IterableDataset):
                 time.sleep(1.0)
                 continue
             count += 1
-            yield [self._example(rng, paths) for _ in range(self.scans)]
+            while len(waiting) < _WAITING * self.scans:
+                waiting += self._examples(rng, paths)
+            yield [waiting.pop(int(rng.integers(len(waiting)))) for _ in range(self.scans)]
 
-    def _example(self, rng: np.random.Generator, paths: list[Path]) -> Example:
+    def _examples(self, rng: np.random.Generator, paths: list[Path]) -> list[Example]:
         scan = drawn(lambda: draw_scan(random_slab(paths, rng), self.ranges, rng, self.pool.folder / "noise"))
-        return example_of(scan, chosen_slices(scan.labels, self.slices, rng))
+        chosen = rng.permutation(chosen_slices(scan.labels, _USES * self.slices, rng))
+        return [example_of(scan, sorted(part.tolist())) for part in np.array_split(chosen, _USES) if part.size]
 
 
 assert SLICES % 2 == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -76,12 +77,25 @@ def make_trainer(
     rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
     stream = ScanStream(pool, ranges, slices, scans, seed=rank)
     batches = DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+    ends = [ranges.until_min] + [ranges.until_range_min[1]] * (ranges.whole_share > 0)
+    checks = [_check(validation, pool.folder / "noise", end, where) for end in dict.fromkeys(ends)]
+    return Trainer(network, loss, batches, lambda n: _both([check(n) for check in checks]), plan, folder, where)
+
+
+def _check(validation: PatientPool, banks: Path, until_min: float, where: torch.device) -> ScanValidation:
+    """Scans of dose 1 that end at *until_min*."""
     fixed = ScanRanges(
-        until_min=ranges.until_min, own_share=1.0, dose=(1.0, 1.0), crop=4096, flips=False,
+        until_min=until_min, own_share=1.0, dose=(1.0, 1.0), crop=4096, flips=False,
         framing="liang2023", noise_mm=5.5, own_blood=True,
     )  # fmt: skip
-    checks = ScanValidation(validation.ready(), fixed, pool.folder / "noise", lambda n, e: predict(n, e)[:, -2:], where)
-    return Trainer(network, loss, batches, checks, plan, folder, where)
+    return ScanValidation(validation.ready(), fixed, banks, lambda n, e: predict(n, e)[:, -2:], where)
+
+
+def _both(found: list[dict[str, float]]) -> dict[str, float]:
+    """Numbers of the short scan and, named so, of the whole one; their score is the geometric mean."""
+    short, *whole = found
+    numbers = short | {f"whole_scan_{name}": value for other in whole for name, value in other.items()}
+    return numbers | {"score": float(math.prod(one["score"] for one in found) ** (1.0 / len(found)))}
 
 
 def validation_seeds() -> range:

@@ -46,7 +46,7 @@ def train_prior(
     :raises InputError: the options do not go together, or a file cannot be used.
     """
     if preset not in PRESETS:
-        raise InputError(f"There is no preset '{preset}' of {NAME}; there is {', '.join(PRESETS)} and start.")
+        raise InputError(f"There is no preset '{preset}' of {NAME}; there is {', '.join(PRESETS)}.")
     if not resume and (out / CHECKPOINT).exists():
         raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")
     named = {} if data is None else read_static_table(data)

@@ -1,4 +1,4 @@
-"""What training scans look like, for the part ``applicability`` of a model card."""
+"""What training scans look like, for the parts ``applicability`` of a model card."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from petkinetics.estimators.applicability import NAMES, described, learned_ranges
+from petkinetics.estimators.applicability import NAMES, SHORT_SCAN, WHOLE_SCAN, described, learned_ranges
 from petkinetics.networks.features import FEATURES
 from petkinetics.training.pool import PatientPool, random_slab
 from petkinetics.training.scans import ScanRanges, draw_scan
@@ -19,11 +19,19 @@ SCANS = 12 * len(NAMES)
 
 
 def scan_ranges(pool: PatientPool, ranges: ScanRanges, scans: int = SCANS, seed: int = 7) -> dict[str, Any]:
-    """Draw scans as training does and describe them.
+    """The two uses of the network, each described by scans of its own: a mixture would hide what is odd in either.
 
     :param pool: patients that are ready.
-    :returns: see :func:`petkinetics.estimators.applicability.learned_ranges`.
+    :returns: parts of a card, see :func:`petkinetics.estimators.applicability.learned_ranges`.
     """
+    end = ranges.until_range_min[1]
+    short = replace(ranges, own_share=0.75, whole_share=0.0, dose=(2 * ranges.dose[0], ranges.dose[1]))
+    whole = replace(ranges, own_share=0.0, whole_share=0.7, until_range_min=(30.0, end))
+    return {SHORT_SCAN: _described(pool, short, scans, seed), WHOLE_SCAN: _described(pool, whole, scans, seed)}
+
+
+def _described(pool: PatientPool, ranges: ScanRanges, scans: int, seed: int) -> dict[str, Any]:
+    """Draw scans as training does and describe them."""
     rng = np.random.default_rng(seed)
     paths, small = pool.ready(), replace(ranges, crop=_CROP)
     found: list[np.ndarray] = []

@@ -54,7 +54,8 @@ _CALIBRATION = FrameTiming([3600.0], [300.0])
 class ScanRanges:
     """What scans are drawn from; the model card lists it.
 
-    :param until_min: T that most scans end at; *until_range_min* the others; *own_share* how many end at *until_min*.
+    :param until_min: T that most scans end at, *own_share* of them; *whole_share* reach the end of *until_range_min*,
+        as whole scans do, and the others end anywhere in it.
     :param dose: least and most, log-uniform.
     :param crop: rows and columns of a crop.
     :param framing: the one that all scans have; *noise_mm*: the noise's kernel (FWHM); None: drawn. *own_blood*: no
@@ -63,8 +64,9 @@ class ScanRanges:
 
     until_min: float = 35.0
     until_range_min: tuple[float, float] = (24.0, 65.0)
-    own_share: float = 0.75
-    dose: tuple[float, float] = (0.12, 2.0)
+    own_share: float = 0.45
+    whole_share: float = 0.37
+    dose: tuple[float, float] = (0.06, 2.0)
     crop: int = 112
     flips: bool = True
     framing: str | None = None
@@ -100,7 +102,7 @@ def draw_scan(slab: ImpulseMaps, ranges: ScanRanges, rng: np.random.Generator, b
     :param banks: folder of the noise banks.
     """
     true_blood = slab.info.blood_parameters if ranges.own_blood else draw_blood(slab, rng)
-    timing = _draw_frames(ranges, rng)
+    timing = draw_frames(ranges, rng)
     curve = input_function(true_blood, 66.0 * 60.0)
     dose = float(np.exp(rng.uniform(*np.log(ranges.dose))))
     box = _draw_box(slab, ranges.crop, rng)
@@ -172,10 +174,12 @@ def draw_blood(slab: ImpulseMaps, rng: np.random.Generator) -> BloodParameters:
     return BloodParameters(tuple(feng), float(rng.uniform(6.0, 40.0)), injection, other.plasma_ratio)  # type: ignore[arg-type]
 
 
-def _draw_frames(ranges: ScanRanges, rng: np.random.Generator) -> FrameTiming:
+def draw_frames(ranges: ScanRanges, rng: np.random.Generator) -> FrameTiming:
     """Frames until T."""
     spec = ranges.framing or str(rng.choice([name for name, _ in FRAMINGS], p=[share for _, share in FRAMINGS]))
-    until = ranges.until_min if rng.random() < ranges.own_share else float(rng.uniform(*ranges.until_range_min))
+    until, kind = float(rng.uniform(*ranges.until_range_min)), rng.random() - ranges.own_share
+    if kind < ranges.whole_share:
+        until = ranges.until_min if kind < 0 else ranges.until_range_min[1]
     whole = FrameTiming.parse(spec)
     used = whole.select(whole.until(until))
     while used.window(T_STAR_MIN).size < 3:
