@@ -24,10 +24,11 @@ from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import two_tissue_frames
 from petkinetics.maps import FV, K1, K2, K3, KI, V0, ParametricMap, ParametricResult
 from petkinetics.series import VolumeGeometry
-from petkinetics.simulate import paper_study, study
+from petkinetics.simulate import paper_study, run_study
 from petkinetics.simulate.blood import BloodParameters, input_function
 from petkinetics.simulate.paper_plan import PLANS, plan_of
 from petkinetics.simulate.patient import FDG
+from petkinetics.simulate.study import Study
 from petkinetics.write.tables import read_table
 
 #: of piq and scikit-image: those that need no weights
@@ -309,8 +310,8 @@ def test_doses_are_told_as_shares() -> None:
 
 @pytest.mark.parametrize("method", sorted(PLANS))
 def test_a_papers_study_needs_no_option_but_full(method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[study.Study] = []
-    monkeypatch.setattr(study, "run_study", lambda wanted, *_: asked.append(wanted))
+    asked: list[Study] = []
+    monkeypatch.setattr(run_study, "run_study", lambda wanted, *_: asked.append(wanted))
     monkeypatch.setattr(command, "print", lambda *_, **__: None, raising=False)
     (tmp_path / "study.md").write_text("", encoding="utf-8")
     for more in ([], ["--full"], ["--full", "--dose", "0.3", "--until", "20", "--beside", "none", "--samples", "2"]):

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from petkinetics.evaluate.study_names import AORTA, USUAL
 from petkinetics.evaluate.study_ratios import world_costs
 
 Row = Mapping[str, object]
-AORTA = "aorta ROI"
-USUAL = "usual"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from petkinetics.evaluate.data_explained import mean_chi_square
-from petkinetics.evaluate.gate import AORTA, Figures, Gate, number, ratio, size, worst_world
+from petkinetics.evaluate.gate import Figures, Gate, number, ratio, size, worst_world
 from petkinetics.evaluate.invented import ratio_of_counts
+from petkinetics.evaluate.study_names import AORTA
 from petkinetics.evaluate.study_ratios import BEST_CLASSICAL, WEIGHTED_PATLAK
 
 #: solvers without a learned start

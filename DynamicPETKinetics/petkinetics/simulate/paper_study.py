@@ -19,15 +19,14 @@ from petkinetics.evaluate.bland_altman import Agreement
 from petkinetics.evaluate.figure_doses import errors_by_dose, lesions_by_dose
 from petkinetics.evaluate.figure_study import View, distributions, radar, tumour_agreement, views
 from petkinetics.evaluate.figures import Drawing, draw, three_digits
-from petkinetics.evaluate.gate import AORTA
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
+from petkinetics.evaluate.study_names import AORTA, USUAL
 from petkinetics.evaluate.tumour_roi import TumourBox, box_agreement, tumour_box
 from petkinetics.maps import ParametricMap, ParametricResult
 from petkinetics.simulate.contestants import Contestant
 from petkinetics.simulate.patient import DigitalPatient
-from petkinetics.simulate.worlds import USUAL
 from petkinetics.write.tables import write_table
 
 Float32 = NDArray[np.float32]

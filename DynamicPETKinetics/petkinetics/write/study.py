@@ -11,6 +11,7 @@ import numpy as np
 from petkinetics.evaluate.gates import GATES, Figures, gate_rows
 from petkinetics.evaluate.noisy_reference import COLUMNS as NOISY_COLUMNS
 from petkinetics.evaluate.noisy_reference import gain_rows
+from petkinetics.evaluate.study_names import USUAL
 from petkinetics.evaluate.study_ratios import ratio_rows, world_costs
 from petkinetics.write.study_text import as_markdown
 from petkinetics.write.tables import write_table
@@ -114,7 +115,7 @@ def summarise(tables: Mapping[str, Sequence[Row]]) -> list[dict]:
 
 
 def _key(row: Row) -> tuple[object, ...]:
-    return tuple(row.get(name, "usual") if name == "world" else row[name] for name in _KEY)
+    return tuple(row.get(name, USUAL) if name == "world" else row[name] for name in _KEY)
 
 
 def _texts(settings: Mapping[str, object], name: str) -> list[str]:

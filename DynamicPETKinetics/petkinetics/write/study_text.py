@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from petkinetics.evaluate.data_explained import mean_chi_square
 from petkinetics.evaluate.noisy_reference import PAPER_GAINS
+from petkinetics.evaluate.study_names import USUAL
 
 Row = Mapping[str, object]
 _SIZES = "lesion_mean_bias_percent_"
@@ -57,7 +58,7 @@ def _summary(summary: Sequence[Row]) -> str:
         {k.removeprefix(_SIZES) for r in summary for k in r if k.startswith(_SIZES)},
         key=lambda c: float(c.split("-")[0]),
     )
-    many_worlds = len({row.get("world", "usual") for row in summary}) > 1
+    many_worlds = len({row.get("world", USUAL) for row in summary}) > 1
     head = ["world"] * many_worlds
     head += ["method", "dose", "until, min", "input function", "Ki RMSE ×10⁻³", "PSNR, dB", "SSIM"]
     head += [f"lesion mean / peak bias {size.replace('_', ' ')}, %" for size in sizes]
