@@ -16,7 +16,10 @@ from petkinetics.errors import InputError
 from petkinetics.evaluate import perceptual
 from petkinetics.evaluate.bland_altman import agreement_of_pairs
 from petkinetics.evaluate.figure_doses import _share, errors_by_dose, lesions_by_dose
-from petkinetics.evaluate.figure_study import View, distributions, in_lines, radar, tumour_agreement, views
+from petkinetics.evaluate.figure_image_quality import distributions, radar
+from petkinetics.evaluate.figure_tumour import tumour_agreement
+from petkinetics.evaluate.figure_views import View, views
+from petkinetics.evaluate.figures import in_lines
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
@@ -223,7 +226,7 @@ def test_a_radar_places_the_best_at_the_rim_and_leaves_out_what_somebody_lacks(t
     drawn = radar(tmp_path, "Ki", "noisy full scan", means, better)
     assert written(tmp_path) == {"radar_ki.png", "radar_ki.svg", "radar_ki.pdf"}
     assert drawn.path.stat().st_size > 10_000
-    from petkinetics.evaluate.figure_study import _places
+    from petkinetics.evaluate.figure_image_quality import _places
 
     places = _places(["SSIM", "RMSE"], means, better)
     assert places["ours"] == pytest.approx([1.0, 1.0])

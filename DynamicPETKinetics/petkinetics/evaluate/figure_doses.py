@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from petkinetics.evaluate.figures import COLOURS, MARKERS, FigureFile, figure
+from petkinetics.evaluate.figures import COLOURS, MARKERS, PAGE_WIDTH, FigureFile, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Row = Mapping[str, object]
-#: inches; a page's full width
-_WIDE = 7.2
 _SIZES = "lesion_mean_bias_percent_"
 #: column of the summary -> title, factor
 _ERRORS = {
@@ -36,7 +34,7 @@ def errors_by_dose(folder: Path, summary: Sequence[Row], methods: Sequence[str])
     :param methods: those to show, in the order of their colours.
     """
     path = folder / "errors_by_dose.png"
-    with figure(path, 5.6, _WIDE, vector=True) as drawn:
+    with figure(path, 5.6, PAGE_WIDTH, vector=True) as drawn:
         for number, (column, (title, factor)) in enumerate(_ERRORS.items(), start=1):
             axes = drawn.add_subplot(2, 2, number)
             _lines(axes, summary, methods, column, factor, named=number == 1)
@@ -64,7 +62,7 @@ def lesions_by_dose(folder: Path, summary: Sequence[Row], methods: Sequence[str]
         key=lambda name: float(name.removeprefix(_SIZES).split("-")[0]),
     )
     path = folder / "lesions_by_dose.png"
-    with figure(path, 3.6, _WIDE, vector=True) as drawn:
+    with figure(path, 3.6, PAGE_WIDTH, vector=True) as drawn:
         first: Axes | None = None
         for number, column in enumerate(columns, start=1):
             axes = drawn.add_subplot(1, len(columns), number, sharey=first)

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction
 from petkinetics.evaluate.bland_altman import Agreement
 from petkinetics.evaluate.figure_doses import errors_by_dose, lesions_by_dose
-from petkinetics.evaluate.figure_study import View, distributions, radar, tumour_agreement, views
+from petkinetics.evaluate.figure_image_quality import distributions, radar
+from petkinetics.evaluate.figure_tumour import tumour_agreement
+from petkinetics.evaluate.figure_views import View, views
 from petkinetics.evaluate.figures import Drawing, draw, three_digits
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.late_frame import predicted_frame
