@@ -36,7 +36,7 @@ from DynamicPETKineticsLib.regions.segment_regions import names
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.input_function.from_file import input_function_from_file
-from petkinetics.read.curves import CurveContext
+from petkinetics.read.curve_statements import CurveContext
 from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer
 
 PET = grid((16, 40, 40), (3.0, 3.0, 3.0), rotation(0, 5, 10))

@@ -85,7 +85,7 @@ def blood_from_file(
 ) -> BloodMeasurement:
     """The blood curve in a table of any format that the engine reads; what is wrong becomes the verdict."""
     from petkinetics.input_function.from_file import input_function_from_file
-    from petkinetics.read.curves import CurveContext
+    from petkinetics.read.curve_statements import CurveContext
 
     try:
         series = sequence.series()

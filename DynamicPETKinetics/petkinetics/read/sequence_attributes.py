@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
-from petkinetics.read.curves import ACTIVITY_UNITS
+from petkinetics.read.activity_units import ACTIVITY_UNITS
 from petkinetics.read.nuclides import find_nuclide, nuclide_of_half_life
 from petkinetics.read.overrides import Overrides
 from petkinetics.series import DynamicSeries, SeriesOrigin, Tracer, VolumeGeometry, VoxelSource
