@@ -9,7 +9,7 @@ import slicer
 from DynamicPETKineticsLib.scene.subject_hierarchy import place_beside
 from DynamicPETKineticsLib.scene.volume_geometry import empty_image, ijk_to_ras
 from DynamicPETKineticsLib.scene.voxel_units import set_units
-from petkinetics.read.sequence_attributes import PREFIX
+from petkinetics.read.sequence_statements import PREFIX
 from petkinetics.series import DynamicSeries
 from petkinetics.write.sequence_nrrd import frame_attributes, sequence_attributes
 
