@@ -41,11 +41,6 @@ class BloodMeasurement:
     volume_ml: float | None = None
 
     @property
-    def peak_min(self) -> float | None:
-        """When blood peaks, minutes from injection."""
-        return None if self.function is None else self.function.peak[0] / 60.0
-
-    @property
     def peak_kbq_per_ml(self) -> float | None:
         """Whole blood at its peak."""
         return None if self.function is None else self.function.peak[1]

@@ -92,17 +92,6 @@ def load_result_steps(folder: Path, sequence: DynamicSequence, name: str) -> Gen
     return result
 
 
-def load_result(folder: Path, sequence: DynamicSequence, name: str) -> ResultNodes:
-    """All steps of :func:`load_result_steps` at once."""
-    steps = load_result_steps(folder, sequence, name)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            loaded: ResultNodes = end.value
-            return loaded
-
-
 class _Loading:
     """The nodes of a result that is being loaded."""
 

@@ -55,14 +55,3 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
 def write_map(path: Path, node: Any) -> None:
     """Write the voxels of a map node, without the transforms above it."""
     write_volume(path, slicer.util.arrayFromVolume(node), geometry_of(node))
-
-
-def restore_folder(result: ResultNodes, to: Path) -> Path:
-    """All steps of :func:`restore_steps` at once."""
-    steps = restore_steps(result, to)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            folder: Path = end.value
-            return folder

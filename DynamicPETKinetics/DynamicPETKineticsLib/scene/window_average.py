@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import slicer
+from DynamicPETKineticsLib.at_once import at_once
 from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 from DynamicPETKineticsLib.scene.subject_hierarchy import place_beside
 from DynamicPETKineticsLib.scene.volume_geometry import empty_image, ijk_to_ras
@@ -54,12 +55,7 @@ def average(sequence: DynamicSequence, from_min: float, to_min: float, kind: str
     :returns: vtkMRMLScalarVolumeNode with unit and quantity; the same node for the same window.
     :raises InputError: no frame lies in the window, the series lacks something, or SUV needs dose and weight.
     """
-    steps = average_steps(sequence, from_min, to_min, kind)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
+    return at_once(average_steps(sequence, from_min, to_min, kind))
 
 
 def average_steps(
