@@ -23,8 +23,8 @@ ARRIVAL_S = 10.0
 BLOOD_UNTIL_S = 120.0
 #: uptake is looked at in this last part of the scan
 UPTAKE_MIN = 15.0
-#: says what an average shows: kind, from and to in s
-_WINDOW = "DynamicPET.Average"
+#: on a volume: what an average shows: kind, from and to in s
+AVERAGE = "DynamicPET.Average"
 _SEQUENCE_ROLE = "DynamicPET.Sequence"
 _KINDS = {"activity": "activity", "suv": "bw"}
 
@@ -118,12 +118,12 @@ def _node(sequence: DynamicSequence, kind: str, from_s: float, to_s: float) -> A
     """The volume of this window: the one that is there, else a new one beside the series."""
     window = f"{kind} {from_s:.0f} {to_s:.0f}"
     for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
-        if volume.GetAttribute(_WINDOW) == window and volume.GetNodeReference(_SEQUENCE_ROLE) is sequence.node:
+        if volume.GetAttribute(AVERAGE) == window and volume.GetNodeReference(_SEQUENCE_ROLE) is sequence.node:
             return volume
     shown = _("SUV") if kind == "suv" else _("mean")
     name = f"{sequence.name} {shown} {from_s / 60:.2g}–{to_s / 60:.3g} min"
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
-    volume.SetAttribute(_WINDOW, window)
+    volume.SetAttribute(AVERAGE, window)
     volume.SetNodeReferenceID(_SEQUENCE_ROLE, sequence.node.GetID())
     place_beside(sequence.node, volume)
     return volume

@@ -1,4 +1,4 @@
-"""What the tables of a study call things: the usual world, the input functions, the methods that gates speak of."""
+"""What a study's tables call things: the usual world, input functions, methods and columns that are read by name."""
 
 from __future__ import annotations
 
@@ -13,3 +13,6 @@ PATLAK, PATLAK_OF_FULL_SCAN = "patlak", "patlak (full scan)"
 #: methods with weights trained on simulated patients, by their names in :data:`petkinetics.estimators.METHODS`
 KINETIC_NETWORK, DIRECT_NETWORK, DIFFUSION_PRIOR = "kinetic-network", "direct-network", "diffusion-prior"
 LEARNED = (KINETIC_NETWORK, DIRECT_NETWORK, DIFFUSION_PRIOR)
+
+#: how the columns of the lesions' mean bias begin, one a class of size (mm)
+BIAS_BY_SIZE = "lesion_mean_bias_percent_"

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from petkinetics.evaluate.data_explained import mean_chi_square
 from petkinetics.evaluate.noisy_reference import PAPER_GAINS
-from petkinetics.evaluate.study_names import USUAL
+from petkinetics.evaluate.study_names import BIAS_BY_SIZE, USUAL
 
 Row = Mapping[str, object]
-_SIZES = "lesion_mean_bias_percent_"
 #: what only methods with SD maps or several evaluations have
 _OF_SAMPLES = ("ki_within_1_sd_body_percent", "evaluations", "steps")
 
@@ -55,7 +54,7 @@ def _opening(settings: Mapping[str, object]) -> str:
 
 def _summary(summary: Sequence[Row]) -> str:
     sizes = sorted(
-        {k.removeprefix(_SIZES) for r in summary for k in r if k.startswith(_SIZES)},
+        {k.removeprefix(BIAS_BY_SIZE) for r in summary for k in r if k.startswith(BIAS_BY_SIZE)},
         key=lambda c: float(c.split("-")[0]),
     )
     many_worlds = len({row.get("world", USUAL) for row in summary}) > 1
