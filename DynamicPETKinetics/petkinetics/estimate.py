@@ -264,7 +264,7 @@ def _region_curves(
     job: EstimateJob, series: DynamicSeries, regions: Regions, warn: Callable[[str], None]
 ) -> RegionCurves:
     """Curves of the regions in the frames until T; regions outside the PET are left out."""
-    from petkinetics.evaluate.curves import region_curves
+    from petkinetics.evaluate.tac import region_curves
     from petkinetics.write.result_report import RegionCurves
 
     frames = series.timing.until(job.until_min)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from petkinetics.evaluate.gate import Figures, Gate, gate_rows, ratio
+from petkinetics.evaluate.gate import Gate, StudyNumbers, gate_rows, ratio
 from petkinetics.evaluate.gates_diffusion import DIFFUSION
 from petkinetics.evaluate.gates_network import NETWORK
 from petkinetics.evaluate.study_names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
 from petkinetics.evaluate.study_ratios import BEST_CLASSICAL
 
-__all__ = ["GATES", "Figures", "Gate", "gate_rows"]
+__all__ = ["GATES", "Gate", "StudyNumbers", "gate_rows"]
 
 GATES: Mapping[str, tuple[Gate, ...]] = {
     KINETIC_NETWORK: NETWORK,

@@ -27,7 +27,7 @@ NETWORK = (
     Gate(f"tumour box: width of the limits ÷ {DIRECT_NETWORK}'s", box_against(DIRECT_NETWORK, _UNTIL), 1.0),
     Gate(
         "tumour box: patients whose bias interval includes 0, %",
-        lambda figures: figures.box_shares(1.0, _UNTIL),
+        lambda study: study.box_shares(1.0, _UNTIL),
         None,
         95.0,
         "high",

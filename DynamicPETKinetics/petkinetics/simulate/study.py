@@ -50,7 +50,7 @@ class Study:
     :param worlds_alone: in the other worlds only plain Patlak and the method are run, with the aorta region's curve.
     :param gates: whose gates to check, a name in :data:`petkinetics.evaluate.gates.GATES`; None: the method's own.
     :param weights: folder of own weights of learned methods; *seed* and *samples* as of an estimate.
-    :param full: the study of Liang et al. 2023, with all its image metrics and figures.
+    :param full: with the image metrics and figures of the papers (:mod:`petkinetics.simulate.paper_study`).
     :raises InputError: something cannot be studied.
     """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from petkinetics.evaluate.gates import GATES, Figures, gate_rows
+from petkinetics.evaluate.gates import GATES, StudyNumbers, gate_rows
 from petkinetics.evaluate.noisy_reference import COLUMNS as NOISY_COLUMNS
 from petkinetics.evaluate.noisy_reference import gain_rows
 from petkinetics.evaluate.study_names import USUAL
@@ -71,8 +71,8 @@ def write_study(
         contestants = settings.get("contestants", {})
         assert isinstance(contestants, dict)
         measured = (tables["tumour_roi"], tables.get("invented", ()), tables.get("chi_square", ()))
-        figures = Figures(method, summary, derived["ratios"], *measured, contestants)
-        derived["gates"] = gate_rows(GATES[str(gates)], figures)
+        numbers = StudyNumbers(method, summary, derived["ratios"], *measured, contestants)
+        derived["gates"] = gate_rows(GATES[str(gates)], numbers)
     for name, rows in {**tables, **derived}.items():
         if rows:
             write_table(folder / f"{name}.tsv", rows)
