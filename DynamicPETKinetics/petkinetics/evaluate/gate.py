@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from petkinetics.evaluate.study_names import AORTA, USUAL
+from petkinetics.evaluate.study_names import AORTA, TRUTH, USUAL
 from petkinetics.evaluate.study_ratios import world_costs
 
 Row = Mapping[str, object]
@@ -77,7 +77,7 @@ class StudyNumbers:
 
     def _boxes(self, method: str, dose: float, until: float | None) -> list[Row]:
         wanted = {"method": method, "dose": dose, "until_min": until, "input": AORTA, "world": USUAL}
-        return [r for r in self.tumours if r["reference"] == "truth" and all(r[k] == v for k, v in wanted.items())]
+        return [r for r in self.tumours if r["reference"] == TRUTH and all(r[k] == v for k, v in wanted.items())]
 
     @staticmethod
     def _one(rows: Sequence[Row], column: str, dose: float, until: float | None, **more: object) -> float | None:

@@ -14,5 +14,9 @@ PATLAK, PATLAK_OF_FULL_SCAN = "patlak", "patlak (full scan)"
 KINETIC_NETWORK, DIRECT_NETWORK, DIFFUSION_PRIOR = "kinetic-network", "direct-network", "diffusion-prior"
 LEARNED = (KINETIC_NETWORK, DIRECT_NETWORK, DIFFUSION_PRIOR)
 
+#: what the tumour box's Ki is held against
+TRUTH, NOISY_FULL_SCAN = "truth", "noisy full scan"
+#: columns that name a case: all its rows are of the same data
+CASE = ("world", "dose", "until_min", "input")
 #: how the columns of the lesions' mean bias begin, one a class of size (mm)
 BIAS_BY_SIZE = "lesion_mean_bias_percent_"

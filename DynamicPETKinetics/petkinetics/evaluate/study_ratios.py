@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from petkinetics.evaluate.study_names import AORTA, PATLAK, PATLAK_OF_FULL_SCAN, USUAL
+from petkinetics.evaluate.study_names import AORTA, CASE, PATLAK, PATLAK_OF_FULL_SCAN, USUAL
 
 Row = Mapping[str, object]
 
 WEIGHTED_PATLAK = "weighted Patlak"
 BEST_CLASSICAL = "best tuned classical"
 FULL_SCAN_NOISY = "noisy full-scan Patlak"
-_CASE = ("world", "dose", "until_min", "input")
 #: kinds of change by the word that a world's name begins with
 _KINDS = {
     "frames": "framing",
@@ -39,7 +38,7 @@ _KINDS = {
 
 def case_of(row: Row) -> tuple[object, ...]:
     """World, dose, end of scan and input function."""
-    return tuple(row.get(name, USUAL) if name == "world" else row[name] for name in _CASE)
+    return tuple(row.get(name, USUAL) if name == "world" else row[name] for name in CASE)
 
 
 def best_classical(summary: Sequence[Row], classical: Sequence[str]) -> dict[tuple[object, ...], str]:
@@ -84,7 +83,7 @@ def ratio_rows(
                 for quantity in ("ki", "v0"):
                     numbers = _ratios([own[s] for s in shared], [its[s] for s in shared], f"{quantity}_rmse")
                     if numbers is not None:
-                        head = dict(zip(_CASE, case, strict=True))
+                        head = dict(zip(CASE, case, strict=True))
                         about = {"reference": name, "reference_method": label, "quantity": quantity}
                         rows.append({"method": method, **about, **head, "patients": len(shared), **numbers})
     return rows

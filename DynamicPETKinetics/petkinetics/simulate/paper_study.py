@@ -24,7 +24,7 @@ from petkinetics.evaluate.figures import Drawing, draw, three_digits
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
-from petkinetics.evaluate.study_names import AORTA, USUAL
+from petkinetics.evaluate.study_names import AORTA, NOISY_FULL_SCAN, USUAL
 from petkinetics.evaluate.tumour_roi import TumourBox, box_agreement, tumour_box
 from petkinetics.maps import ParametricMap, ParametricResult
 from petkinetics.simulate.contestants import Contestant
@@ -36,7 +36,7 @@ Row = dict[str, object]
 #: the classical method that stands for the regularised ones: the best at every dose and end of the tuning study
 REGULARISED = "nlm"
 _CASE = ("dose", "until_min")
-TRUTH, NOISY = "truth (noise-free)", "noisy full scan"
+TRUTH, NOISY = "truth (noise-free)", NOISY_FULL_SCAN
 #: what the figures show of each metric besides those of :data:`METRICS`
 _OWN = {"RMSE": "low", "PSNR": "high", "SSIM": "high"}
 _UNITS = {"Ki": "mL/min/mL", "V0": "mL/mL", "SUV": "g/mL"}

@@ -16,7 +16,7 @@ from petkinetics.evaluate.gates import GATES
 from petkinetics.evaluate.invented import invented_blobs
 from petkinetics.evaluate.known_truth import Row, coverage_row, lesion_rows, organ_rows, whole_map_row
 from petkinetics.evaluate.noisy_reference import noisy_reference_row
-from petkinetics.evaluate.study_names import AORTA, LEARNED, PATLAK_OF_FULL_SCAN, USUAL
+from petkinetics.evaluate.study_names import AORTA, LEARNED, NOISY_FULL_SCAN, PATLAK_OF_FULL_SCAN, TRUTH, USUAL
 from petkinetics.evaluate.tumour_roi import box_agreement, box_row, tumour_box
 from petkinetics.maps import ParametricResult
 from petkinetics.simulate.contestants import (
@@ -182,7 +182,7 @@ def _add_rows(
     tables["organs"] += [{**key, **row} for row in organ_rows(patient, ki)]
     tables["chi_square"] += [{**key, **row} for row in chi_square_rows(patient, result.maps.get("residual"))]
     box = tumour_box(patient, ki.geometry)
-    references = {"truth": patient.truth["ki_patlak_9_65"], "noisy full scan": noisy}
+    references = {TRUTH: patient.truth["ki_patlak_9_65"], NOISY_FULL_SCAN: noisy}
     for name, reference in references.items():
         if box is not None and reference is not None:
             agreement = box_agreement(box, ki, reference, patient.body_mask)

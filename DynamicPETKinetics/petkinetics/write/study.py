@@ -11,7 +11,7 @@ import numpy as np
 from petkinetics.evaluate.gates import GATES, StudyNumbers, gate_rows
 from petkinetics.evaluate.noisy_reference import COLUMNS as NOISY_COLUMNS
 from petkinetics.evaluate.noisy_reference import gain_rows
-from petkinetics.evaluate.study_names import USUAL
+from petkinetics.evaluate.study_names import PATLAK, USUAL
 from petkinetics.evaluate.study_ratios import ratio_rows, world_costs
 from petkinetics.write.study_text import as_markdown
 from petkinetics.write.tables import write_table
@@ -52,7 +52,7 @@ def write_study(
     judged = [
         label
         for label in dict.fromkeys(str(row["method"]) for row in summary)
-        if label == method or (label not in classical and not label.startswith("patlak"))
+        if label == method or (label not in classical and not label.startswith(PATLAK))
     ]
     derived: dict[str, Sequence[Row]] = {
         "summary": summary,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from petkinetics.evaluate.data_explained import mean_chi_square
 from petkinetics.evaluate.noisy_reference import PAPER_GAINS
-from petkinetics.evaluate.study_names import BIAS_BY_SIZE, USUAL
+from petkinetics.evaluate.study_names import BIAS_BY_SIZE, PATLAK, USUAL
 
 Row = Mapping[str, object]
 #: what only methods with SD maps or several evaluations have
@@ -153,7 +153,7 @@ def _ratios(rows: Sequence[Row]) -> str:
         lambda row: [
             str(row["input"]),
             str(row["reference"])
-            + ("" if str(row["reference_method"]).startswith("patlak") else f" ({row['reference_method']})"),
+            + ("" if str(row["reference_method"]).startswith(PATLAK) else f" ({row['reference_method']})"),
             {"ki": "Ki", "v0": "V0"}[str(row["quantity"])],
             _text(row["ratio_of_means"], 1, 3),
             f"{_text(row['mean_of_ratios'], 1, 3)} ± {_text(row['sd_of_ratios'], 1, 3)}",
