@@ -337,7 +337,7 @@ def test_the_region_table_has_the_numbers_of_the_engine(measured: PanelDriver, t
     from DynamicPETKineticsLib.regions.segment_regions import regions_of
     from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
     from petkinetics.evaluate.region_statistics import region_rows
-    from petkinetics.export import read_record, result_maps
+    from petkinetics.read.result_folder import read_record, result_maps
 
     assert measured.state.regions is not measured.state.inputSegmentation
     assert measured.state.regions.GetName() == "Regions"

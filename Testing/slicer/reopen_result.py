@@ -25,7 +25,7 @@ def main(scene: str, dicom: Path, out: Path) -> dict[str, object]:
     from DynamicPETKineticsLib.results.report import report_steps
     from DynamicPETKineticsLib.results.restore_folder import restore_steps
     from DynamicPETKineticsLib.results.result_nodes import all_results
-    from petkinetics.export import read_record, result_maps
+    from petkinetics.read.result_folder import read_record, result_maps
 
     slicer.util.loadScene(scene, {})
     (result,) = all_results()

@@ -19,8 +19,8 @@ from DynamicPETKineticsLib.results.map_display import colour_of, threshold_of, w
 from DynamicPETKineticsLib.results.restore_folder import restore_steps
 from DynamicPETKineticsLib.results.result_nodes import all_results
 from petkinetics.errors import InputError
-from petkinetics.export import read_record, result_maps
 from petkinetics.read.maps import read_map
+from petkinetics.read.result_folder import read_record, result_maps
 from petkinetics.write.tables import read_table
 
 REOPEN = Path(__file__).parent / "reopen_result.py"

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from DynamicPETKineticsLib.results.result_nodes import RECORD_FILE, ResultNodes
+from DynamicPETKineticsLib.results.result_nodes import ResultNodes
 from DynamicPETKineticsLib.results.table_nodes import rows_of
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
+from petkinetics.read.result_folder import RECORD_NAME
 from petkinetics.write.nifti import write_volume
 from petkinetics.write.result_folder import write_record
 from petkinetics.write.tables import write_table
@@ -37,7 +38,7 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
         write_map(to / f"{name}.nii", node)
         yield done / (len(maps) + 1)
     for file, node in result.texts.items():
-        if file != RECORD_FILE:
+        if file != RECORD_NAME:
             (to / file).write_text(node.GetText(), encoding="utf-8", newline="\n")
     for file, node in result.tables.items():
         rows = rows_of(node)
