@@ -6,10 +6,7 @@ may be dynamic PET, so that Slicer starts, and browses other patients, without i
 
 from __future__ import annotations
 
-import itertools
 import logging
-import shutil
-import tempfile
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,8 @@ import slicer
 CONFIDENCE = 1.05
 #: for a series that the engine refuses: listed with the reason, not chosen
 REFUSED_CONFIDENCE = 0.1
+#: of exported maps, unless the user gives another
+FIRST_SERIES_NUMBER = 9001
 _ENHANCED_PET = ("1.2.840.10008.5.1.4.1.1.130", "1.2.840.10008.5.1.4.1.1.128.1")
 _PET = ("1.2.840.10008.5.1.4.1.1.128", *_ENHANCED_PET)
 
@@ -196,7 +195,7 @@ class DICOMDynamicPETPluginClass(DICOMPlugin):
         exportable.subjectHierarchyItemID = subjectHierarchyItemID
         exportable.pluginClass = self.__module__
         exportable.confidence = 1.0
-        exportable.setTag("SeriesNumber", "9001")
+        exportable.setTag("SeriesNumber", str(FIRST_SERIES_NUMBER))
         return [exportable]
 
     def export(self, exportables: Sequence[Any]) -> str:
@@ -216,56 +215,13 @@ class DICOMDynamicPETPluginClass(DICOMPlugin):
         return ""
 
     def _export(self, exportable: Any, done: int) -> None:
-        from DynamicPETKineticsLib.results.result_nodes import result_of
-        from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
-        from petkinetics.errors import InputError
-        from petkinetics.maps import QUANTITIES, ParametricMap
-        from petkinetics.write.dicom_export import export_maps
+        from DynamicPETKineticsLib.results.export_one_map import export_one_map
 
         node = slicer.mrmlScene.GetSubjectHierarchyNode().GetItemDataNode(exportable.subjectHierarchyItemID)
-        result = result_of(node)
-        if result is None:
-            raise InputError(
-                _("'{name}' has lost the record of how it was computed.").format(name=node.GetName()),
-                _("Export it before its result is deleted from the scene."),
-            )
-        values = slicer.util.arrayFromVolume(node)
-        quantity = QUANTITIES[node.GetAttribute("DynamicPET.Map")]
         number = exportable.tag("SeriesNumber")
-        with tempfile.TemporaryDirectory() as folder:
-            files = export_maps(
-                [ParametricMap(values, quantity, geometry_of(node), result.record)],
-                _source_files(result.record),
-                Path(folder, "dicom"),
-                series_number=(int(number) if number.isdigit() else 9001) + done,
-            )
-            # Slicer's export takes flat files; maps of several results have the same names.
-            for file in files:
-                shutil.move(file, _free_name(Path(exportable.directory), file))
-
-
-def _source_files(record: dict[str, Any]) -> list[Path]:
-    """The files of the series that a result came from, as far as the database has them.
-
-    :raises InputError: none is there any more.
-    """
-    from petkinetics.errors import InputError
-    from petkinetics.write.map_provenance import MapProvenance
-
-    uids = MapProvenance.of(record).series_uids
-    files = [Path(file) for uid in uids for file in slicer.dicomDatabase.filesForSeries(uid)]
-    present = [file for file in files if file.is_file()]
-    if not present:
-        raise InputError(
-            _("The PET series that the map was computed from is not in the DICOM database."),
-            _("Import it again, or export in step 4 of the panel, which can locate its folder."),
+        export_one_map(
+            node, Path(exportable.directory), (int(number) if number.isdigit() else FIRST_SERIES_NUMBER) + done
         )
-    return present
-
-
-def _free_name(folder: Path, file: Path) -> Path:
-    names = (f"{file.stem}_{count}{file.suffix}" if count > 1 else file.name for count in itertools.count(1))
-    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def _tracer(series: Any) -> str:

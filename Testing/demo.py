@@ -13,7 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from petkinetics.job import EstimateJob, job_to_json
+from petkinetics.job import EstimateJob
+from petkinetics.job_file import job_to_json
 from petkinetics.write.tables import read_table
 
 #: a patient with lesions in liver, lung, bone marrow and skin

@@ -26,7 +26,7 @@ from petkinetics.input_function.checks import doubts
 from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
 from petkinetics.job import EstimateJob
-from petkinetics.read.curves import OPTION_NAMES as INPUT_STATEMENTS
+from petkinetics.read.curve_statements import OPTION_NAMES as INPUT_STATEMENTS
 from petkinetics.read.overrides import Overrides
 from petkinetics.read.region_curves import region_mean_curves
 from petkinetics.read.regions import Regions, fractional_coverage, one_region, read_regions, to_grid_nearest
@@ -207,7 +207,7 @@ def _input_function(
         curve = measured.function
     else:
         from petkinetics.input_function.from_file import input_function_from_file
-        from petkinetics.read.curves import CurveContext
+        from petkinetics.read.curve_statements import CurveContext
 
         assert job.input_function is not None
         last_s = float(series.timing.end_s[frames[-1]])
@@ -264,7 +264,7 @@ def _region_curves(
     job: EstimateJob, series: DynamicSeries, regions: Regions, warn: Callable[[str], None]
 ) -> RegionCurves:
     """Curves of the regions in the frames until T; regions outside the PET are left out."""
-    from petkinetics.evaluate.curves import region_curves
+    from petkinetics.evaluate.tac import region_curves
     from petkinetics.write.result_report import RegionCurves
 
     frames = series.timing.until(job.until_min)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Progress
 from petkinetics.job import ExportJob
-from petkinetics.maps import QUANTITIES, ParametricMap
-from petkinetics.write.result_folder import RECORD_NAME
+from petkinetics.read.result_folder import read_record, result_maps
 
 
 def run_export(job: ExportJob, progress: Progress, tell: Callable[[str], None] | None = None) -> Path:
@@ -33,39 +29,3 @@ def run_export(job: ExportJob, progress: Progress, tell: Callable[[str], None] |
     formats = FORMATS if job.formats == "both" else (job.formats,)
     export_maps(maps, series, Path(job.to), formats, progress=progress, warn=tell)
     return Path(job.to)
-
-
-def read_record(result: Path) -> dict[str, Any]:
-    """The record of a result folder.
-
-    :raises InputError: the folder is no complete result.
-    """
-    path = result / RECORD_NAME
-    if not path.is_file():
-        raise InputError(
-            f"'{result}' is not a result folder: it has no {RECORD_NAME}.", "Give the folder made by 'estimate'."
-        )
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{RECORD_NAME} in '{result}' is damaged ({error}).") from error
-    if not isinstance(record, dict) or record.get("job") != "estimate":
-        raise InputError(f"'{result}' does not hold the result of an estimate.")
-    return record
-
-
-def result_maps(result: Path, record: dict[str, Any]) -> list[ParametricMap]:
-    """The maps of a result folder, with its record as their provenance.
-
-    :raises InputError: a map that the record names is missing or unreadable.
-    """
-    from petkinetics.read.maps import read_map
-
-    maps = []
-    for name in record.get("maps", {}):
-        files = [result / f"{name}.nii.gz", result / f"{name}.nii"]
-        found = [file for file in files if file.is_file()]
-        if not found:
-            raise InputError(f"'{result}' lacks the map {name}.nii.gz that its {RECORD_NAME} names.")
-        maps.append(replace(read_map(found[0]), quantity=QUANTITIES[name], provenance=record))
-    return maps

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Progress
-from petkinetics.export import read_record, result_maps
 from petkinetics.job import ReportJob
 from petkinetics.maps import QUANTITIES, ParametricMap
+from petkinetics.read.result_folder import read_record, result_maps
 
 if TYPE_CHECKING:
     from petkinetics.evaluate.compare import Comparison

@@ -77,7 +77,7 @@ def run_job_file(path: Path, lines: Lines, cancelled: threading.Event) -> int:
         except OSError as error:
             raise InputError(f"The job file {path.name} cannot be read ({error.strerror}).") from error
         # Imported here, so that main() has set the environment before numpy reads it.
-        from petkinetics.job import job_from_json
+        from petkinetics.job_file import job_from_json
 
         result = job_from_json(text).run(
             ProgressLines(lines, cancelled), lambda sentence: lines.send("warning", message=sentence)

@@ -27,7 +27,7 @@ ORDER = (
     {"write"},
     {"simulate"},
     {"training"},
-    {"job", "estimate", "estimate_record", "propose_aorta", "export", "report", "worker"},
+    {"job", "job_file", "estimate", "estimate_record", "propose_aorta", "export", "report", "worker"},
     {"cohort"},
     {"commands"},
     {"cli"},

@@ -16,7 +16,8 @@ from petkinetics.cli import main
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.input_function.aorta import AortaNotFound, find_aorta
-from petkinetics.job import AortaJob, EstimateJob, job_from_json, job_to_json
+from petkinetics.job import AortaJob, EstimateJob
+from petkinetics.job_file import job_from_json, job_to_json
 from petkinetics.series import ArrayVoxels, DynamicSeries, Float32, Tracer, VolumeGeometry
 from petkinetics.simulate import aorta_study
 from petkinetics.simulate.aorta_study import from_minute

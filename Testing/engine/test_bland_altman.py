@@ -14,10 +14,10 @@ from petkinetics.evaluate.bland_altman import (
     agreement_across_regions,
     agreement_in_region,
     agreement_of_pairs,
-    limits_of_agreement,
 )
 from petkinetics.evaluate.compare import compare_maps
 from petkinetics.evaluate.image_quality import image_quality
+from petkinetics.evaluate.limits_of_agreement import limits_of_agreement
 from petkinetics.evaluate.spatial_correlation import region_lags, spatial_correlation
 from petkinetics.maps import KI, V0, ParametricMap
 from petkinetics.read.regions import Regions

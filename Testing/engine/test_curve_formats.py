@@ -14,7 +14,8 @@ from petkinetics.curves import InputFunction, TimeActivityCurve
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.input_function.from_file import input_function_from_file
-from petkinetics.read.curves import CurveContext, read_activity_curves, read_input_function
+from petkinetics.read.curve_statements import CurveContext
+from petkinetics.read.curves import read_activity_curves, read_input_function
 from petkinetics.write.curve_formats import write_activity_curves, write_blood_curve
 from petkinetics.write.tables import read_table
 

@@ -11,15 +11,14 @@ import pytest
 
 from petkinetics.errors import InputError
 from petkinetics.simulate.patient import grid, simulate_patient
+from petkinetics.simulate.patient_problem import middle_slices
 from petkinetics.simulate.seeds import stream
-from petkinetics.simulate.study import middle_slices
 from petkinetics.training.static_patient import IMAGE_NAMES, StaticPatient, static_only, static_patient
 
 torch = pytest.importorskip("torch")
 
 from petkinetics.networks.noise_schedule import (  # noqa: E402
     IMAGE_SD,
-    falling_levels,
     input_scale,
     output_scale,
     skip_scale,
@@ -48,7 +47,6 @@ def test_the_scaling_is_velocity_prediction() -> None:
     v = np.cos(phi) * n - np.sin(phi) * x0 / IMAGE_SD
     np.testing.assert_allclose(skip_scale(sigma) * x - output_scale(sigma) * v, x0, atol=1e-12)
     assert np.std(input_scale(sigma) * x) == pytest.approx(1.0, abs=0.15)
-    np.testing.assert_allclose(falling_levels(1.0, 0.01, 3), [1.0, 0.1, 0.01])
 
 
 def test_an_untrained_network_passes_on_what_has_no_noise_and_takes_away_what_is_all_noise() -> None:

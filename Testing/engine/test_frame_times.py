@@ -15,7 +15,8 @@ from dicom_cases import small_series
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.read.dicom import read_dicom
-from petkinetics.read.dicom_scan import ImageHeader, scan_folder
+from petkinetics.read.dicom_image import ImageHeader
+from petkinetics.read.dicom_scan import scan_folder
 from petkinetics.read.dicom_time_evidence import ACQUISITION, DECAY_FACTOR, REFERENCE_MIDDLE, REFERENCE_START
 from petkinetics.read.dicom_times import resolve_times, vendor_habit
 from petkinetics.simulate.dicom_series import write_dicom_series

@@ -16,7 +16,10 @@ from petkinetics.errors import InputError
 from petkinetics.evaluate import perceptual
 from petkinetics.evaluate.bland_altman import agreement_of_pairs
 from petkinetics.evaluate.figure_doses import _share, errors_by_dose, lesions_by_dose
-from petkinetics.evaluate.figure_study import View, distributions, in_lines, radar, tumour_agreement, views
+from petkinetics.evaluate.figure_image_quality import distributions, radar
+from petkinetics.evaluate.figure_tumour import tumour_agreement
+from petkinetics.evaluate.figure_views import View, views
+from petkinetics.evaluate.figures import in_lines
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
@@ -24,10 +27,11 @@ from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import two_tissue_frames
 from petkinetics.maps import FV, K1, K2, K3, KI, V0, ParametricMap, ParametricResult
 from petkinetics.series import VolumeGeometry
-from petkinetics.simulate import paper_study, study
+from petkinetics.simulate import paper_study, run_study
 from petkinetics.simulate.blood import BloodParameters, input_function
 from petkinetics.simulate.paper_plan import PLANS, plan_of
 from petkinetics.simulate.patient import FDG
+from petkinetics.simulate.study import Study
 from petkinetics.write.tables import read_table
 
 #: of piq and scikit-image: those that need no weights
@@ -222,7 +226,7 @@ def test_a_radar_places_the_best_at_the_rim_and_leaves_out_what_somebody_lacks(t
     drawn = radar(tmp_path, "Ki", "noisy full scan", means, better)
     assert written(tmp_path) == {"radar_ki.png", "radar_ki.svg", "radar_ki.pdf"}
     assert drawn.path.stat().st_size > 10_000
-    from petkinetics.evaluate.figure_study import _places
+    from petkinetics.evaluate.figure_image_quality import _places
 
     places = _places(["SSIM", "RMSE"], means, better)
     assert places["ours"] == pytest.approx([1.0, 1.0])
@@ -309,8 +313,8 @@ def test_doses_are_told_as_shares() -> None:
 
 @pytest.mark.parametrize("method", sorted(PLANS))
 def test_a_papers_study_needs_no_option_but_full(method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[study.Study] = []
-    monkeypatch.setattr(study, "run_study", lambda wanted, *_: asked.append(wanted))
+    asked: list[Study] = []
+    monkeypatch.setattr(run_study, "run_study", lambda wanted, *_: asked.append(wanted))
     monkeypatch.setattr(command, "print", lambda *_, **__: None, raising=False)
     (tmp_path / "study.md").write_text("", encoding="utf-8")
     for more in ([], ["--full"], ["--full", "--dose", "0.3", "--until", "20", "--beside", "none", "--samples", "2"]):

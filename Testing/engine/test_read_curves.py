@@ -11,7 +11,8 @@ from synthetic import LAMBDA
 
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
-from petkinetics.read.curves import CurveContext, read_input_function
+from petkinetics.read.curve_statements import CurveContext
+from petkinetics.read.curves import read_input_function
 from petkinetics.write.input_function import write_input_function
 
 DATA = Path(__file__).parents[1] / "data" / "plasma_ds004513"

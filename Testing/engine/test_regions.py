@@ -10,8 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from petkinetics.errors import InputError
-from petkinetics.evaluate.curves import region_curves, tac_rows
 from petkinetics.evaluate.region_statistics import COLUMNS, PEAK_RADIUS_MM, peak, region_rows, sphere_weights
+from petkinetics.evaluate.tac import region_curves, tac_rows
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import KI, V0, ParametricMap
 from petkinetics.read.maps import read_map

@@ -14,7 +14,8 @@ from test_report import parse
 
 from petkinetics.errors import InputError
 from petkinetics.evaluate.figures import NO_MATPLOTLIB, three_digits
-from petkinetics.job import ReportJob, job_from_json, job_to_json
+from petkinetics.job import ReportJob
+from petkinetics.job_file import job_from_json, job_to_json
 from petkinetics.write.tables import read_table
 
 

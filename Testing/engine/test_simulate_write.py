@@ -11,7 +11,8 @@ import SimpleITK as sitk
 
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
-from petkinetics.read.curves import CurveContext, read_input_function
+from petkinetics.read.curve_statements import CurveContext
+from petkinetics.read.curves import read_input_function
 from petkinetics.read.series import read_series
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.patient import FDG, simulate_patient

@@ -11,12 +11,16 @@ import pytest
 
 from petkinetics.cli import main
 from petkinetics.errors import InputError
+from petkinetics.estimators import METHODS
 from petkinetics.evaluate.known_truth import lesion_rows, organ_rows, size_class, whole_map_row
+from petkinetics.evaluate.study_names import LEARNED, PATLAK
 from petkinetics.maps import KI, V0, ParametricMap
 from petkinetics.series import VolumeGeometry
-from petkinetics.simulate import study as studies
+from petkinetics.simulate import run_study as running
 from petkinetics.simulate.patient import grid
-from petkinetics.simulate.study import Study, middle_slices, run_study
+from petkinetics.simulate.patient_problem import middle_slices
+from petkinetics.simulate.run_study import run_study
+from petkinetics.simulate.study import SPLITS, Study
 from petkinetics.write.study import summarise
 from petkinetics.write.tables import read_table
 
@@ -101,6 +105,10 @@ def test_size_classes(mm: float, name: str) -> None:
     assert size_class(mm) == name
 
 
+def test_the_methods_that_tables_name_exist() -> None:
+    assert {PATLAK, *LEARNED} <= METHODS.keys()
+
+
 def test_the_middle_slices_lie_where_the_whole_grid_has_them() -> None:
     whole, some = grid("small"), middle_slices("small", 10, shift=3)
     first = (44 - 10) // 2 + 3
@@ -181,15 +189,15 @@ def test_runs_on_test_seeds_are_logged_and_cannot_run_where_they_cannot_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # seeds of the validation split stand in: the real ones are kept for the final numbers
-    monkeypatch.setitem(studies.SPLITS, "test", range(90_050, 90_051))
+    monkeypatch.setitem(SPLITS, "test", range(90_050, 90_051))
     log = tmp_path / "test_log.tsv"
     study = Study("gaussian", "test", slices=5, options={"strength": "6"})
     with monkeypatch.context() as without:
-        without.setattr(studies, "commit_here", lambda: "")
+        without.setattr(running, "commit_here", lambda: "")
         with pytest.raises(InputError, match="logged with its commit"):
             run_study(study, tmp_path / "no", log=log)
         assert not log.exists() and not (tmp_path / "no").exists()
-    monkeypatch.setattr(studies, "commit_here", lambda: "abc1234")
+    monkeypatch.setattr(running, "commit_here", lambda: "abc1234")
     run_study(study, tmp_path / "out", log=log)
     rows = read_table(log)
     assert [(row["method"], row["commit"], row["input"]) for row in rows] == [

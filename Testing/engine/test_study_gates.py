@@ -11,16 +11,19 @@ from test_study import GEOMETRY, Lesion, known, maps
 
 from petkinetics.cli import main
 from petkinetics.errors import InputError
-from petkinetics.evaluate.gates import GATES, Figures, Gate, gate_rows
+from petkinetics.evaluate.gates import GATES, Gate, StudyNumbers, gate_rows
 from petkinetics.evaluate.known_truth import coverage_row, lesion_rows
 from petkinetics.evaluate.noisy_reference import gain_rows, noisy_reference_row
+from petkinetics.evaluate.study_names import USUAL
 from petkinetics.evaluate.study_ratios import kind_of, ratio_rows, world_costs
 from petkinetics.evaluate.tumour_roi import box_agreement, box_row, tumour_box
 from petkinetics.maps import KI, KI_SD, ParametricMap
 from petkinetics.simulate.contestants import Contestant, classical
 from petkinetics.simulate.patient import grid, simulate_patient
-from petkinetics.simulate.study import Study, aorta_input, middle_slices, problem_of, run_study
-from petkinetics.simulate.worlds import GATE_WORLDS, USUAL, World
+from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
+from petkinetics.simulate.run_study import run_study
+from petkinetics.simulate.study import Study
+from petkinetics.simulate.worlds import GATE_WORLDS, World
 from petkinetics.write.tables import read_table
 
 CASE = {"world": USUAL, "dose": 1.0, "until_min": 35.0, "input": "aorta ROI"}
@@ -79,7 +82,7 @@ def test_an_unseen_world_costs_only_what_the_method_loses_against_patlak() -> No
 def test_a_gate_says_pass_miss_by_how_much_or_not_run(
     found: float | None, better: str, verdict: str, missed_by: float | None
 ) -> None:
-    row = Gate("measure", lambda _: found, 0.42, better=better).row(Figures("ours", [], [], []))  # type: ignore[arg-type]
+    row = Gate("measure", lambda _: found, 0.42, better=better).row(StudyNumbers("ours", [], [], []))  # type: ignore[arg-type]
     assert row["verdict"] == verdict
     assert row["missed_by"] == (None if missed_by is None else pytest.approx(missed_by))
 
@@ -108,7 +111,9 @@ def test_the_gates_of_the_network_read_the_right_numbers() -> None:
     people = [*patients("ours", [1.0]), *patients("patlak", [2.5])]
     people += [*patients("ours", [1.0], **quarter), *patients("patlak", [4.0], **quarter)]
     ratios = ratio_rows(people, rows, [], ["ours"])
-    found = {row["measure"]: row for row in gate_rows(GATES["kinetic-network"], Figures("ours", rows, ratios, boxes))}
+    found = {
+        row["measure"]: row for row in gate_rows(GATES["kinetic-network"], StudyNumbers("ours", rows, ratios, boxes))
+    }
     verdicts = {measure: row["verdict"] for measure, row in found.items()}
     assert found["RMSE of Ki ÷ weighted Patlak of the same frames"]["found"] == pytest.approx(0.4)
     assert found["dose 1/4: RMSE of Ki ÷ weighted Patlak"]["found"] == pytest.approx(0.25)

@@ -12,18 +12,21 @@ from test_study import GEOMETRY, known
 from petkinetics.errors import InputError
 from petkinetics.evaluate import perceptual
 from petkinetics.evaluate.data_explained import chi_square_rows, mean_chi_square
-from petkinetics.evaluate.gates import GATES, Figures, gate_rows
+from petkinetics.evaluate.gates import GATES, StudyNumbers, gate_rows
 from petkinetics.evaluate.invented import HEIGHT_SD, count_blobs, invented_blobs, ratio_of_counts
+from petkinetics.evaluate.study_names import USUAL
 from petkinetics.job import SimulateJob
 from petkinetics.maps import KI, RESIDUAL, ParametricMap, ParametricResult
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.body import Body
 from petkinetics.simulate.contestants import Contestant
 from petkinetics.simulate.patient import grid, simulate_patient
+from petkinetics.simulate.patient_problem import middle_slices
 from petkinetics.simulate.run_cost import Watch
-from petkinetics.simulate.study import Study, middle_slices, run_study
+from petkinetics.simulate.run_study import run_study
+from petkinetics.simulate.study import Study
 from petkinetics.simulate.unusual_lesions import HOT_KI, RING_SMALLEST_MM
-from petkinetics.simulate.worlds import DIFFUSION_GATE_WORLDS, GATE_WORLDS, USUAL, World, gate_worlds
+from petkinetics.simulate.worlds import DIFFUSION_GATE_WORLDS, GATE_WORLDS, World, gate_worlds
 from petkinetics.write.tables import read_table
 
 CUBE = VolumeGeometry((24, 40, 40), (3.0, 3.0, 3.0))
@@ -244,8 +247,8 @@ def test_the_gates_of_the_diffusion_prior_read_the_right_numbers() -> None:
         {**lesion, "reduced_chi_square": 1.15, "world": "lesions=hot"},
         {**lesion, "reduced_chi_square": 9.0, "method": "patlak"},
     ]
-    figures = Figures(ours, summary, ratios, [], invented, chi_square, everybody)
-    rows = {row["measure"]: row for row in gate_rows(GATES[ours], figures)}
+    numbers = StudyNumbers(ours, summary, ratios, [], invented, chi_square, everybody)
+    rows = {row["measure"]: row for row in gate_rows(GATES[ours], numbers)}
     found = {
         "dose 0.25: pure prior, mean of four: RMSE of Ki ÷ best tuned classical": (0.91, "pass"),
         "dose 1: pure prior, mean of four: RMSE of Ki ÷ best tuned classical": (None, "not run"),

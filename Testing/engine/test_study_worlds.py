@@ -14,8 +14,8 @@ from petkinetics.simulate.calibration import count_noise
 from petkinetics.simulate.movement import Movement, moved_grids
 from petkinetics.simulate.osem_world import calibrated_sensitivity, reconstructed_frames
 from petkinetics.simulate.patient import DigitalPatient, noise_cov, simulate_patient
+from petkinetics.simulate.patient_problem import middle_slices
 from petkinetics.simulate.physiology import RELEASE
-from petkinetics.simulate.study import middle_slices
 from petkinetics.simulate.worlds import World
 
 SEED = 90_005

@@ -15,7 +15,8 @@ import pytest
 from synthetic import Patient
 
 import petkinetics
-from petkinetics.job import EstimateJob, job_from_json, job_to_json
+from petkinetics.job import EstimateJob
+from petkinetics.job_file import job_from_json, job_to_json
 
 
 @pytest.fixture(scope="module")

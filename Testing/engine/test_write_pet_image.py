@@ -31,7 +31,8 @@ from pydicom.dataset import Dataset
 
 from petkinetics.cli import main
 from petkinetics.errors import Cancelled, InputError, ResourceError
-from petkinetics.job import ExportJob, job_from_json, job_to_json
+from petkinetics.job import ExportJob
+from petkinetics.job_file import job_from_json, job_to_json
 from petkinetics.maps import ACTIVITY, KI, KI_SD, MRGLC, RESIDUAL, SUV, SUV_BSA, SUV_LBM, V0, ParametricMap, Quantity
 from petkinetics.read.dicom import read_dicom
 from petkinetics.series import VolumeGeometry

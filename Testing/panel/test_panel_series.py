@@ -207,7 +207,7 @@ def test_the_frame_table_is_folded_and_says_its_unit(driver: PanelDriver) -> Non
 def test_edited_times_count(driver: PanelDriver) -> None:
     sequence = ready(driver)
     before = driver.estimate().maps["ki"]
-    peak_min = driver.session.blood.peak_min
+    peak_s, _ = driver.session.blood.function.peak
     driver.unfold("frameTimesBox")
     # a scan of twice the length, last frame first so that nothing overlaps meanwhile
     for row in reversed(range(len(FRAMES))):
@@ -216,7 +216,7 @@ def test_edited_times_count(driver: PanelDriver) -> None:
         edit(driver, row, 2, f"{2 * FRAMES.duration_s[row]:g}")
     assert driver.text("frameTableNote").startswith("Seconds")
     assert "130 min" in driver.text("summaryLabel")
-    assert driver.session.blood.peak_min == pytest.approx(2 * peak_min, rel=0.1)
+    assert driver.session.blood.function.peak[0] == pytest.approx(2 * peak_s, rel=0.1)
     np.testing.assert_allclose(sequence.timing.end_s, 2 * FRAMES.end_s)
     after = driver.estimate()
     fast, slow = (slicer.util.arrayFromVolume(node) for node in (before, after.maps["ki"]))

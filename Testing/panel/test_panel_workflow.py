@@ -20,8 +20,9 @@ import pytest
 from panel_driver import PanelDriver, layers, lesion_centres
 
 import slicer
+from DynamicPETKineticsLib.at_once import at_once
 from DynamicPETKineticsLib.regions.aorta_segment import aorta_centre_ras
-from DynamicPETKineticsLib.results.restore_folder import restore_folder
+from DynamicPETKineticsLib.results.restore_folder import restore_steps
 from DynamicPETKineticsLib.results.result_nodes import ResultNodes, all_results
 from petkinetics.read.maps import read_map
 from petkinetics.read.regions import read_regions
@@ -336,11 +337,11 @@ def test_the_region_table_has_the_numbers_of_the_engine(measured: PanelDriver, t
     from DynamicPETKineticsLib.regions.segment_regions import regions_of
     from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
     from petkinetics.evaluate.region_statistics import region_rows
-    from petkinetics.export import read_record, result_maps
+    from petkinetics.read.result_folder import read_record, result_maps
 
     assert measured.state.regions is not measured.state.inputSegmentation
     assert measured.state.regions.GetName() == "Regions"
-    folder = restore_folder(measured.result, tmp_path / "restored")
+    folder = at_once(restore_steps(measured.result, tmp_path / "restored"))
     maps = result_maps(folder, read_record(folder))
     ki_node = measured.result.maps["ki"]
     regions = regions_of(measured.state.regions, geometry_of(ki_node), ki_node)

@@ -19,30 +19,23 @@ def main(scene: str, dicom: Path, out: Path) -> dict[str, object]:
 
     start()
     import slicer
+    from DynamicPETKineticsLib.at_once import at_once
     from DynamicPETKineticsLib.results.export_maps import export_steps
     from DynamicPETKineticsLib.results.map_display import colour_of, threshold_of, window_of
     from DynamicPETKineticsLib.results.report import report_steps
-    from DynamicPETKineticsLib.results.restore_folder import restore_folder
+    from DynamicPETKineticsLib.results.restore_folder import restore_steps
     from DynamicPETKineticsLib.results.result_nodes import all_results
-    from petkinetics.export import read_record, result_maps
+    from petkinetics.read.result_folder import read_record, result_maps
 
     slicer.util.loadScene(scene, {})
     (result,) = all_results()
-    folder = restore_folder(result, out / "restored")
+    folder = at_once(restore_steps(result, out / "restored"))
     maps = result_maps(folder, read_record(folder))
-
-    def run(steps: object) -> None:
-        while True:
-            try:
-                next(steps)  # type: ignore[call-overload]
-            except StopIteration as end:
-                end.value.run()
-                return
 
     for name in ("export", "report"):
         (out / name).mkdir()
-    run(export_steps(result, out / "export", dicom, out / "dicom", "both"))
-    run(report_steps(result, out / "report"))
+    at_once(export_steps(result, out / "export", dicom, out / "dicom", "both")).run()
+    at_once(report_steps(result, out / "report")).run()
     ki = result.maps["ki"]
     return {
         "name": result.name,

@@ -8,12 +8,12 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from region_scenes import SMALL, VESSEL_AT, ball, small_patient
 
 import slicer
-from DynamicPETKineticsLib.results.load_result import load_result
+from DynamicPETKineticsLib.at_once import at_once
+from DynamicPETKineticsLib.results.load_result import load_result_steps
 from DynamicPETKineticsLib.results.result_nodes import ResultNodes
 from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 from DynamicPETKineticsLib.scene.load_sequence import add_sequence, show_in_browser
@@ -76,7 +76,7 @@ def loaded(sequence: DynamicSequence, name: str = "Patlak 14:32", folder: Path |
     """A result in the scene, whose folder is gone again."""
     copy = Path(tempfile.mkdtemp()) / "result"
     shutil.copytree(folder or study().patlak, copy)
-    result = load_result(copy, sequence, name)
+    result = at_once(load_result_steps(copy, sequence, name))
     shutil.rmtree(copy.parent)
     return result
 
@@ -109,12 +109,3 @@ def save_modified(folder: Path) -> list[str]:
 
 def _valid(name: str) -> str:
     return "".join(c if c.isalnum() or c in " ._-" else "_" for c in name)
-
-
-def finish(steps: Any) -> Any:
-    """Run a generator of steps to its end, and give what it returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value

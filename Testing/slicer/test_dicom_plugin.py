@@ -204,7 +204,7 @@ def _map_of(series_uids: list[str], result: str = "r1", name: str = "ki") -> Any
     text.SetText(json.dumps(record))
     for node in (text, volume):
         node.SetAttribute(nodes.RESULT, result)
-    text.SetAttribute(nodes.FILE, nodes.RECORD_FILE)
+    text.SetAttribute(nodes.FILE, "result.json")
     volume.SetAttribute(nodes.MAP, name)
     text.AddNodeReferenceID(nodes.MAP_ROLE, volume.GetID())
     return volume

@@ -28,12 +28,13 @@ from region_scenes import (
 )
 
 import slicer
+from DynamicPETKineticsLib.at_once import at_once
 from DynamicPETKineticsLib.regions.node_geometry import transform_between
 from DynamicPETKineticsLib.regions.region_curves import region_tacs, tac_plot, tac_table
 from DynamicPETKineticsLib.regions.region_table import fill_table, region_rows
 from DynamicPETKineticsLib.regions.segment_regions import names, regions_of
 from DynamicPETKineticsLib.regions.sphere import add_sphere, crosshair_ras, regions_segmentation
-from DynamicPETKineticsLib.results.load_result import load_result
+from DynamicPETKineticsLib.results.load_result import load_result_steps
 from petkinetics.errors import InputError
 from petkinetics.evaluate.region_statistics import COLUMNS
 from petkinetics.read.regions import Regions, fractional_coverage
@@ -107,7 +108,7 @@ def test_a_sphere_without_a_series_stands_on_a_grid_of_its_own() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_table_from_the_scene_is_the_engines(method: str, folders: dict[str, Path]) -> None:
     sequence = dynamic_sequence(small_patient())
-    result = load_result(folders[method], sequence, method)
+    result = at_once(load_result_steps(folders[method], sequence, method))
     said: list[str] = []
     rows = region_rows(result, drawn(), sequence, warn=said.append)
     expected = read_table(folders[method] / "roi.tsv")
@@ -125,7 +126,7 @@ def test_the_table_from_the_scene_is_the_engines(method: str, folders: dict[str,
 
 def test_the_table_node_has_the_columns_of_roi_tsv_and_is_reused(folders: dict[str, Path]) -> None:
     sequence = dynamic_sequence(small_patient())
-    rows = region_rows(load_result(folders["patlak"], sequence, "patlak"), drawn(), sequence)
+    rows = region_rows(at_once(load_result_steps(folders["patlak"], sequence, "patlak")), drawn(), sequence)
     node = fill_table(rows)
     table = node.GetTable()
     assert tuple(table.GetColumnName(c) for c in range(table.GetNumberOfColumns())) == COLUMNS
@@ -141,7 +142,7 @@ def test_the_table_node_has_the_columns_of_roi_tsv_and_is_reused(folders: dict[s
 
 def test_without_the_series_or_with_other_times_there_is_no_se_and_a_sentence(folders: dict[str, Path]) -> None:
     sequence = dynamic_sequence(small_patient())
-    result = load_result(folders["patlak"], sequence, "patlak")
+    result = at_once(load_result_steps(folders["patlak"], sequence, "patlak"))
     node = drawn()
     said: list[str] = []
     rows = region_rows(result, node, None, warn=said.append)
@@ -158,7 +159,7 @@ def test_regions_outside_are_named_and_the_maps_may_hang_under_a_transform(folde
     sequence = dynamic_sequence(small_patient())
     where = linear_transform(affine(rotation(0, 0, 30), (40.0, 0.0, 0.0)))
     sequence.proxy.SetAndObserveTransformNodeID(where.GetID())
-    result = load_result(folders["patlak"], sequence, "patlak")
+    result = at_once(load_result_steps(folders["patlak"], sequence, "patlak"))
     node = drawn()
     node.SetAndObserveTransformNodeID(where.GetID())
     add_sphere(node, (900.0, 0.0, 0.0))
@@ -200,7 +201,7 @@ def test_curves_are_the_engines_and_the_fit_goes_through_them(folders: dict[str,
     sequence = dynamic_sequence(small_patient())
     tables = read_table(folders["patlak"] / "tacs.tsv")
     for method in ("patlak", "two-tissue"):
-        result = load_result(folders[method], sequence, method)
+        result = at_once(load_result_steps(folders[method], sequence, method))
         tacs = region_tacs(sequence, drawn(), result)
         assert [tac.name for tac in tacs] == ["lesion", "tissue"]
         for tac in tacs:
@@ -213,7 +214,7 @@ def test_curves_are_the_engines_and_the_fit_goes_through_them(folders: dict[str,
 
 def test_the_chart_shows_points_and_fits_and_is_reused(folders: dict[str, Path]) -> None:
     sequence = dynamic_sequence(small_patient())
-    result = load_result(folders["patlak"], sequence, "patlak")
+    result = at_once(load_result_steps(folders["patlak"], sequence, "patlak"))
     tacs = region_tacs(sequence, drawn(), result)
     chart = tac_plot(tacs)
     assert chart.GetXAxisTitle() == "Time from injection (min)"
@@ -246,7 +247,7 @@ def test_columns_keep_apart_whatever_regions_are_called() -> None:
 
 def test_a_result_that_cannot_be_fitted_again_leaves_the_curves(folders: dict[str, Path]) -> None:
     sequence = dynamic_sequence(small_patient())
-    result = load_result(folders["two-tissue"], sequence, "two-tissue")
+    result = at_once(load_result_steps(folders["two-tissue"], sequence, "two-tissue"))
     slicer.mrmlScene.RemoveNode(result.texts["input_function.tsv"])
     said: list[str] = []
     tacs = region_tacs(sequence, drawn(), result, warn=said.append)

@@ -15,9 +15,10 @@ import pydicom
 import pytest
 from DICOMLib import DICOMUtils
 from region_scenes import HOT_AT, SMALL, VESSEL_AT, add_segment, ball, segmentation
-from results_cases import finish, loaded, sequence_in_scene, study
+from results_cases import loaded, sequence_in_scene, study
 
 import slicer
+from DynamicPETKineticsLib.at_once import at_once
 from DynamicPETKineticsLib.regions.agreement import compare
 from DynamicPETKineticsLib.regions.region_table import region_rows
 from DynamicPETKineticsLib.results.export_maps import (
@@ -98,7 +99,7 @@ def test_a_located_folder_must_hold_that_series(tmp_path: Path) -> None:
 
 def test_maps_go_into_the_database_as_copies(database: Any, tmp_path: Path) -> None:
     result = loaded(sequence_in_scene())
-    job = finish(export_steps(result, tmp_path, study().dicom, tmp_path / "dicom", "parametric-map"))
+    job = at_once(export_steps(result, tmp_path, study().dicom, tmp_path / "dicom", "parametric-map"))
     job.run()
     assert all(path.is_file() for path in (tmp_path / "dicom").iterdir())  # flat
     series = into_database(tmp_path / "dicom")
@@ -118,7 +119,7 @@ def test_exported_numbers_are_those_of_the_scene(tmp_path: Path) -> None:
     ki = slicer.util.arrayFromVolume(result.maps["ki"])
     ki[3, 4, 5] = 0.123
     slicer.util.arrayFromVolumeModified(result.maps["ki"])
-    finish(export_steps(result, tmp_path, study().dicom, tmp_path / "dicom")).run()
+    at_once(export_steps(result, tmp_path, study().dicom, tmp_path / "dicom")).run()
     exported = pydicom.dcmread(tmp_path / "dicom" / "ki.dcm")
     pixels = np.frombuffer(exported.FloatPixelData, dtype="<f4")
     np.testing.assert_array_equal(np.sort(pixels), np.sort(ki.ravel()))
@@ -181,7 +182,7 @@ def words(path: Path) -> str:
 def report(result: Any, work: Path, **more: Any) -> tuple[str, list[str]]:
     work.mkdir()
     said: list[str] = []
-    job = finish(report_steps(result, work, **more))
+    job = at_once(report_steps(result, work, **more))
     assert json.loads(json.dumps(job.__dict__)) == job.__dict__
     return words(job.run(warn=said.append)), said
 
@@ -264,6 +265,6 @@ def test_a_report_that_cannot_be_put_there_is_told(tmp_path: Path) -> None:
 
 def test_maps_read_back_from_the_hand_over_lie_where_they_were(tmp_path: Path) -> None:
     result = loaded(sequence_in_scene())
-    finish(export_steps(result, tmp_path, study().dicom, tmp_path / "dicom"))
+    at_once(export_steps(result, tmp_path, study().dicom, tmp_path / "dicom"))
     restored = read_map(tmp_path / "result" / "ki.nii")
     assert restored.geometry.difference(read_map(study().patlak / "ki.nii").geometry, 1e-3) is None

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import vtk
 from region_scenes import HOT_AT, SMALL, affine, linear_transform, rotation
-from results_cases import finish, loaded, sequence_in_scene, study
+from results_cases import loaded, sequence_in_scene, study
 
 import slicer
-from DynamicPETKineticsLib.results.load_result import load_result, load_result_steps, node_name
+from DynamicPETKineticsLib.at_once import at_once
+from DynamicPETKineticsLib.results.load_result import load_result_steps, node_name
 from DynamicPETKineticsLib.results.map_display import colour_of, threshold_of, window_of
 from DynamicPETKineticsLib.results.map_file import read_map_image
 from DynamicPETKineticsLib.results.result_nodes import MAP, PROVENANCE, RESULT, all_results, result_of
@@ -215,7 +216,7 @@ def test_an_incomplete_folder_is_refused_and_leaves_nothing(tmp_path: Path, miss
         file.write_bytes(file.read_bytes()[:-100])
     before = slicer.mrmlScene.GetNumberOfNodes()
     with pytest.raises(InputError, match=message):
-        load_result(tmp_path / "result", sequence, "Patlak")
+        at_once(load_result_steps(tmp_path / "result", sequence, "Patlak"))
     assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 
@@ -277,5 +278,5 @@ def test_a_clinical_result_loads_in_steps_that_nobody_feels(tmp_path: Path) -> N
 
 
 def test_steps_end_with_the_result() -> None:
-    result = finish(load_result_steps(study().patlak, sequence_in_scene(), "Patlak"))
+    result = at_once(load_result_steps(study().patlak, sequence_in_scene(), "Patlak"))
     assert all_results() == [result]

@@ -14,12 +14,13 @@ import pytest
 from results_cases import loaded, save_modified, sequence_in_scene, study
 
 import slicer
+from DynamicPETKineticsLib.at_once import at_once
 from DynamicPETKineticsLib.results.map_display import colour_of, threshold_of, window_of
-from DynamicPETKineticsLib.results.restore_folder import restore_folder
+from DynamicPETKineticsLib.results.restore_folder import restore_steps
 from DynamicPETKineticsLib.results.result_nodes import all_results
 from petkinetics.errors import InputError
-from petkinetics.export import read_record, result_maps
 from petkinetics.read.maps import read_map
+from petkinetics.read.result_folder import read_record, result_maps
 from petkinetics.write.tables import read_table
 
 REOPEN = Path(__file__).parent / "reopen_result.py"
@@ -100,24 +101,24 @@ def test_saving_twice_keeps_the_result(tmp_path: Path) -> None:
     slicer.mrmlScene.Clear(0)
     slicer.util.loadScene(str(tmp_path / "second.mrb"), {})
     (result,) = all_results()
-    restored = restore_folder(result, tmp_path / "restored")
+    restored = at_once(restore_steps(result, tmp_path / "restored"))
     assert files_of(restored) == files_of(study().patlak)
 
 
 def test_a_folder_restored_after_a_deletion_says_what_is_missing(tmp_path: Path) -> None:
     result = loaded(sequence_in_scene())
     slicer.mrmlScene.RemoveNode(result.maps["v0"])
-    folder = restore_folder(result, tmp_path / "restored")
+    folder = at_once(restore_steps(result, tmp_path / "restored"))
     record = read_record(folder)
     assert "v0" not in [m.quantity.name for m in result_maps(folder, record)]
     assert "Deleted from the scene before this folder was written: V0." in record["warnings"]
     for node in list(result.maps.values()):
         slicer.mrmlScene.RemoveNode(node)
     with pytest.raises(InputError, match="All maps of Patlak 14:32 were deleted"):
-        restore_folder(result, tmp_path / "again")
+        at_once(restore_steps(result, tmp_path / "again"))
     assert not (tmp_path / "again").exists()
 
 
 def test_a_restored_folder_is_private(tmp_path: Path) -> None:
-    folder = restore_folder(loaded(sequence_in_scene()), tmp_path / "restored")
+    folder = at_once(restore_steps(loaded(sequence_in_scene()), tmp_path / "restored"))
     assert folder.stat().st_mode & 0o077 == 0

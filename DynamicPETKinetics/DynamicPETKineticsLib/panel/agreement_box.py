@@ -9,6 +9,7 @@ from DynamicPETKineticsLib.panel.region_box import number
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say, set_choices
 from DynamicPETKineticsLib.process.faults import in_words, log_fault
+from DynamicPETKineticsLib.results.result_nodes import MAP
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
 from petkinetics.maps import QUANTITIES
@@ -53,8 +54,8 @@ class AgreementBox:
         """Another map of the same quantity, the natural partner."""
         if node_id is None:
             return None
-        quantity = self._nodes[node_id].GetAttribute("DynamicPET.Map")
-        others = [i for i, n in self._nodes.items() if i != node_id and n.GetAttribute("DynamicPET.Map") == quantity]
+        quantity = self._nodes[node_id].GetAttribute(MAP)
+        others = [i for i, n in self._nodes.items() if i != node_id and n.GetAttribute(MAP) == quantity]
         return others[0] if others else None
 
     def _on_regions(self) -> None:

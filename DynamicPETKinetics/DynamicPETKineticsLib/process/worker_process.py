@@ -16,7 +16,8 @@ from DynamicPETKineticsLib.process.ticker import TickerFactory
 from DynamicPETKineticsLib.process.worker_lines import LineReader, event_of, without_names
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
-from petkinetics.job import AnyJob, job_to_json
+from petkinetics.job import AnyJob
+from petkinetics.job_file import job_to_json
 
 #: after "cancel" the worker stops by itself within two seconds, tidily; only then is it made to
 GRACE_S = 3.0

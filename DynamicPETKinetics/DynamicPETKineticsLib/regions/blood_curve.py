@@ -41,11 +41,6 @@ class BloodMeasurement:
     volume_ml: float | None = None
 
     @property
-    def peak_min(self) -> float | None:
-        """When blood peaks, minutes from injection."""
-        return None if self.function is None else self.function.peak[0] / 60.0
-
-    @property
     def peak_kbq_per_ml(self) -> float | None:
         """Whole blood at its peak."""
         return None if self.function is None else self.function.peak[1]
@@ -85,7 +80,7 @@ def blood_from_file(
 ) -> BloodMeasurement:
     """The blood curve in a table of any format that the engine reads; what is wrong becomes the verdict."""
     from petkinetics.input_function.from_file import input_function_from_file
-    from petkinetics.read.curves import CurveContext
+    from petkinetics.read.curve_statements import CurveContext
 
     try:
         series = sequence.series()

@@ -96,7 +96,7 @@ def _standard_errors(
 
     :raises InputError: there are none, now or when it is called.
     """
-    from petkinetics.evaluate.curves import region_curves
+    from petkinetics.evaluate.tac import region_curves
 
     if sequence is None:
         raise InputError(_("the dynamic series is not in the scene."))

@@ -21,7 +21,6 @@ from DynamicPETKineticsLib.results.result_nodes import (
     MAP_ROLE,
     NAME,
     PROVENANCE,
-    RECORD_FILE,
     RESULT,
     SEQUENCE_ROLE,
     ResultNodes,
@@ -34,8 +33,8 @@ from DynamicPETKineticsLib.results.window import percentile_window
 from DynamicPETKineticsLib.scene.volume_geometry import ijk_to_ras
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
-from petkinetics.export import read_record
 from petkinetics.maps import QUANTITIES, Quantity
+from petkinetics.read.result_folder import RECORD_NAME, read_record
 from petkinetics.write.map_provenance import MapProvenance
 from petkinetics.write.quantity_terms import Term, quantity_label, quantity_term, unit_term
 from petkinetics.write.tables import read_table
@@ -90,17 +89,6 @@ def load_result_steps(folder: Path, sequence: DynamicSequence, name: str) -> Gen
         loading.undo()
         raise
     return result
-
-
-def load_result(folder: Path, sequence: DynamicSequence, name: str) -> ResultNodes:
-    """All steps of :func:`load_result_steps` at once."""
-    steps = load_result_steps(folder, sequence, name)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            loaded: ResultNodes = end.value
-            return loaded
 
 
 class _Loading:
@@ -159,7 +147,7 @@ class _Loading:
 
     def add_texts(self, folder: Path) -> ResultNodes:
         """The texts; the record, which makes it a result, last."""
-        for file in (*INPUT_FUNCTION_FILES, RECORD_FILE):
+        for file in (*INPUT_FUNCTION_FILES, RECORD_NAME):
             node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", f"{file} ({self.name})")
             # Text within the scene file is safest, but XML turns tabs into blanks.
             within = node.CreateStorageNodeNever if file.endswith(".json") else node.CreateStorageNodeAlways

@@ -9,6 +9,7 @@ from DynamicPETKineticsLib.results.colours import COLOURS, colour_of, default_co
 from DynamicPETKineticsLib.results.legend import legend_title, map_title, show_legend
 from DynamicPETKineticsLib.results.result_nodes import MAP
 from DynamicPETKineticsLib.results.window import window_from_percentiles
+from DynamicPETKineticsLib.scene.window_average import AVERAGE
 
 __all__ = [
     "COLOURS",
@@ -42,8 +43,6 @@ def threshold_of(node: Any) -> float | None:
     return float(display.GetLowerThreshold())
 
 
-#: marks window averages of a series
-_AVERAGE = "DynamicPET.Average"
 #: maps of uptake, whose faint background would only hide the anatomy, and the share of the window that it fills
 _UPTAKE = ("ki", "mrglc", "suv", "suv_lbm", "suv_bsa", "activity")
 _BACKGROUND = 0.15
@@ -118,7 +117,7 @@ def set_threshold(node: Any, threshold: float | None) -> None:
 def _average_image() -> Any:
     """The newest window average in the scene, in which anatomy can be seen; None for none."""
     volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return next((volume for volume in reversed(volumes) if volume.GetAttribute(_AVERAGE)), None)
+    return next((volume for volume in reversed(volumes) if volume.GetAttribute(AVERAGE)), None)
 
 
 def _background() -> Any:

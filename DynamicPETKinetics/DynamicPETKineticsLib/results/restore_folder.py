@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from DynamicPETKineticsLib.results.result_nodes import RECORD_FILE, ResultNodes
+from DynamicPETKineticsLib.results.result_nodes import ResultNodes
 from DynamicPETKineticsLib.results.table_nodes import rows_of
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
+from petkinetics.read.result_folder import RECORD_NAME
 from petkinetics.write.nifti import write_volume
 from petkinetics.write.result_folder import write_record
 from petkinetics.write.tables import write_table
@@ -37,7 +38,7 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
         write_map(to / f"{name}.nii", node)
         yield done / (len(maps) + 1)
     for file, node in result.texts.items():
-        if file != RECORD_FILE:
+        if file != RECORD_NAME:
             (to / file).write_text(node.GetText(), encoding="utf-8", newline="\n")
     for file, node in result.tables.items():
         rows = rows_of(node)
@@ -55,14 +56,3 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
 def write_map(path: Path, node: Any) -> None:
     """Write the voxels of a map node, without the transforms above it."""
     write_volume(path, slicer.util.arrayFromVolume(node), geometry_of(node))
-
-
-def restore_folder(result: ResultNodes, to: Path) -> Path:
-    """All steps of :func:`restore_steps` at once."""
-    steps = restore_steps(result, to)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            folder: Path = end.value
-            return folder

@@ -20,6 +20,7 @@ import slicer
 from DynamicPETKineticsLib.translation import _
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
+from petkinetics.read.result_folder import RECORD_NAME
 
 if TYPE_CHECKING:
     from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
@@ -41,7 +42,6 @@ MAP_ROLE = "DynamicPETMap"
 FILE_ROLE = "DynamicPETFile"
 SEQUENCE_ROLE = "DynamicPETSequence"
 
-RECORD_FILE = "result.json"
 INPUT_FUNCTION_FILES = ("input_function.tsv", "input_function.json")
 
 
@@ -122,7 +122,7 @@ class ResultNodes:
     @property
     def texts(self) -> dict[str, Any]:
         """Text nodes by the file that they hold: ``result.json``, ``input_function.tsv``, ``input_function.json``."""
-        return {RECORD_FILE: self.record_node, **self._files("vtkMRMLTextNode")}
+        return {RECORD_NAME: self.record_node, **self._files("vtkMRMLTextNode")}
 
     @property
     def tables(self) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def all_results() -> list[ResultNodes]:
     """The results in the scene, the newest last."""
     results: list[ResultNodes] = []
     for node in slicer.util.getNodesByClass("vtkMRMLTextNode"):
-        if node.GetAttribute(RESULT) and node.GetAttribute(FILE) == RECORD_FILE:
+        if node.GetAttribute(RESULT) and node.GetAttribute(FILE) == RECORD_NAME:
             result = ResultNodes(node)
             if result in results:
                 # A scene was imported into one that holds the same result: from now on they are two.

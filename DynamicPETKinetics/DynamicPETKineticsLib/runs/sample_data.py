@@ -43,7 +43,7 @@ def load_sample(_source: Any = None) -> list[Any]:
     from DynamicPETKineticsLib.results.export_maps import SOURCE_FOLDER
     from DynamicPETKineticsLib.runs.sample_run import sample_folder, sample_job
     from DynamicPETKineticsLib.scene.load_sequence import add_sequence, show_in_browser
-    from petkinetics.job import job_to_json
+    from petkinetics.job_file import job_to_json
     from petkinetics.read.series import read_series
 
     folder = sample_folder()

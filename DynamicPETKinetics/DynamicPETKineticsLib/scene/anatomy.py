@@ -10,7 +10,7 @@ import slicer
 from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
 from petkinetics.errors import InputError
-from petkinetics.read.sequence_attributes import PREFIX
+from petkinetics.read.sequence_statements import PREFIX
 
 _FRAME_OF_REFERENCE = "0020,0052"
 _MODALITY = "0008,0060"

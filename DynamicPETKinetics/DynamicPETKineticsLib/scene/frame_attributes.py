@@ -7,7 +7,8 @@ from typing import Any
 
 from DynamicPETKineticsLib.scene.voxel_units import set_units, units_of
 from petkinetics.frames import FrameTiming
-from petkinetics.read.sequence_attributes import PREFIX, SequenceAttributes
+from petkinetics.read.sequence_attributes import SequenceAttributes
+from petkinetics.read.sequence_statements import PREFIX
 
 
 def attributes_of(node: Any) -> dict[str, str]:

@@ -18,7 +18,8 @@ from DynamicPETKineticsLib.scene.subject_hierarchy import place_beside
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
-from petkinetics.read.sequence_attributes import PREFIX, SequenceAttributes
+from petkinetics.read.sequence_attributes import SequenceAttributes
+from petkinetics.read.sequence_statements import PREFIX
 
 #: attributes that differ between parts of one scan, or that joining settles
 _OF_A_PART = ("SourceSeriesUIDs", "Warnings", "Overrides", "FirstFrame_s", "Units")

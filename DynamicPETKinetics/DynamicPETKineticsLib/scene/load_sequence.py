@@ -6,10 +6,11 @@ from collections.abc import Generator
 from typing import Any
 
 import slicer
+from DynamicPETKineticsLib.at_once import at_once
 from DynamicPETKineticsLib.scene.subject_hierarchy import place_beside
 from DynamicPETKineticsLib.scene.volume_geometry import empty_image, ijk_to_ras
 from DynamicPETKineticsLib.scene.voxel_units import set_units
-from petkinetics.read.sequence_attributes import PREFIX
+from petkinetics.read.sequence_statements import PREFIX
 from petkinetics.series import DynamicSeries
 from petkinetics.write.sequence_nrrd import frame_attributes, sequence_attributes
 
@@ -73,12 +74,7 @@ def add_sequence(series: DynamicSeries, name: str) -> Any:
 
     :returns: vtkMRMLSequenceNode.
     """
-    steps = load_steps(series, name)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
+    return at_once(load_steps(series, name))
 
 
 def show_in_browser(sequence: Any) -> tuple[Any, Any]:

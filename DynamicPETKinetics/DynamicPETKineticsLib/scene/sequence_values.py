@@ -17,9 +17,10 @@ from DynamicPETKineticsLib.scene.voxel_units import set_units
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
-from petkinetics.read.curves import ACTIVITY_UNITS
+from petkinetics.read.activity_units import ACTIVITY_UNITS
 from petkinetics.read.nuclides import find_nuclide
-from petkinetics.read.sequence_attributes import PREFIX, SUV_UNITS
+from petkinetics.read.sequence_attributes import SUV_UNITS
+from petkinetics.read.sequence_statements import PREFIX
 
 #: key -> attribute of the sequence, name in results, smallest and largest plausible value
 _NUMBERS = {

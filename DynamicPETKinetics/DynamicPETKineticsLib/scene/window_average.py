@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import slicer
+from DynamicPETKineticsLib.at_once import at_once
 from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 from DynamicPETKineticsLib.scene.subject_hierarchy import place_beside
 from DynamicPETKineticsLib.scene.volume_geometry import empty_image, ijk_to_ras
@@ -22,8 +23,8 @@ ARRIVAL_S = 10.0
 BLOOD_UNTIL_S = 120.0
 #: uptake is looked at in this last part of the scan
 UPTAKE_MIN = 15.0
-#: says what an average shows: kind, from and to in s
-_WINDOW = "DynamicPET.Average"
+#: on a volume: what an average shows: kind, from and to in s
+AVERAGE = "DynamicPET.Average"
 _SEQUENCE_ROLE = "DynamicPET.Sequence"
 _KINDS = {"activity": "activity", "suv": "bw"}
 
@@ -54,12 +55,7 @@ def average(sequence: DynamicSequence, from_min: float, to_min: float, kind: str
     :returns: vtkMRMLScalarVolumeNode with unit and quantity; the same node for the same window.
     :raises InputError: no frame lies in the window, the series lacks something, or SUV needs dose and weight.
     """
-    steps = average_steps(sequence, from_min, to_min, kind)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
+    return at_once(average_steps(sequence, from_min, to_min, kind))
 
 
 def average_steps(
@@ -122,12 +118,12 @@ def _node(sequence: DynamicSequence, kind: str, from_s: float, to_s: float) -> A
     """The volume of this window: the one that is there, else a new one beside the series."""
     window = f"{kind} {from_s:.0f} {to_s:.0f}"
     for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
-        if volume.GetAttribute(_WINDOW) == window and volume.GetNodeReference(_SEQUENCE_ROLE) is sequence.node:
+        if volume.GetAttribute(AVERAGE) == window and volume.GetNodeReference(_SEQUENCE_ROLE) is sequence.node:
             return volume
     shown = _("SUV") if kind == "suv" else _("mean")
     name = f"{sequence.name} {shown} {from_s / 60:.2g}–{to_s / 60:.3g} min"
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
-    volume.SetAttribute(_WINDOW, window)
+    volume.SetAttribute(AVERAGE, window)
     volume.SetNodeReferenceID(_SEQUENCE_ROLE, sequence.node.GetID())
     place_beside(sequence.node, volume)
     return volume

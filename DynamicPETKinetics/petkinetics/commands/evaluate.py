@@ -73,7 +73,8 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _evaluate_estimator(args: argparse.Namespace) -> None:
     from petkinetics.simulate.paper_plan import plan_of
-    from petkinetics.simulate.study import Study, run_study
+    from petkinetics.simulate.run_study import run_study
+    from petkinetics.simulate.study import Study
     from petkinetics.simulate.worlds import gate_worlds
 
     plan = plan_of(args.method, args.full)

@@ -37,7 +37,7 @@ def add_tac(commands: Commands) -> None:
 
 
 def _tac(args: argparse.Namespace) -> None:
-    from petkinetics.evaluate.curves import region_curves
+    from petkinetics.evaluate.tac import region_curves
     from petkinetics.read.regions import read_regions
     from petkinetics.write.curve_formats import activity_files, write_activity_curves
     from petkinetics.write.staging import staged_files

@@ -33,11 +33,6 @@ class CoarseSums:
     block: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
 
-    @property
-    def block_ml(self) -> float:
-        """Volume of a block."""
-        return float(np.prod(self.spacing_mm)) / 1000.0
-
 
 def coarse_sums(series: DynamicSeries, frames: NDArray[np.intp], rows: Float64, mask: Mask | None) -> CoarseSums:
     """Average the frames over blocks and sum them by *rows*; what does not fill a block at the far ends is left out.

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
 
 from petkinetics.errors import InputError
+from petkinetics.evaluate.limits_of_agreement import Limits, limits_of_agreement
+from petkinetics.evaluate.proportional_bias import SLOPE_AGAINST, Against, slope_of_differences
 from petkinetics.evaluate.spatial_correlation import (
     SpatialCorrelation,
+    correlation_in_region,
     region_lags,
     spatial_correlation,
     surroundings,
@@ -26,19 +27,11 @@ from petkinetics.evaluate.spatial_correlation import (
 from petkinetics.series import VolumeGeometry
 
 Float64 = NDArray[np.float64]
-Against = Literal["estimate", "truth"]
 
-#: 97.5th percentile of the normal distribution, rounded as Bland & Altman do
-Z = 1.96
 #: pairs whose mean is below this share of the region's mean have no meaningful percent difference
 PERCENT_FLOOR = 0.1
 #: smaller regions take the correlation from their surroundings: their own voxels cannot show it
 ENOUGH_VOXELS = 1000
-#: what the slope of the differences means
-SLOPE_AGAINST = {
-    "truth": "regression of the difference on the truth",
-    "estimate": "regression of the difference on the pair mean; includes the difference in variance",
-}
 #: columns of bland_altman.tsv; the first eleven are the agreed ones, the rest additions
 COLUMNS = (
     *("roi", "n", "n_effective", "bias", "sd", "loa_lower", "loa_upper", "bias_ci_lower", "bias_ci_upper"),
@@ -48,29 +41,6 @@ COLUMNS = (
     *("percent_n", "percent_left_out", "percent_bias", "percent_sd", "percent_loa_lower", "percent_loa_upper"),
     *("percent_bias_ci_lower", "percent_bias_ci_upper"),
 )
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bias and limits of agreement with their 95 % confidence intervals.
-
-    :param n: pairs.
-    :param n_effective: independent pairs that the bias is worth.
-    :param n_effective_limits: independent pairs that the SD is worth.
-    :param bias: mean difference.
-    :param sd: sample standard deviation of the differences (n - 1).
-    :param loa: bias -+ 1.96 SD.
-    """
-
-    n: int
-    n_effective: float
-    n_effective_limits: float
-    bias: float
-    sd: float
-    loa: tuple[float, float]
-    bias_ci: tuple[float, float]
-    loa_lower_ci: tuple[float, float]
-    loa_upper_ci: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,46 +97,6 @@ class Agreement:
         )
 
 
-def limits_of_agreement(difference: ArrayLike, correlation: SpatialCorrelation | None = None) -> Limits:
-    """Bias and limits of some differences.
-
-    :param difference: shape (n,).
-    :param correlation: of the differences in space; None for independent pairs.
-    :raises InputError: fewer than two pairs.
-
-    Bland & Altman 1999 section 2.2: SE(bias) = s/sqrt(n), and
-    SE(limit) = s*sqrt(1/n + 1.96^2/(2(n - 1))), which they round to 1.71 s/sqrt(n); t with n - 1 degrees
-    of freedom. With correlation, n becomes the effective number of the respective term, and s is
-    corrected for the variance of the mean, which a few correlated voxels hide.
-    """
-    d = np.asarray(difference, dtype=np.float64)
-    n = d.size
-    if n < 2:
-        raise InputError(f"Limits of agreement need at least two pairs of values, not {n}.")
-    bias, sd = float(d.mean()), float(d.std(ddof=1))
-    if correlation is None:
-        n_mean, n_sd, spread = float(n), float(n), sd
-    else:
-        n_mean, n_sd = correlation.n_effective, correlation.n_effective_limits
-        spread = float(np.sqrt(max(correlation.variance, 0.0)))
-    freedom = max(n_sd - 1.0, 1.0)
-    t = float(stdtrit(freedom, 0.975))
-    half_bias = t * spread / np.sqrt(n_mean)
-    half_limit = t * spread * np.sqrt(1.0 / n_mean + Z**2 / (2.0 * freedom))
-    lower, upper = bias - Z * sd, bias + Z * sd
-    return Limits(
-        n=n,
-        n_effective=n_mean,
-        n_effective_limits=n_sd,
-        bias=bias,
-        sd=sd,
-        loa=(lower, upper),
-        bias_ci=(bias - half_bias, bias + half_bias),
-        loa_lower_ci=(lower - half_limit, lower + half_limit),
-        loa_upper_ci=(upper - half_limit, upper + half_limit),
-    )
-
-
 def agreement_of_pairs(
     a: ArrayLike, b: ArrayLike, roi: str = "", unit: str = "", against: Against = "estimate"
 ) -> Agreement:
@@ -176,7 +106,7 @@ def agreement_of_pairs(
     :raises InputError: fewer than two pairs, lengths differ, or a value is not a number.
     """
     a, b = _checked(a, b, roi)
-    slope, intercept, p = _slope(a - b, _reference(a, b, against), None)
+    slope, intercept, p = slope_of_differences(a - b, _reference(a, b, against), None)
     keep, percent = _percent(a, b)
     return Agreement(
         roi=roi,
@@ -215,14 +145,14 @@ def agreement_in_region(
     a, b = _checked(a, b, roi)
     difference = a - b
     around = _correlation_around(index, geometry, differences)
-    correlation = _correlation(difference - difference.mean(), index, geometry, around)
+    correlation = correlation_in_region(difference - difference.mean(), index, geometry, around)
     reference = _reference(a, b, against)
-    slope, intercept, p = _slope(difference, reference, (index, geometry, around))
+    slope, intercept, p = slope_of_differences(difference, reference, (index, geometry, around))
     keep, percent = _percent(a, b)
     percent_limits = None
     if percent.size >= 2:
         centred = percent - percent.mean()
-        percent_limits = limits_of_agreement(percent, _correlation(centred, index[keep], geometry, around))
+        percent_limits = limits_of_agreement(percent, correlation_in_region(centred, index[keep], geometry, around))
     return Agreement(
         roi=roi,
         unit=unit,
@@ -271,13 +201,6 @@ def _percent(a: Float64, b: Float64) -> tuple[NDArray[np.bool_], Float64]:
     return keep, 100.0 * (a - b)[keep] / middle[keep]
 
 
-def _correlation(
-    residual: Float64, index: NDArray[np.intp], geometry: VolumeGeometry, around: SpatialCorrelation | None
-) -> SpatialCorrelation:
-    lags, order = region_lags(index, geometry)
-    return around.carried_to(lags, residual) if around is not None else spatial_correlation(residual[order], lags)
-
-
 def _correlation_around(
     index: NDArray[np.intp], geometry: VolumeGeometry, differences: Differences | None
 ) -> SpatialCorrelation | None:
@@ -286,35 +209,3 @@ def _correlation_around(
     near = surroundings(index, geometry, differences.valid)
     residual = differences.residual.reshape(-1)[near].astype(np.float64)
     return spatial_correlation(residual - residual.mean(), region_lags(near, geometry)[0])
-
-
-def _slope(
-    difference: Float64,
-    reference: Float64,
-    place: tuple[NDArray[np.intp], VolumeGeometry, SpatialCorrelation | None] | None,
-) -> tuple[float, float, float]:
-    """Least-squares slope, intercept and the slope's two-sided p-value.
-
-    With correlated residuals, Var(slope) = s^2 * sum_ij x_i x_j rho_ij / (sum x^2)^2 (x centred); the sum
-    over pairs is one over lags. It is not taken below that of independent voxels.
-    """
-    x = reference - reference.mean()
-    sum_xx = float(x @ x)
-    # a reference that does not vary (beyond rounding) has no slope
-    if difference.size < 3 or sum_xx <= 1e-18 * difference.size * float(np.abs(reference).max()) ** 2:
-        return np.nan, np.nan, np.nan
-    slope = float(x @ difference) / sum_xx
-    intercept = float(difference.mean() - slope * reference.mean())
-    residual = difference - difference.mean() - slope * x
-    variance, inflation, freedom = float(residual @ residual) / (difference.size - 2), 1.0, difference.size - 2.0
-    if place is not None:
-        index, geometry, around = place
-        lags, order = region_lags(index, geometry)
-        correlation = _correlation(residual, index, geometry, around)
-        inflation = max(float((correlation.rho * lags.sums(x[order])).sum()) / sum_xx, 1.0)
-        variance = max(correlation.variance, variance)
-        freedom = max(correlation.n_effective_limits - 2.0, 1.0)
-    if variance <= 0:
-        return slope, intercept, np.nan if slope == 0 else 0.0
-    t = slope / np.sqrt(variance * inflation / sum_xx)
-    return slope, intercept, float(2.0 * stdtr(freedom, -abs(t)))

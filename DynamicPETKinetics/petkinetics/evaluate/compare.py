@@ -9,14 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
-from petkinetics.evaluate.bland_altman import (
-    SLOPE_AGAINST,
-    Against,
-    Agreement,
-    Differences,
-    agreement_across_regions,
-    agreement_in_region,
-)
+from petkinetics.evaluate.bland_altman import Agreement, Differences, agreement_across_regions, agreement_in_region
+from petkinetics.evaluate.proportional_bias import SLOPE_AGAINST, Against
 from petkinetics.maps import ParametricMap
 from petkinetics.read.regions import IntArray, Regions, to_grid_nearest, voxels_on_grid
 

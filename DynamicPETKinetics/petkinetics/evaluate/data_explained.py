@@ -11,11 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.evaluate.known_truth import KnownPatient, Row
+from petkinetics.evaluate.known_truth import LEAST_LESION_VOXELS, KnownPatient, Row
 from petkinetics.maps import ParametricMap
-
-#: smaller parts of lesions in view do not count
-_LEAST_VOXELS = 4
 
 
 def chi_square_rows(patient: KnownPatient, residual: ParametricMap | None) -> list[Row]:
@@ -31,7 +28,7 @@ def chi_square_rows(patient: KnownPatient, residual: ParametricMap | None) -> li
     for lesion in patient.lesion_list:
         where = _filled(patient.lesions == lesion.number) & patient.body_mask
         voxels = int(where.sum())
-        if voxels < _LEAST_VOXELS:
+        if voxels < LEAST_LESION_VOXELS:
             continue
         rows.append(
             {

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from petkinetics.evaluate.figures import COLOURS, MARKERS, FigureFile, figure
+from petkinetics.evaluate.figures import COLOURS, MARKERS, PAGE_WIDTH, FigureFile, figure
+from petkinetics.evaluate.study_names import BIAS_BY_SIZE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Row = Mapping[str, object]
-#: inches; a page's full width
-_WIDE = 7.2
-_SIZES = "lesion_mean_bias_percent_"
 #: column of the summary -> title, factor
 _ERRORS = {
     "ki_rmse_mean": ("RMSE of Ki, 10⁻³ mL/min/mL", 1e3),
@@ -36,7 +34,7 @@ def errors_by_dose(folder: Path, summary: Sequence[Row], methods: Sequence[str])
     :param methods: those to show, in the order of their colours.
     """
     path = folder / "errors_by_dose.png"
-    with figure(path, 5.6, _WIDE, vector=True) as drawn:
+    with figure(path, 5.6, PAGE_WIDTH, vector=True) as drawn:
         for number, (column, (title, factor)) in enumerate(_ERRORS.items(), start=1):
             axes = drawn.add_subplot(2, 2, number)
             _lines(axes, summary, methods, column, factor, named=number == 1)
@@ -60,18 +58,18 @@ def lesions_by_dose(folder: Path, summary: Sequence[Row], methods: Sequence[str]
     :param methods: see :func:`errors_by_dose`.
     """
     columns = sorted(
-        {name for row in summary for name, value in row.items() if name.startswith(_SIZES) and value is not None},
-        key=lambda name: float(name.removeprefix(_SIZES).split("-")[0]),
+        {name for row in summary for name, value in row.items() if name.startswith(BIAS_BY_SIZE) and value is not None},
+        key=lambda name: float(name.removeprefix(BIAS_BY_SIZE).split("-")[0]),
     )
     path = folder / "lesions_by_dose.png"
-    with figure(path, 3.6, _WIDE, vector=True) as drawn:
+    with figure(path, 3.6, PAGE_WIDTH, vector=True) as drawn:
         first: Axes | None = None
         for number, column in enumerate(columns, start=1):
             axes = drawn.add_subplot(1, len(columns), number, sharey=first)
             first = first or axes
             axes.axhline(0.0, color="0.7", linewidth=0.8)
             _lines(axes, summary, methods, column, 1.0, named=number == 1)
-            axes.set_title(column.removeprefix(_SIZES).replace("_", " ").replace("-", "–"), fontsize=9)
+            axes.set_title(column.removeprefix(BIAS_BY_SIZE).replace("_", " ").replace("-", "–"), fontsize=9)
             axes.tick_params(labelleft=number == 1)
         drawn.supylabel("Ki of lesions: mean bias, %", fontsize=9)
         drawn.supxlabel("dose (share of a usual scan's counts)", fontsize=9)

@@ -8,6 +8,7 @@ each PNG lies the same as PDF: lines and letters as such, for print.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: inches
-WIDTH = 5.0
+#: inches: of most figures, and of those that take a page's full width
+WIDTH, PAGE_WIDTH = 5.0, 7.2
 DPI = 220
 #: Okabe & Ito's colours, darkest first, which colour-blind readers tell apart
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -129,3 +130,9 @@ def with_error(value: float, error: float | None) -> str:
     if places > 7:
         return f"{three_digits(value)} ± {three_digits(error)}"
     return f"{value:.{places}f} ± {error:.{places}f}".replace("-", "−")
+
+
+def in_lines(label: str, width: int = 16) -> str:
+    """A method's label in lines of some letters, broken at blanks and after colons and commas."""
+    spaced = label.replace(":", ": ").replace(",", ", ")
+    return "\n".join(textwrap.wrap(spaced, width, break_long_words=False, break_on_hyphens=False))

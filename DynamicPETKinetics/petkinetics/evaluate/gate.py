@@ -9,15 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from petkinetics.evaluate.study_names import AORTA, TRUTH, USUAL
 from petkinetics.evaluate.study_ratios import world_costs
 
 Row = Mapping[str, object]
-AORTA = "aorta ROI"
-USUAL = "usual"
 
 
 @dataclass(frozen=True)
-class Figures:
+class StudyNumbers:
     """What a study measured, with the aorta region's input function.
 
     :param method: its label in the tables.
@@ -78,7 +77,7 @@ class Figures:
 
     def _boxes(self, method: str, dose: float, until: float | None) -> list[Row]:
         wanted = {"method": method, "dose": dose, "until_min": until, "input": AORTA, "world": USUAL}
-        return [r for r in self.tumours if r["reference"] == "truth" and all(r[k] == v for k, v in wanted.items())]
+        return [r for r in self.tumours if r["reference"] == TRUTH and all(r[k] == v for k, v in wanted.items())]
 
     @staticmethod
     def _one(rows: Sequence[Row], column: str, dose: float, until: float | None, **more: object) -> float | None:
@@ -88,6 +87,10 @@ class Figures:
                 value = row.get(column)
                 return float(value) if isinstance(value, float | int) else None
         return None
+
+
+#: a number of a study; None where the study does not have it
+Measure = Callable[[StudyNumbers], float | None]
 
 
 @dataclass(frozen=True)
@@ -101,14 +104,14 @@ class Gate:
     """
 
     measure: str
-    value: Callable[[Figures], float | None]
+    value: Measure
     required: float | None
     stretch: float | None = None
     better: Literal["low", "high"] = "low"
 
-    def row(self, figures: Figures) -> dict[str, object]:
+    def row(self, study: StudyNumbers) -> dict[str, object]:
         """A row of ``gates.tsv``; verdicts are "pass", "miss" or "not run"."""
-        found = self.value(figures)
+        found = self.value(study)
         missed_by = None
         if found is not None and self.required is not None:
             missed_by = (found - self.required) * (1 if self.better == "low" else -1)
@@ -129,45 +132,47 @@ class Gate:
         return "pass" if (found <= bound if self.better == "low" else found >= bound) else "miss"
 
 
-def gate_rows(gates: Sequence[Gate], figures: Figures) -> list[dict[str, object]]:
+def gate_rows(gates: Sequence[Gate], study: StudyNumbers) -> list[dict[str, object]]:
     """Every gate with what was found."""
-    return [gate.row(figures) for gate in gates]
+    return [gate.row(study) for gate in gates]
 
 
-def ratio(reference: str, dose: float, until: float | None, quantity: str = "ki") -> Callable[[Figures], float | None]:
-    return lambda figures: figures.ratio(reference, dose, until, quantity)
+def ratio(reference: str, dose: float, until: float | None, quantity: str = "ki") -> Measure:
+    """The ratio of mean RMSEs to a reference of :mod:`petkinetics.evaluate.study_ratios`."""
+    return lambda study: study.ratio(reference, dose, until, quantity)
 
 
-def number(column: str, dose: float, until: float | None) -> Callable[[Figures], float | None]:
-    return lambda figures: figures.of(column, dose, until)
+def number(column: str, dose: float, until: float | None) -> Measure:
+    """A column of ``summary.tsv``."""
+    return lambda study: study.of(column, dose, until)
 
 
-def size(column: str, dose: float, until: float | None) -> Callable[[Figures], float | None]:
-    def value(figures: Figures) -> float | None:
-        found = figures.of(column, dose, until)
+def size(column: str, dose: float, until: float | None) -> Measure:
+    """The size of such a number, whatever its sign."""
+
+    def value(study: StudyNumbers) -> float | None:
+        found = study.of(column, dose, until)
         return None if found is None else abs(found)
 
     return value
 
 
-def box_against(other: str, until: float) -> Callable[[Figures], float | None]:
+def box_against(other: str, until: float) -> Measure:
     """Width of the method's limits over another's."""
 
-    def value(figures: Figures) -> float | None:
-        own, its = figures.box_width(figures.method, 1.0, until), figures.box_width(other, 1.0, until)
+    def value(study: StudyNumbers) -> float | None:
+        own, its = study.box_width(study.method, 1.0, until), study.box_width(other, 1.0, until)
         return None if own is None or not its else own / its
 
     return value
 
 
-def worst_world(
-    kind: str, column: str, until: float | None, any_dose: bool = False
-) -> Callable[[Figures], float | None]:
+def worst_world(kind: str, column: str, until: float | None, any_dose: bool = False) -> Measure:
     """The worst world of a kind, at dose 1 or at any dose run: highest cost, or lowest gain that remains."""
 
-    def value(figures: Figures) -> float | None:
-        doses = {float(row["dose"]) for row in figures.summary} if any_dose else {1.0}  # type: ignore[arg-type]
-        costs = [cost for dose in doses for cost in world_costs(figures.summary, figures.method, dose, until)]
+    def value(study: StudyNumbers) -> float | None:
+        doses = {float(row["dose"]) for row in study.summary} if any_dose else {1.0}  # type: ignore[arg-type]
+        costs = [cost for dose in doses for cost in world_costs(study.summary, study.method, dose, until)]
         found = [c[column] for c in costs if c["kind"] == kind]
         numbers = [float(v) for v in found if isinstance(v, float | int)]
         if not numbers:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from petkinetics.evaluate.gate import Figures, Gate, gate_rows, ratio
+from petkinetics.evaluate.gate import Gate, StudyNumbers, gate_rows, ratio
 from petkinetics.evaluate.gates_diffusion import DIFFUSION
 from petkinetics.evaluate.gates_network import NETWORK
+from petkinetics.evaluate.study_names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
 from petkinetics.evaluate.study_ratios import BEST_CLASSICAL
 
-__all__ = ["GATES", "Figures", "Gate", "gate_rows"]
+__all__ = ["GATES", "Gate", "StudyNumbers", "gate_rows"]
 
 GATES: Mapping[str, tuple[Gate, ...]] = {
-    "kinetic-network": NETWORK,
-    "direct-network": NETWORK,
-    "diffusion-prior": DIFFUSION,
+    KINETIC_NETWORK: NETWORK,
+    DIRECT_NETWORK: NETWORK,
+    DIFFUSION_PRIOR: DIFFUSION,
     "prior-alone": tuple(
         Gate(
             f"dose {dose:g}: RMSE of Ki ÷ best tuned classical, pure prior",

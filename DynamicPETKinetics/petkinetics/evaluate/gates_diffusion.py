@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from petkinetics.evaluate.data_explained import mean_chi_square
-from petkinetics.evaluate.gate import AORTA, Figures, Gate, number, ratio, size, worst_world
+from petkinetics.evaluate.gate import Gate, Measure, StudyNumbers, number, ratio, size, worst_world
 from petkinetics.evaluate.invented import ratio_of_counts
+from petkinetics.evaluate.study_names import AORTA
 from petkinetics.evaluate.study_ratios import BEST_CLASSICAL, WEIGHTED_PATLAK
 
 #: solvers without a learned start
@@ -14,33 +13,33 @@ PURE = ("hqs", "red-diff")
 _SECONDS = "cpu_seconds_a_slice_mean"
 
 
-def _pure(dose: float, samples: int) -> Callable[[Figures], float | None]:
+def _pure(dose: float, samples: int) -> Measure:
     """The prior alone against the best tuned classical method: the better of the solvers that were run."""
 
-    def value(figures: Figures) -> float | None:
-        labels = [label for solver in PURE if (label := figures.label(samples, solver)) is not None]
-        found = [figures.ratio(BEST_CLASSICAL, dose, None, method=label) for label in labels]
+    def value(study: StudyNumbers) -> float | None:
+        labels = [label for solver in PURE if (label := study.label(samples, solver)) is not None]
+        found = [study.ratio(BEST_CLASSICAL, dose, None, method=label) for label in labels]
         return min((one for one in found if one is not None), default=None)
 
     return value
 
 
-def _of_run(column: str, samples: int, solvers: tuple[str | None, ...] = (None,)) -> Callable[[Figures], float | None]:
+def _of_run(column: str, samples: int, solvers: tuple[str | None, ...] = (None,)) -> Measure:
     """The highest mean of a column over those who ran with so many samples."""
 
-    def value(figures: Figures) -> float | None:
-        labels = [label for solver in solvers if (label := figures.label(samples, solver)) is not None]
-        found = [figures.mean_of(column, label) for label in labels]
+    def value(study: StudyNumbers) -> float | None:
+        labels = [label for solver in solvers if (label := study.label(samples, solver)) is not None]
+        found = [study.mean_of(column, label) for label in labels]
         return max((one for one in found if one is not None), default=None)
 
     return value
 
 
-def _invented(others: str) -> Callable[[Figures], float | None]:
+def _invented(others: str) -> Measure:
     """Blobs over all patients of a dose, over those in another column; of the doses the worst."""
 
-    def value(figures: Figures) -> float | None:
-        rows = [row for row in figures.invented if row["method"] == figures.method and row["input"] == AORTA]
+    def value(study: StudyNumbers) -> float | None:
+        rows = [row for row in study.invented if row["method"] == study.method and row["input"] == AORTA]
         found = []
         for case in {(row["dose"], row["world"]) for row in rows}:
             here = [row for row in rows if (row["dose"], row["world"]) == case]
@@ -51,12 +50,12 @@ def _invented(others: str) -> Callable[[Figures], float | None]:
     return value
 
 
-def _chi_square(world: str) -> Callable[[Figures], float | None]:
+def _chi_square(world: str) -> Measure:
     """Reduced chi-square over all voxels of a world's lesions; of the doses the worst."""
 
-    def value(figures: Figures) -> float | None:
-        wanted = {"method": figures.method, "world": world, "input": AORTA}
-        rows = [row for row in figures.chi_square if all(row[k] == v for k, v in wanted.items())]
+    def value(study: StudyNumbers) -> float | None:
+        wanted = {"method": study.method, "world": world, "input": AORTA}
+        rows = [row for row in study.chi_square if all(row[k] == v for k, v in wanted.items())]
         found = [mean_chi_square([row for row in rows if row["dose"] == dose]) for dose in {r["dose"] for r in rows}]
         return max(found, default=None)
 

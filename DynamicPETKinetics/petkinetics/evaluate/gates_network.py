@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from petkinetics.evaluate.gate import Gate, box_against, number, ratio, size, worst_world
+from petkinetics.evaluate.study_names import DIRECT_NETWORK, PATLAK
 from petkinetics.evaluate.study_ratios import BEST_CLASSICAL, FULL_SCAN_NOISY, WEIGHTED_PATLAK
 
 _UNTIL = 35.0
@@ -22,11 +23,11 @@ NETWORK = (
         Gate(f"unseen {kind}: cost of the worst, %", worst_world(kind, "cost_percent", _UNTIL), 25.0, 12.0)
         for kind in ("framing", "input function", "noise")
     ),
-    Gate("tumour box: width of the limits ÷ weighted Patlak's", box_against("patlak", _UNTIL), 1.0),
-    Gate("tumour box: width of the limits ÷ direct-network's", box_against("direct-network", _UNTIL), 1.0),
+    Gate("tumour box: width of the limits ÷ weighted Patlak's", box_against(PATLAK, _UNTIL), 1.0),
+    Gate(f"tumour box: width of the limits ÷ {DIRECT_NETWORK}'s", box_against(DIRECT_NETWORK, _UNTIL), 1.0),
     Gate(
         "tumour box: patients whose bias interval includes 0, %",
-        lambda figures: figures.box_shares(1.0, _UNTIL),
+        lambda study: study.box_shares(1.0, _UNTIL),
         None,
         95.0,
         "high",

@@ -23,7 +23,7 @@ Row = dict[str, object]
 #: below this a relative bias says little, so the absolute one is given (mL/min/mL)
 LEAST_KI = 0.003
 #: smaller parts of organs or lesions in view do not count
-_LEAST_VOXELS, _LEAST_LESION_VOXELS = 100, 4
+_LEAST_VOXELS, LEAST_LESION_VOXELS = 100, 4
 #: edges of the size classes of lesions, mm
 SIZE_CLASSES_MM = (0.0, 10.0, 20.0, 40.0)
 #: a lesion's surroundings: body this far from its surface, beyond what resolution spills; of at least so many voxels
@@ -100,7 +100,7 @@ def lesion_rows(patient: KnownPatient, ki: ParametricMap) -> list[Row]:
     rows: list[Row] = []
     for lesion in patient.lesion_list:
         voxels = np.flatnonzero(patient.lesions == lesion.number)
-        if voxels.size < _LEAST_LESION_VOXELS or _is_cut(voxels, ki.geometry):
+        if voxels.size < LEAST_LESION_VOXELS or _is_cut(voxels, ki.geometry):
             continue
         true_mean = float(reference.reshape(-1)[voxels].mean())
         true_peak = peak(reference, voxels, ki.geometry)

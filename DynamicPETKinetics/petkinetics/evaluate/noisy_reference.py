@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.evaluate.image_quality import image_quality
+from petkinetics.evaluate.study_names import CASE, PATLAK
 from petkinetics.maps import ParametricMap
 
 Row = Mapping[str, object]
@@ -30,16 +31,15 @@ def noisy_reference_row(
     return dict(zip(COLUMNS, (quality.rmse, quality.psnr_db, quality.ssim), strict=True))
 
 
-def gain_rows(summary: Sequence[Row], plain: str = "patlak") -> list[dict[str, object]]:
+def gain_rows(summary: Sequence[Row], plain: str = PATLAK) -> list[dict[str, object]]:
     """Per cent by which each method's mean SSIM, PSNR and RMSE differ from the short scan's Patlak's.
 
     :param summary: rows of ``summary.tsv``.
     """
-    names = ("world", "dose", "until_min", "input")
-    short = {tuple(row[n] for n in names): row for row in summary if row["method"] == plain}
+    short = {tuple(row[n] for n in CASE): row for row in summary if row["method"] == plain}
     rows: list[dict[str, object]] = []
     for row in summary:
-        its = short.get(tuple(row[n] for n in names))
+        its = short.get(tuple(row[n] for n in CASE))
         if its is None or row is its or not isinstance(row.get(f"{COLUMNS[0]}_mean"), float):
             continue
         gains: dict[str, object] = {}
@@ -47,5 +47,5 @@ def gain_rows(summary: Sequence[Row], plain: str = "patlak") -> list[dict[str, o
             own, base = row[f"{column}_mean"], its[f"{column}_mean"]
             assert isinstance(own, float) and isinstance(base, float)
             gains[f"{column}_gain_percent"] = 100.0 * (own / base - 1.0)
-        rows.append({"method": row["method"], **{n: row[n] for n in names}, **gains})
+        rows.append({"method": row["method"], **{n: row[n] for n in CASE}, **gains})
     return rows

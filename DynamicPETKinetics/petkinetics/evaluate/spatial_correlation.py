@@ -184,3 +184,15 @@ def spatial_correlation(residual: Float64, lags: Lags) -> SpatialCorrelation:
         keep = (shell.reshape(distance.shape) < kept) & (pairs > 0)
         rho = np.where(keep, (observed / np.maximum(pairs, 1) + variance_of_mean) / variance, 0.0)
     return SpatialCorrelation(n, rho, pairs, float(variance), kept * min(lags.spacing_zyx), ended)
+
+
+def correlation_in_region(
+    residual: Float64, index: NDArray[np.intp], geometry: VolumeGeometry, around: SpatialCorrelation | None
+) -> SpatialCorrelation:
+    """The correlation of some residuals in a region, or that of its surroundings carried to the region.
+
+    :param residual: less their mean, at *index*, (n,).
+    :param around: of the surroundings; None to take the region's own.
+    """
+    lags, order = region_lags(index, geometry)
+    return around.carried_to(lags, residual) if around is not None else spatial_correlation(residual[order], lags)

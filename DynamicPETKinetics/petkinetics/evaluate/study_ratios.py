@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from petkinetics.evaluate.study_names import AORTA, CASE, PATLAK, PATLAK_OF_FULL_SCAN, USUAL
+
 Row = Mapping[str, object]
 
 WEIGHTED_PATLAK = "weighted Patlak"
 BEST_CLASSICAL = "best tuned classical"
 FULL_SCAN_NOISY = "noisy full-scan Patlak"
-PATLAK = "patlak"
-PATLAK_OF_FULL_SCAN = "patlak (full scan)"
-_CASE = ("world", "dose", "until_min", "input")
 #: kinds of change by the word that a world's name begins with
 _KINDS = {
     "frames": "framing",
@@ -39,7 +38,7 @@ _KINDS = {
 
 def case_of(row: Row) -> tuple[object, ...]:
     """World, dose, end of scan and input function."""
-    return tuple(row.get(name, "usual") if name == "world" else row[name] for name in _CASE)
+    return tuple(row.get(name, USUAL) if name == "world" else row[name] for name in CASE)
 
 
 def best_classical(summary: Sequence[Row], classical: Sequence[str]) -> dict[tuple[object, ...], str]:
@@ -84,7 +83,7 @@ def ratio_rows(
                 for quantity in ("ki", "v0"):
                     numbers = _ratios([own[s] for s in shared], [its[s] for s in shared], f"{quantity}_rmse")
                     if numbers is not None:
-                        head = dict(zip(_CASE, case, strict=True))
+                        head = dict(zip(CASE, case, strict=True))
                         about = {"reference": name, "reference_method": label, "quantity": quantity}
                         rows.append({"method": method, **about, **head, "patients": len(shared), **numbers})
     return rows
@@ -111,20 +110,20 @@ def world_costs(summary: Sequence[Row], method: str, dose: float, until: float |
     usual world (a scan that is harder for everybody costs nothing); ``growth_percent``: how much the
     RMSE itself is; ``gain_kept_percent``: what share of the gain over weighted Patlak remains.
     """
-    wanted = {"dose": dose, "until_min": until, "input": "aorta ROI"}
+    wanted = {"dose": dose, "until_min": until, "input": AORTA}
     found: dict[tuple[object, object], float] = {}
     for row in summary:
         value = row["ki_rmse_mean"]
         if all(row[k] == v for k, v in wanted.items()) and isinstance(value, float | int):
-            found[row["method"], row.get("world", "usual")] = float(value)
+            found[row["method"], row.get("world", USUAL)] = float(value)
     rows: list[dict[str, object]] = []
-    usual, usual_plain = found.get((method, "usual")), found.get((PATLAK, "usual"))
+    usual, usual_plain = found.get((method, USUAL)), found.get((PATLAK, USUAL))
     if usual is None or usual_plain is None:
         return rows
     at_home = usual / usual_plain
     for (name, world), value in found.items():
         plain = found.get((PATLAK, world))
-        if name != method or world == "usual" or plain is None:
+        if name != method or world == USUAL or plain is None:
             continue
         here = value / plain
         rows.append(

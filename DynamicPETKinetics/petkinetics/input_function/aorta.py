@@ -1,8 +1,8 @@
 """The automatic aorta: which voxels of a dynamic scan are the core of the aorta, or why that cannot be said.
 
-The early frames are taken apart into blood and tissue (:mod:`aorta_images`); round cross-sections of
-blood (:mod:`aorta_discs`) are linked along the body (:mod:`aorta_tracks`); the tube that looks most like
-the aorta in front of the spine is checked for its curve, and its core becomes the region
+The early frames (:mod:`aorta_images`) are taken apart into blood and tissue (:mod:`blood_fraction`); round
+cross-sections of blood (:mod:`aorta_discs`) are linked along the body (:mod:`aorta_tracks`); the tube that
+looks most like the aorta in front of the spine is checked for its curve, and its core becomes the region
 (:mod:`aorta_region`). The proposal is to be looked at: it is never said to be more than that.
 """
 
@@ -17,17 +17,10 @@ from numpy.typing import NDArray
 from petkinetics.curves import TimeActivityCurve
 from petkinetics.errors import InputError
 from petkinetics.input_function.aorta_discs import Discs, find_discs
-from petkinetics.input_function.aorta_images import (
-    SMOOTH_MM,
-    EarlyImages,
-    Float32,
-    blood_fraction,
-    early_images,
-    first_blood_curve,
-    refined_blood_curve,
-)
+from petkinetics.input_function.aorta_images import SMOOTH_MM, EarlyImages, Float32, early_images
 from petkinetics.input_function.aorta_region import lumen_core
 from petkinetics.input_function.aorta_tracks import Track, best_track, calibre, likelihood, scaled, without
+from petkinetics.input_function.blood_fraction import blood_fraction, first_blood_curve, refined_blood_curve
 from petkinetics.input_function.checks import COVERED_BELOW
 from petkinetics.read.region_curves import region_mean_curve
 from petkinetics.read.regions import RegionWeights

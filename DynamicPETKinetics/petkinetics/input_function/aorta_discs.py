@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.input_function.aorta_images import Float32, Outline
+from petkinetics.input_function.aorta_images import Float32
+from petkinetics.input_function.body_outline import Outline
 
 Float64 = NDArray[np.float64]
 

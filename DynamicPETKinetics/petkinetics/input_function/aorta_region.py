@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.input_function.aorta_images import PatientGrid
 from petkinetics.input_function.aorta_tracks import Track
+from petkinetics.input_function.patient_grid import PatientGrid
 
 Float64 = NDArray[np.float64]
 

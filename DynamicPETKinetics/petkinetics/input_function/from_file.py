@@ -7,7 +7,8 @@ from pathlib import Path
 
 from petkinetics.curves import InputFunction
 from petkinetics.input_function.from_frames import continuous_curve
-from petkinetics.read.curves import CurveContext, is_framed, read_blood_frames, read_input_function
+from petkinetics.read.curve_statements import CurveContext
+from petkinetics.read.curves import is_framed, read_blood_frames, read_input_function
 
 
 def input_function_from_file(

@@ -1,4 +1,4 @@
-"""Continuous noise levels: how a denoiser is scaled at each, and the levels that a sampler visits.
+"""Continuous noise levels: how a denoiser is scaled at each.
 
 x = x0 + sigma n with n of unit variance. The network F is scaled as Karras et al. (NeurIPS 2022, "EDM") do,
 
@@ -13,9 +13,6 @@ The score of the noisy images is (D(x) - x) / sigma^2 (Tweedie).
 from __future__ import annotations
 
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 #: SD of the normalised images, d
 IMAGE_SD = 0.5
@@ -36,10 +33,3 @@ def skip_scale(sigma: Any) -> Any:
 def output_scale(sigma: Any) -> Any:
     """c_out: the size of the network's correction."""
     return sigma * IMAGE_SD * input_scale(sigma)
-
-
-def falling_levels(first: float, last: float, count: int) -> NDArray[np.float64]:
-    """*count* levels from *first* down to *last* in equal ratios."""
-    if count == 1:
-        return np.array([first])
-    return np.geomspace(first, last, count)

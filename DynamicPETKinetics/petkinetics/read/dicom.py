@@ -20,8 +20,9 @@ from petkinetics.read.dicom_choice import choose_images
 from petkinetics.read.dicom_enhanced import series_header
 from petkinetics.read.dicom_enhanced_times import decay_reference_name, stated_times
 from petkinetics.read.dicom_geometry import ImageGrid, assemble
+from petkinetics.read.dicom_image import ImageHeader
 from petkinetics.read.dicom_rwv import check_real_world_values
-from petkinetics.read.dicom_scan import ImageHeader, scan_folder
+from petkinetics.read.dicom_scan import scan_folder
 from petkinetics.read.dicom_times import resolve_times
 from petkinetics.read.dicom_tracer import read_administration
 from petkinetics.read.dicom_units import (

@@ -10,7 +10,8 @@ from pathlib import Path
 from pydicom import dcmread
 
 from petkinetics.errors import InputError
-from petkinetics.read.dicom_scan import FolderScan, ImageHeader
+from petkinetics.read.dicom_image import ImageHeader
+from petkinetics.read.dicom_scan import FolderScan
 
 #: positions along the normal are compared at this resolution when series are compared
 _POSITION_MM = 0.05

@@ -1,7 +1,7 @@
 """Multi-frame PET objects: Enhanced PET (PS3.3 A.56) and Legacy Converted Enhanced PET (A.72).
 
 One file holds many images, and what differs between them stands in functional groups. Each frame
-becomes an :class:`~petkinetics.read.dicom_scan.ImageHeader` of its own, so that sorting into frames
+becomes an :class:`~petkinetics.read.dicom_image.ImageHeader` of its own, so that sorting into frames
 and slices, joining of several series and reading in slabs are the same as for classic images.
 
 Enhanced PET says plainly what classic images leave to vendors' habits: FrameAcquisitionDateTime is
@@ -28,12 +28,8 @@ from pydicom.uid import (
 from petkinetics.errors import InputError
 from petkinetics.frames import TOLERANCE_S
 from petkinetics.read.clock import dicom_date_and_time, moment_seconds, utc_offset_seconds
+from petkinetics.read.dicom_image import TAGS, ImageHeader, image_from_text
 from petkinetics.read.dicom_pixel_places import PixelPlaces
-from petkinetics.read.dicom_scan import (
-    TAGS,
-    ImageHeader,
-    image_from_text,
-)
 
 #: what a classic image lists in CorrectedImage, by the flag of Enhanced PET
 _CORRECTIONS = {

@@ -9,7 +9,7 @@ import numpy as np
 from petkinetics.errors import InputError
 from petkinetics.frames import TOLERANCE_S
 from petkinetics.read.clock import clock_text
-from petkinetics.read.dicom_scan import ImageHeader
+from petkinetics.read.dicom_image import ImageHeader
 from petkinetics.read.dicom_time_evidence import (
     gather_evidence,
     mean_decay_factor,

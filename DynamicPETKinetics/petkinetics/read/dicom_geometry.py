@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from petkinetics.errors import InputError
 from petkinetics.read.clock import clock_text
 from petkinetics.read.dicom_choice import time_key
-from petkinetics.read.dicom_scan import ImageHeader
+from petkinetics.read.dicom_image import ImageHeader
 from petkinetics.series import VolumeGeometry
 
 #: positions closer than this are the same slice

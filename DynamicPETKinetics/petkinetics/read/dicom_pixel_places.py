@@ -11,7 +11,7 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from petkinetics.errors import InputError
-from petkinetics.read.dicom_scan import NATIVE, EncapsulatedFrame, transfer_syntax_of
+from petkinetics.read.dicom_image import NATIVE, EncapsulatedFrame, transfer_syntax_of
 
 #: (offset, bytes) of the fragments of one frame
 _Pieces = tuple[tuple[int, int], ...]

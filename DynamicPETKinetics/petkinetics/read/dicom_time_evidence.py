@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.frames import TOLERANCE_S
-from petkinetics.read.dicom_scan import ImageHeader
+from petkinetics.read.dicom_image import ImageHeader
 
 Array = NDArray[np.float64]
 #: factor of a frame that began *elapsed* seconds after the reference: f(elapsed, duration, lambda)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from petkinetics.errors import InputError
-from petkinetics.read.dicom_scan import ImageHeader
+from petkinetics.read.dicom_image import ImageHeader
 from petkinetics.read.dicom_time_evidence import mean_decay_factor
 from petkinetics.read.dicom_times import FrameTimes
 from petkinetics.read.dicom_tracer import Administration

@@ -15,7 +15,7 @@ from pydicom.pixels import pixel_array
 from pydicom.uid import ExplicitVRBigEndian
 
 from petkinetics.errors import InputError
-from petkinetics.read.dicom_scan import EncapsulatedFrame, ImageHeader
+from petkinetics.read.dicom_image import EncapsulatedFrame, ImageHeader
 from petkinetics.series import Float32
 
 

@@ -8,46 +8,25 @@ durations. What is missing is collected, to be asked for together, and never gue
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
-from petkinetics.frames import FrameTiming
-from petkinetics.read.curves import ACTIVITY_UNITS
+from petkinetics.read.activity_units import ACTIVITY_UNITS
 from petkinetics.read.nuclides import find_nuclide, nuclide_of_half_life
 from petkinetics.read.overrides import Overrides
+from petkinetics.read.sequence_statements import STATEMENTS, SequenceStatements
+from petkinetics.read.sequence_times import frame_times
 from petkinetics.series import DynamicSeries, SeriesOrigin, Tracer, VolumeGeometry, VoxelSource
 
-#: options (``--set``) that state what a sequence does not
-STATEMENTS = ("frames", "first_frame", "units", "decay_corrected_to")
-#: of our own attributes
-PREFIX = "DynamicPET."
-_TIME_UNITS = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "seconds": 1.0, "min": 60.0, "minutes": 60.0}
 #: names of the unit of SUV
 SUV_UNITS = ("g/ml", "suv", "suvbw")
 
 
-@dataclass(frozen=True)
-class Unsaid:
-    """Something that a sequence does not state and that nothing works without.
-
-    :param key: one of :data:`STATEMENTS`, or "half_life_s".
-    :param what: in words, to stand after "does not state".
-    :param how: the option of the command line that states it.
-    """
-
-    key: str
-    what: str
-    how: str
-
-
-class SequenceAttributes:
+class SequenceAttributes(SequenceStatements):
     """What a sequence and the user say; what neither says is collected in *unsaid*.
 
     :param name: of the sequence, for sentences.
@@ -70,41 +49,20 @@ class SequenceAttributes:
         given: Overrides | None = None,
         statements: Mapping[str, str] | None = None,
     ) -> None:
-        self.name, self.frames = name, len(items)
-        self.given, self.statements = given or Overrides(), dict(statements or {})
-        self.pairs = attributes
-        self.own = {k.removeprefix(PREFIX): v for k, v in attributes.items() if k.startswith(PREFIX)}
-        self._items, self._index, self._index_unit = items, index, index_unit.lower()
-        self.notes: list[str] = []
-        self.unsaid: list[Unsaid] = []
-        self.units = self.statements.get("units") or self._of_every_frame("Units") or self.own.get("Units")
+        super().__init__(name, attributes, items, index, index_unit, statements)
+        self.given = given or Overrides()
+        self.units = self.statements.get("units") or self.of_every_frame("Units") or self.own.get("Units")
         if not self.units:
-            self._ask("units", "the unit of its voxels", "--set units=kBq/mL (or Bq/mL, g/mL)")
+            self.ask("units", "the unit of its voxels", "--set units=kBq/mL (or Bq/mL, g/mL)")
         self.decay_corrected_to = self.statements.get("decay_corrected_to") or self.own.get("DecayCorrectedTo")
         if not self.decay_corrected_to:
             option = "--set decay_corrected_to=injection (or none, or seconds from injection)"
-            self._ask("decay_corrected_to", "the moment its voxels are decay-corrected to", option)
-        self.dose_mbq = self.given.dose_mbq or self._number("InjectedActivity_MBq")
-        self.weight_kg = self.given.weight_kg or self._number("Weight_kg")
-        self.height_m = self._number("Height_m")
-        self.timing = self._timing()
+            self.ask("decay_corrected_to", "the moment its voxels are decay-corrected to", option)
+        self.dose_mbq = self.given.dose_mbq or self.positive("InjectedActivity_MBq")
+        self.weight_kg = self.given.weight_kg or self.positive("Weight_kg")
+        self.height_m = self.positive("Height_m")
+        self.timing = frame_times(self)
         self.tracer = self._tracer()
-
-    def _ask(self, key: str, what: str, how: str) -> None:
-        if not any(asked.key == key for asked in self.unsaid):
-            self.unsaid.append(Unsaid(key, what, how))
-
-    def require_complete(self) -> None:
-        """Ask for what is missing.
-
-        :raises InputError: something is.
-        """
-        if self.unsaid:
-            what = ", ".join(asked.what for asked in self.unsaid)
-            raise InputError(
-                f"{self.name} does not state {what}.",
-                "State it with " + " ".join(asked.how for asked in self.unsaid) + ".",
-            )
 
     def scale(self) -> NDArray[np.float64]:
         """Factor from a stored value to kBq/mL decay-corrected to injection, of every frame.
@@ -164,124 +122,22 @@ class SequenceAttributes:
 
     def recorded_overrides(self) -> dict[str, object]:
         """What a user had replaced or stated when the sequence was made or edited."""
-        found = _recorded(self.own.get("Overrides"))
+        found = self.recorded("Overrides")
         return dict(found) if isinstance(found, dict) else {}
 
     def recorded_warnings(self) -> tuple[str, ...]:
         """What the reader of the source assumed."""
-        found = _recorded(self.own.get("Warnings"))
+        found = self.recorded("Warnings")
         return tuple(str(sentence) for sentence in found) if isinstance(found, list) else ()
-
-    def _of_every_frame(self, attribute: str) -> str | None:
-        """An attribute that all frames share."""
-        found = {item.get(PREFIX + attribute) for item in self._items}
-        if len(found) > 1:
-            raise InputError(
-                f"The frames of {self.name} differ in {PREFIX}{attribute}: {', '.join(sorted(map(str, found)))}."
-            )
-        return next(iter(found))
-
-    def _number(self, attribute: str) -> float | None:
-        text = self.own.get(attribute)
-        if text is None or not text.strip():
-            return None
-        value = self._float(text, PREFIX + attribute)
-        if not value > 0:
-            raise InputError(f"{PREFIX}{attribute} in {self.name} is {text}; it must be above zero.")
-        return value
-
-    def _float(self, text: str, what: str) -> float:
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise InputError(f"{what} in {self.name} is '{text}', not a number.") from error
-        if not np.isfinite(value):
-            raise InputError(f"{what} in {self.name} is {text}, not a finite number.")
-        return value
-
-    # -------------------------------------------------------------------------------------- times
-
-    def _timing(self) -> FrameTiming | None:
-        """The frames from injection; None where something has to be asked for.
-
-        :raises InputError: numbers that cannot be frames.
-        """
-        duration, start = self._durations(), self._starts()
-        if start is None:
-            # nothing but an order: the frames follow one another
-            if duration is not None and (first := self._first_frame()) is not None:
-                return FrameTiming(first + np.concatenate([[0.0], np.cumsum(duration)[:-1]]), duration)
-            return None
-        return FrameTiming(start, duration) if duration is not None else None
-
-    def _durations(self) -> NDArray[np.float64] | None:
-        spec = self.statements.get("frames")
-        if spec is not None:
-            stated = FrameTiming.parse(spec).duration_s
-            if stated.size != self.frames:
-                raise InputError(f"--set frames={spec} gives {stated.size} frames, but {self.name} has {self.frames}.")
-            return stated
-        found = [item.get(PREFIX + "FrameDuration_s") for item in self._items]
-        if all(v is not None for v in found):
-            return np.array([self._float(str(v), f"{PREFIX}FrameDuration_s") for v in found])
-        self._ask("frames", "how long its frames last", "--set frames=6x10,4x30,... (counts x seconds)")
-        return None
-
-    def _starts(self) -> NDArray[np.float64] | None:
-        """Starts from injection; None where only the order of the frames is known."""
-        found = [item.get(PREFIX + "FrameStart_s") for item in self._items]
-        if all(v is not None for v in found):
-            start = np.array([self._float(str(v), f"{PREFIX}FrameStart_s") for v in found])
-            first = self.statements.get("first_frame")
-            return start if first is None else start - start[0] + self._float(first, "first_frame")
-        relative = self._relative_starts()
-        if relative is None:
-            return None
-        first_s = self._first_frame()
-        return None if first_s is None else relative - relative[0] + first_s
-
-    def _relative_starts(self) -> NDArray[np.float64] | None:
-        """Starts on a clock of their own: MultiVolumeImporter's labels, or index values with a unit of time."""
-        labels = self.pairs.get("MultiVolume.FrameLabels")
-        if labels is not None:
-            texts = [t for t in re.split(r"[,\s]+", labels) if t]
-            unit = self.pairs.get("MultiVolume.FrameIdentifyingDICOMTagUnits", "").lower()
-            if len(texts) != self.frames:
-                raise InputError(
-                    f"{self.name} has {self.frames} frames, but MultiVolume.FrameLabels has {len(texts)} values."
-                )
-            if unit in _TIME_UNITS:
-                tag = self.pairs.get("MultiVolume.FrameIdentifyingDICOMTagName", "an unnamed tag")
-                self.notes.append(
-                    f"The frames' starts were taken from {tag}, relative to the first frame, as MultiVolumeImporter "
-                    "keeps them; on some scanners this is not when a frame began."
-                )
-                return np.array([self._float(t, "MultiVolume.FrameLabels") for t in texts]) * _TIME_UNITS[unit]
-        if self._index_unit in _TIME_UNITS and len(self._index) == self.frames:
-            values = np.array([self._float(t, "the index") for t in self._index])
-            return values * _TIME_UNITS[self._index_unit]
-        return None
-
-    def _first_frame(self) -> float | None:
-        """Start of the first frame from injection; asked for where nobody says it."""
-        text = self.statements.get("first_frame") or self.own.get("FirstFrame_s")
-        if text is not None:
-            return self._float(text, "first_frame")
-        self._ask(
-            "first_frame", "when its first frame began", "--set first_frame=0 (seconds from injection to its start)"
-        )
-        return None
-
-    # ------------------------------------------------------------------------------- what was given
 
     def _tracer(self) -> Tracer | None:
         """Name, nuclide and half-life; None where the half-life has to be asked for."""
         name, nuclide = self.own.get("Tracer", ""), None
-        half_life = self.given.half_life_s or self._number("HalfLife_s")
+        half_life = self.given.half_life_s or self.positive("HalfLife_s")
         if half_life is None and name and (nuclide := find_nuclide(text=name)) is not None:
             half_life = nuclide.half_life_s
         if half_life is None:
-            self._ask("half_life_s", "the tracer's half-life", "--half-life 6586.2 (seconds; this is F-18)")
+            self.ask("half_life_s", "the tracer's half-life", "--half-life 6586.2 (seconds; this is F-18)")
             return None
         nuclide = nuclide or nuclide_of_half_life(half_life)
         return Tracer(name, nuclide.name if nuclide else "", half_life)
@@ -313,12 +169,4 @@ class SequenceAttributes:
             return 0.0
         if stated == "none":
             return None
-        return self._float(str(self.decay_corrected_to), "decay_corrected_to")
-
-
-def _recorded(text: str | None) -> object:
-    """A record kept as JSON; None where there is none, or another program's text."""
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        return None
+        return self.number(str(self.decay_corrected_to), "decay_corrected_to")

@@ -24,8 +24,6 @@ TUNED_STRENGTHS: Mapping[tuple[float, float], tuple[float, float, float, float]]
     (65.0, 0.25): (6.0, 9.0, 2.3, 0.45),
     (65.0, 0.1): (8.0, 12.0, 2.0, 0.45),
 }
-#: plain Patlak of the noisy full scan, as tables name it
-PATLAK_OF_FULL_SCAN = "patlak (full scan)"
 
 
 @dataclass(frozen=True)

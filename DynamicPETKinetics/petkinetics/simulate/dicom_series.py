@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import exp, expm1, log
+from math import exp
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -27,183 +24,19 @@ from pydicom.uid import (
 )
 
 from petkinetics.errors import InputError
-from petkinetics.read.nuclides import nuclide_of_half_life
 from petkinetics.series import DynamicSeries
+from petkinetics.simulate.dicom_header import (
+    DecayReference,
+    Units,
+    add_philips_factors,
+    common_header,
+    template_injection,
+)
+from petkinetics.simulate.dicom_values import date_string, decimal_string, time_string
+from petkinetics.simulate.dicom_vendors import PHILIPS_BQML_PER_COUNT, Vendor, vendor_timing
 
-Vendor = Literal["ge", "siemens", "philips"]
-DecayReference = Literal["START", "ADMIN", "NONE"]
-Units = Literal["BQML", "GML", "CNTS"]
 #: called with each image, its frame and its slice; returns the image to write, or None to leave it out
 Modify = Callable[[Dataset, int, int], "Dataset | None"]
-
-#: when the tracer is given, unless the caller or the template says otherwise
-DEFAULT_INJECTION = datetime(2024, 3, 14, 9, 30, 0)
-#: Bq/mL per count in Philips series stored as counts; of the size real headers show
-PHILIPS_BQML_PER_COUNT = 1.602563
-_CORRECTIONS = {
-    "ge": ["DECY", "ATTN", "SCAT", "DTIM", "RAN", "RADL", "DCAL", "SLSENS", "NORM"],
-    "siemens": ["NORM", "DTIM", "ATTN", "SCAT", "DECY", "RAN"],
-    "philips": ["DECY", "RADL", "ATTN", "SCAT", "DTIM", "RAN", "NORM"],
-}
-_EQUIPMENT = {
-    "ge": ("GE MEDICAL SYSTEMS", "Discovery 690", "VPFX"),
-    "siemens": ("SIEMENS", "Biograph64", "OSEM3D 4i8s"),
-    "philips": ("Philips Medical Systems", "GEMINI TF TOF 64", "BLOB-OS-TF"),
-}
-
-
-@dataclass(frozen=True)
-class _FrameTags:
-    """The timing tags of one frame; times in seconds from the series time."""
-
-    acquisition_s: float
-    reference_s: float
-    decay_factor: str
-
-
-def _vendor_timing(vendor: Vendor, start_s: float, duration_s: float, decay_per_s: float, factor: float) -> _FrameTags:
-    """Each vendor's way to say when a frame was.
-
-    GE: AcquisitionTime is the series time, FrameReferenceTime the frame's start. Siemens:
-    AcquisitionTime is the frame's start, FrameReferenceTime the moment of average activity.
-    Philips: one AcquisitionTime, FrameReferenceTime the middle, decay factor always 1.
-
-    :param start_s: from the series time.
-    :param factor: the decay factor that was applied.
-    """
-    if vendor == "ge":
-        return _FrameTags(0.0, start_s, f"{factor:.6g}")
-    if vendor == "siemens":
-        x = decay_per_s * duration_s
-        average_s = log(x / -expm1(-x)) / decay_per_s
-        return _FrameTags(start_s, start_s + average_s, f"{factor:.13g}")
-    return _FrameTags(1.0, start_s + 0.5 * duration_s, "1")
-
-
-def _code(value: str, scheme: str, meaning: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
-    return item
-
-
-def _decimal(value: float) -> str:
-    """A DICOM decimal string: at most 16 characters."""
-    for digits in range(15, 8, -1):
-        text = f"{value:.{digits}g}"
-        if len(text) <= 16:
-            return text
-    return f"{value:.8g}"
-
-
-def _date(moment: datetime) -> str:
-    return moment.strftime("%Y%m%d")
-
-
-def _time(moment: datetime) -> str:
-    return moment.strftime("%H%M%S.%f")
-
-
-def _patient_and_study(ds: Dataset, series: DynamicSeries, vendor: Vendor, uid: Callable[..., str]) -> None:
-    """Who and what was scanned, for a series that has no template."""
-    ds.SpecificCharacterSet = "ISO_IR 100"
-    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "SIMULATED^PATIENT", "SIMULATED", "", "O"
-    ds.PatientSize = "1.72"
-    ds.StudyInstanceUID, ds.FrameOfReferenceUID = uid("study"), uid("frame of reference")
-    ds.StudyID, ds.AccessionNumber, ds.ReferringPhysicianName = "1", "", ""
-    ds.StudyDescription, ds.SeriesDescription = "SIMULATED PET", "DYNAMIC PET AC"
-    ds.SeriesNumber, ds.PositionReferenceIndicator = 4, ""
-    ds.Manufacturer, ds.ManufacturerModelName, ds.ReconstructionMethod = _EQUIPMENT[vendor]
-    ds.SoftwareVersions, ds.CollimatorType = "simulated", "NONE"
-    ds.RandomsCorrectionMethod, ds.AttenuationCorrectionMethod = "DLYD", "CT-derived mu-map"
-    ds.ScatterCorrectionMethod = "Model-based"
-    recumbent = _code("102538003", "SCT", "recumbent")
-    recumbent.PatientOrientationModifierCodeSequence = [_code("40199007", "SCT", "supine")]
-    ds.PatientOrientationCodeSequence = [recumbent]
-    ds.PatientGantryRelationshipCodeSequence = [_code("102540008", "SCT", "headfirst")]
-    item = Dataset()
-    if series.tracer.is_fdg:
-        item.Radiopharmaceutical = "Fluorodeoxyglucose F18"
-        item.RadiopharmaceuticalCodeSequence = [_code("35321007", "SCT", "Fluorodeoxyglucose F^18^")]
-    else:
-        item.Radiopharmaceutical = series.tracer.name
-    nuclide = nuclide_of_half_life(series.tracer.half_life_s)
-    item.RadionuclideCodeSequence = [_code(nuclide.sct, "SCT", nuclide.meaning)] if nuclide else []
-    ds.RadiopharmaceuticalInformationSequence = DicomSequence([item])
-
-
-def _without_images(template: Dataset) -> Dataset:
-    """A copy of a template's header, without pixels and without what private tags say of its one frame."""
-    ds = Dataset()
-    for element in template:
-        if not element.tag.is_private and element.keyword not in ("PixelData", "SUVType"):
-            ds.add(copy.deepcopy(element))
-    return ds
-
-
-def _template_injection(template: Dataset | None) -> datetime:
-    """The template's injection time on its series date, else the default."""
-    item = (template.get("RadiopharmaceuticalInformationSequence") or [None])[0] if template is not None else None
-    clock = str(item.get("RadiopharmaceuticalStartTime") or "") if item is not None else ""
-    if template is None or len(clock) < 6:
-        return DEFAULT_INJECTION
-    return datetime.strptime(str(template.SeriesDate) + clock[:6], "%Y%m%d%H%M%S")
-
-
-def _common_header(
-    series: DynamicSeries,
-    vendor: Vendor,
-    template: Dataset | None,
-    units: Units,
-    decay_correction: DecayReference,
-    injection: datetime,
-    start: datetime,
-    uid: Callable[..., str],
-) -> Dataset:
-    """Everything that is the same in all images."""
-    # PatientPosition is left out: the standard forbids it beside PatientOrientationCodeSequence.
-    if template is None:
-        ds = Dataset()
-        _patient_and_study(ds, series, vendor, uid)
-    else:
-        ds = _without_images(template)
-    slices, rows, columns = series.geometry.shape
-    spacing, direction = series.geometry.spacing_mm, series.geometry.direction
-    ds.SOPClassUID, ds.Modality = PositronEmissionTomographyImageStorage, "PT"
-    ds.SeriesInstanceUID, ds.ImageType = uid("series"), ["ORIGINAL", "PRIMARY"]
-    ds.StudyDate = ds.StudyDate if template is not None else _date(start)
-    ds.StudyTime = ds.StudyTime if template is not None else _time(start)
-    ds.SeriesDate, ds.SeriesTime = _date(start), _time(start)
-    ds.SeriesType, ds.CountsSource, ds.Units = ["DYNAMIC", "IMAGE"], "EMISSION", units
-    if units == "GML":
-        ds.SUVType = "BW"
-    ds.NumberOfSlices, ds.NumberOfTimeSlices, ds.DecayCorrection = slices, len(series.timing), decay_correction
-    corrections = list(ds.get("CorrectedImage") or _CORRECTIONS[vendor])
-    ds.CorrectedImage = [name for name in corrections if name != "DECY" or decay_correction != "NONE"]
-    if series.weight_kg is not None:
-        ds.PatientWeight = _decimal(series.weight_kg)
-    item = ds.RadiopharmaceuticalInformationSequence[0]
-    item.RadiopharmaceuticalStartTime = _time(injection)
-    item.RadiopharmaceuticalStartDateTime = _date(injection) + _time(injection)
-    item.RadionuclideHalfLife = _decimal(series.tracer.half_life_s)
-    if series.injected_activity_mbq is not None:
-        item.RadionuclideTotalDose = _decimal(series.injected_activity_mbq * 1e6)
-    ds.Rows, ds.Columns = rows, columns
-    ds.PixelSpacing = [_decimal(spacing[1]), _decimal(spacing[0])]
-    ds.SliceThickness = _decimal(spacing[2])
-    ds.ImageOrientationPatient = [_decimal(v) for v in (*direction[:, 0], *direction[:, 1])]
-    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 1
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 16, 15
-    ds.RescaleIntercept = "0"
-    return ds
-
-
-def _philips_factors(ds: Dataset, dose_at_reference_bq: float | None, weight_kg: float | None) -> None:
-    """The private block with which Philips says what a stored count means."""
-    block = ds.private_block(0x7053, "Philips PET Private Group", create=True)
-    if dose_at_reference_bq is not None and weight_kg is not None:
-        suv = PHILIPS_BQML_PER_COUNT * weight_kg * 1000.0 / dose_at_reference_bq
-        block.add_new(0x00, "DS", _decimal(suv))
-    block.add_new(0x09, "DS", _decimal(PHILIPS_BQML_PER_COUNT))
 
 
 def _stored_scale(series: DynamicSeries, units: Units, decay_to_reference: float) -> float:
@@ -265,7 +98,7 @@ def write_dicom_series(
         raise InputError("SUV (GML) has no meaning without decay correction; choose START or ADMIN.")
     timing, tracer = series.timing, series.tracer
     slices = series.geometry.shape[0]
-    injection = injection or _template_injection(template)
+    injection = injection or template_injection(template)
     series_start_s = float(timing.start_s[0])
 
     def uid(*parts: object) -> str:
@@ -273,14 +106,14 @@ def write_dicom_series(
         return str(generate_uid(entropy_srcs=["/".join(map(str, ("petkinetics", seed, vendor, *parts)))]))
 
     start = injection + timedelta(seconds=series_start_s)
-    ds = _common_header(series, vendor, template, units, decay_correction, injection, start, uid)
+    ds = common_header(series, vendor, template, units, decay_correction, injection, start, uid)
     if template is None:
         ds.BodyPartExamined = body_part
     reference_s = series_start_s if decay_correction == "START" else 0.0
     decay_to_reference = exp(-tracer.decay_per_s * reference_s)
     if vendor == "philips" or units == "CNTS":
         dose = series.injected_activity_mbq
-        _philips_factors(ds, dose * 1e6 * decay_to_reference if dose else None, series.weight_kg)
+        add_philips_factors(ds, dose * 1e6 * decay_to_reference if dose else None, series.weight_kg)
     scale = np.full(len(timing), _stored_scale(series, units, decay_to_reference))
     factors = timing.shifted(-reference_s).decay_factors(tracer.decay_per_s)
     if decay_correction == "NONE":
@@ -302,12 +135,12 @@ def write_dicom_series(
     paths: list[Path] = []
     for f in range(len(timing)):
         start_s, duration_s = float(timing.start_s[f]) - series_start_s, float(timing.duration_s[f])
-        tags = _vendor_timing(vendor, start_s, duration_s, tracer.decay_per_s, float(factors[f]))
+        tags = vendor_timing(vendor, start_s, duration_s, tracer.decay_per_s, float(factors[f]))
         acquired = start + timedelta(seconds=tags.acquisition_s)
         ended = start + timedelta(seconds=start_s + duration_s)
-        ds.AcquisitionDate, ds.AcquisitionTime = _date(acquired), _time(acquired)
-        ds.ContentDate, ds.ContentTime = _date(ended), _time(ended)
-        ds.FrameReferenceTime = _decimal(tags.reference_s * 1000.0)
+        ds.AcquisitionDate, ds.AcquisitionTime = date_string(acquired), time_string(acquired)
+        ds.ContentDate, ds.ContentTime = date_string(ended), time_string(ended)
+        ds.FrameReferenceTime = decimal_string(tags.reference_s * 1000.0)
         ds.ActualFrameDuration = round(duration_s * 1000.0)
         if decay_correction != "NONE":
             ds.DecayFactor = tags.decay_factor
@@ -318,8 +151,8 @@ def write_dicom_series(
             ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = uid("image", f, k)
             ds.InstanceNumber, ds.ImageIndex = index, index
             position = positions[k]
-            ds.ImagePositionPatient = [_decimal(v) for v in position]
-            ds.SliceLocation = _decimal(float(position @ np.cross(*series.geometry.direction.T[:2])))
+            ds.ImagePositionPatient = [decimal_string(v) for v in position]
+            ds.SliceLocation = decimal_string(float(position @ np.cross(*series.geometry.direction.T[:2])))
             ds.RescaleSlope = slope
             ds.SmallestImagePixelValue, ds.LargestImagePixelValue = int(pixels.min()), int(pixels.max())
             ds.PixelData = pixels.tobytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from petkinetics.evaluate.study_names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
 from petkinetics.simulate.contestants import CLASSICAL, FULL_SCAN
 
 
@@ -27,11 +28,11 @@ class PaperPlan:
 #: by method: Liang et al. 2023 (a short scan against the full one, the same network without the kinetic model)
 #: and Huang et al. 2025 (dose after dose, each solver of the prior)
 PLANS: Mapping[str, PaperPlan] = {
-    "kinetic-network": PaperPlan(
+    KINETIC_NETWORK: PaperPlan(
         until_min=(35.0,),
-        beside=(CLASSICAL, FULL_SCAN, "direct-network", "kinetic-network:preset=compact"),
+        beside=(CLASSICAL, FULL_SCAN, DIRECT_NETWORK, "kinetic-network:preset=compact"),
     ),
-    "diffusion-prior": PaperPlan(
+    DIFFUSION_PRIOR: PaperPlan(
         doses=(1.0, 0.5, 0.25, 0.1, 0.05),
         beside=(
             CLASSICAL,

@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction
 from petkinetics.evaluate.bland_altman import Agreement
 from petkinetics.evaluate.figure_doses import errors_by_dose, lesions_by_dose
-from petkinetics.evaluate.figure_study import View, distributions, radar, tumour_agreement, views
+from petkinetics.evaluate.figure_image_quality import distributions, radar
+from petkinetics.evaluate.figure_tumour import tumour_agreement
+from petkinetics.evaluate.figure_views import View, views
 from petkinetics.evaluate.figures import Drawing, draw, three_digits
-from petkinetics.evaluate.gate import AORTA
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
+from petkinetics.evaluate.study_names import AORTA, NOISY_FULL_SCAN, USUAL
 from petkinetics.evaluate.tumour_roi import TumourBox, box_agreement, tumour_box
 from petkinetics.maps import ParametricMap, ParametricResult
 from petkinetics.simulate.contestants import Contestant
 from petkinetics.simulate.patient import DigitalPatient
-from petkinetics.simulate.worlds import USUAL
 from petkinetics.write.tables import write_table
 
 Float32 = NDArray[np.float32]
@@ -35,7 +36,7 @@ Row = dict[str, object]
 #: the classical method that stands for the regularised ones: the best at every dose and end of the tuning study
 REGULARISED = "nlm"
 _CASE = ("dose", "until_min")
-TRUTH, NOISY = "truth (noise-free)", "noisy full scan"
+TRUTH, NOISY = "truth (noise-free)", NOISY_FULL_SCAN
 #: what the figures show of each metric besides those of :data:`METRICS`
 _OWN = {"RMSE": "low", "PSNR": "high", "SSIM": "high"}
 _UNITS = {"Ki": "mL/min/mL", "V0": "mL/mL", "SUV": "g/mL"}

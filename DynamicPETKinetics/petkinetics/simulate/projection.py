@@ -154,11 +154,6 @@ class SystemMatrix:
             out[rows] = part @ pixels
         return out
 
-    def back_project(self, rays: Float32) -> Float32:
-        """The transpose: (pixels, n) from (views x rays, n)."""
-        first, *others = (part @ rays[rows] for rows, part in zip(self.rows, self.back, strict=True))
-        return np.asarray(sum(others, start=first), dtype=np.float32)
-
 
 @lru_cache(maxsize=2)
 def system_matrix(radius: int) -> SystemMatrix:

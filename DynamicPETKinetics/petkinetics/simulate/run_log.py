@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from petkinetics.errors import InputError
 from petkinetics.estimators.patlak import Patlak
 from petkinetics.evaluate.known_truth import Row
+from petkinetics.evaluate.study_names import USUAL
 from petkinetics.evaluate.study_ratios import case_of
-from petkinetics.simulate.worlds import USUAL
 
 if TYPE_CHECKING:
     from petkinetics.simulate.study import Study

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from petkinetics.errors import InputError
+from petkinetics.evaluate.study_names import DIFFUSION_PRIOR, USUAL
 from petkinetics.frames import FrameTiming
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.blood import BloodChange
@@ -18,7 +19,6 @@ from petkinetics.simulate.patient import NOISE_WORLDS, DigitalPatient, simulate_
 from petkinetics.simulate.scanner import NOISE_FWHM_MM
 from petkinetics.simulate.unusual_lesions import LESION_KINDS, USUAL_LESIONS, require_lesions
 
-USUAL = "usual"
 #: what a change may be called, and what it means
 CHANGES = {
     "frames": "frame specification, such as 60x60",
@@ -54,7 +54,7 @@ _LATE_FROM_S, _LATE_TO_S = 900.0, 3900.0
 
 def gate_worlds(gates: str) -> tuple[str, ...]:
     """The worlds of somebody's gates (a name in :data:`petkinetics.evaluate.gates.GATES`)."""
-    return DIFFUSION_GATE_WORLDS if gates in ("diffusion-prior", "prior-alone") else GATE_WORLDS
+    return DIFFUSION_GATE_WORLDS if gates in (DIFFUSION_PRIOR, "prior-alone") else GATE_WORLDS
 
 
 @dataclass(frozen=True)

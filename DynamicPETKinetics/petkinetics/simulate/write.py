@@ -10,7 +10,8 @@ import numpy as np
 
 from petkinetics import __version__
 from petkinetics.errors import InputError
-from petkinetics.simulate.dicom_series import Vendor, write_dicom_series
+from petkinetics.simulate.dicom_series import write_dicom_series
+from petkinetics.simulate.dicom_vendors import Vendor
 from petkinetics.simulate.patient import ANATOMIES, DigitalPatient
 from petkinetics.write.input_function import write_input_function
 from petkinetics.write.nifti import NiftiWriter, write_volume

@@ -26,7 +26,7 @@ from petkinetics.input_function.plasma import with_plasma
 from petkinetics.kinetics.patlak import patlak_design, weighted_fit
 from petkinetics.networks.features import KI_UNIT, LINEAR, T_STAR_MIN
 from petkinetics.networks.model_rows import model_rows
-from petkinetics.read.curves import CurveContext
+from petkinetics.read.curve_statements import CurveContext
 from petkinetics.read.regions import one_region
 from petkinetics.read.series import read_series
 from petkinetics.series import DynamicSeries

@@ -14,7 +14,8 @@ from petkinetics.evaluate.figures import draw
 from petkinetics.evaluate.report import write_report
 from petkinetics.read.maps import read_map
 from petkinetics.read.regions import file_stem, read_regions
-from petkinetics.write.result_folder import RECORD_NAME, write_record
+from petkinetics.read.result_folder import RECORD_NAME
+from petkinetics.write.result_folder import write_record
 from petkinetics.write.staging import staged_folder
 from petkinetics.write.tables import write_table
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction, TimeActivityCurve
 from petkinetics.errors import InputError
-from petkinetics.evaluate.curves import tac_rows
+from petkinetics.evaluate.tac import tac_rows
 from petkinetics.read.curve_tables import FRAME_COLUMNS
 from petkinetics.write.input_function import write_input_function
 from petkinetics.write.tables import write_table

@@ -16,7 +16,7 @@ from pydicom.uid import PositronEmissionTomographyImageStorage
 from petkinetics import __version__
 from petkinetics.errors import InputError
 from petkinetics.maps import ParametricMap
-from petkinetics.read.dicom_scan import ImageHeader
+from petkinetics.read.dicom_image import ImageHeader
 from petkinetics.series import VolumeGeometry
 from petkinetics.write import dicom_codes
 from petkinetics.write.dicom_sources import from_other_end

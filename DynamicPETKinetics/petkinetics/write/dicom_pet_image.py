@@ -23,7 +23,7 @@ from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import ParametricMap
 from petkinetics.read.clock import dicom_date_and_time
-from petkinetics.read.dicom_scan import ImageHeader
+from petkinetics.read.dicom_image import ImageHeader
 from petkinetics.read.dicom_tracer import read_administration
 from petkinetics.read.overrides import Overrides
 from petkinetics.write import dicom_codes

@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from petkinetics.read.dicom_choice import choose_images
 from petkinetics.read.dicom_enhanced import series_header
 from petkinetics.read.dicom_geometry import assemble
-from petkinetics.read.dicom_scan import ImageHeader, scan_folder
+from petkinetics.read.dicom_image import ImageHeader
+from petkinetics.read.dicom_scan import scan_folder
 from petkinetics.series import VolumeGeometry
 from petkinetics.write.dicom_sources import require_filing
 

@@ -19,7 +19,8 @@ from petkinetics.errors import InputError
 from petkinetics.read.dicom_choice import choose_images
 from petkinetics.read.dicom_enhanced import series_header
 from petkinetics.read.dicom_geometry import ImageGrid, assemble
-from petkinetics.read.dicom_scan import FolderScan, ImageHeader, scan_folder
+from petkinetics.read.dicom_image import ImageHeader
+from petkinetics.read.dicom_scan import FolderScan, scan_folder
 from petkinetics.series import VolumeGeometry
 
 #: a source voxel may lie this far from its voxel of the map

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
 from petkinetics import __version__
-from petkinetics.read.dicom_scan import ImageHeader
+from petkinetics.read.dicom_image import ImageHeader
 from petkinetics.read.region_map import Regions
 from petkinetics.write.dicom_region_source import PATIENT_AND_STUDY, RegionSource, find_region_source
 from petkinetics.write.outlines import outlines

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from petkinetics.estimators.estimator import PredictedFrames
 from petkinetics.maps import Quantity
+from petkinetics.read.result_folder import RECORD_NAME
 from petkinetics.series import Float32, VolumeGeometry
 from petkinetics.write.nifti import NiftiWriter, write_volume
-
-RECORD_NAME = "result.json"
 
 
 class NiftiSink:

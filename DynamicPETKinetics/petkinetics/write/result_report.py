@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import TimeActivityCurve
 from petkinetics.estimators.estimator import Estimate, Problem
-from petkinetics.evaluate.curves import tac_rows
 from petkinetics.evaluate.figures import draw
 from petkinetics.evaluate.region_statistics import region_rows
 from petkinetics.evaluate.report import write_report
+from petkinetics.evaluate.tac import tac_rows
 from petkinetics.kinetics.region_fit import CompartmentFit
 from petkinetics.maps import QUANTITIES, ParametricMap
 from petkinetics.read.info import series_info

@@ -20,7 +20,8 @@ from petkinetics.evaluate.region_statistics import region_rows
 from petkinetics.evaluate.report import write_report
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 from petkinetics.maps import ParametricMap
-from petkinetics.read.curves import CurveContext, read_input_function
+from petkinetics.read.curve_statements import CurveContext
+from petkinetics.read.curves import read_input_function
 from petkinetics.read.regions import Regions
 from petkinetics.write.report_drawings import blood_drawing, curve_drawing, main_map, map_drawings
 from petkinetics.write.tables import read_table

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.read.sequence_attributes import PREFIX
+from petkinetics.read.sequence_statements import PREFIX
 from petkinetics.series import DynamicSeries, VolumeGeometry
 from petkinetics.write.nifti import gzip_compressor
 from petkinetics.write.staging import staged_files

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from petkinetics.evaluate.gates import GATES, Figures, gate_rows
+from petkinetics.evaluate.gates import GATES, StudyNumbers, gate_rows
 from petkinetics.evaluate.noisy_reference import COLUMNS as NOISY_COLUMNS
 from petkinetics.evaluate.noisy_reference import gain_rows
+from petkinetics.evaluate.study_names import PATLAK, USUAL
 from petkinetics.evaluate.study_ratios import ratio_rows, world_costs
 from petkinetics.write.study_text import as_markdown
 from petkinetics.write.tables import write_table
@@ -51,7 +52,7 @@ def write_study(
     judged = [
         label
         for label in dict.fromkeys(str(row["method"]) for row in summary)
-        if label == method or (label not in classical and not label.startswith("patlak"))
+        if label == method or (label not in classical and not label.startswith(PATLAK))
     ]
     derived: dict[str, Sequence[Row]] = {
         "summary": summary,
@@ -70,8 +71,8 @@ def write_study(
         contestants = settings.get("contestants", {})
         assert isinstance(contestants, dict)
         measured = (tables["tumour_roi"], tables.get("invented", ()), tables.get("chi_square", ()))
-        figures = Figures(method, summary, derived["ratios"], *measured, contestants)
-        derived["gates"] = gate_rows(GATES[str(gates)], figures)
+        numbers = StudyNumbers(method, summary, derived["ratios"], *measured, contestants)
+        derived["gates"] = gate_rows(GATES[str(gates)], numbers)
     for name, rows in {**tables, **derived}.items():
         if rows:
             write_table(folder / f"{name}.tsv", rows)
@@ -114,7 +115,7 @@ def summarise(tables: Mapping[str, Sequence[Row]]) -> list[dict]:
 
 
 def _key(row: Row) -> tuple[object, ...]:
-    return tuple(row.get(name, "usual") if name == "world" else row[name] for name in _KEY)
+    return tuple(row.get(name, USUAL) if name == "world" else row[name] for name in _KEY)
 
 
 def _texts(settings: Mapping[str, object], name: str) -> list[str]:

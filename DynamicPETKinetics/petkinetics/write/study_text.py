@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from petkinetics.evaluate.data_explained import mean_chi_square
 from petkinetics.evaluate.noisy_reference import PAPER_GAINS
+from petkinetics.evaluate.study_names import BIAS_BY_SIZE, PATLAK, USUAL
 
 Row = Mapping[str, object]
-_SIZES = "lesion_mean_bias_percent_"
 #: what only methods with SD maps or several evaluations have
 _OF_SAMPLES = ("ki_within_1_sd_body_percent", "evaluations", "steps")
 
@@ -54,10 +54,10 @@ def _opening(settings: Mapping[str, object]) -> str:
 
 def _summary(summary: Sequence[Row]) -> str:
     sizes = sorted(
-        {k.removeprefix(_SIZES) for r in summary for k in r if k.startswith(_SIZES)},
+        {k.removeprefix(BIAS_BY_SIZE) for r in summary for k in r if k.startswith(BIAS_BY_SIZE)},
         key=lambda c: float(c.split("-")[0]),
     )
-    many_worlds = len({row.get("world", "usual") for row in summary}) > 1
+    many_worlds = len({row.get("world", USUAL) for row in summary}) > 1
     head = ["world"] * many_worlds
     head += ["method", "dose", "until, min", "input function", "Ki RMSE ×10⁻³", "PSNR, dB", "SSIM"]
     head += [f"lesion mean / peak bias {size.replace('_', ' ')}, %" for size in sizes]
@@ -153,7 +153,7 @@ def _ratios(rows: Sequence[Row]) -> str:
         lambda row: [
             str(row["input"]),
             str(row["reference"])
-            + ("" if str(row["reference_method"]).startswith("patlak") else f" ({row['reference_method']})"),
+            + ("" if str(row["reference_method"]).startswith(PATLAK) else f" ({row['reference_method']})"),
             {"ki": "Ki", "v0": "V0"}[str(row["quantity"])],
             _text(row["ratio_of_means"], 1, 3),
             f"{_text(row['mean_of_ratios'], 1, 3)} ± {_text(row['sd_of_ratios'], 1, 3)}",

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 
 from petkinetics.curves import TimeActivityCurve
 from petkinetics.errors import InputError
-from petkinetics.read.region_curves import region_mean_curve, region_mean_curves
+from petkinetics.read.region_curves import region_mean_curves
 from petkinetics.read.regions import Regions, RegionWeights, fractional_coverage
 from petkinetics.series import DynamicSeries
-
-__all__ = ["region_curves", "region_mean_curve", "region_mean_curves", "tac_rows"]
 
 
 def region_curves(
@@ -23,7 +21,6 @@ def region_curves(
     """The curve of each region over all frames, weighted by fractional coverage.
 
     :param frames: indices of the frames to read instead of all; no other is touched.
-
     :param labels: the regions wanted, all by default.
     :param warn: receives a sentence for each region that lies outside the PET and is left out.
     :raises InputError: every region lies outside the PET, a label does not occur, or a voxel within

@@ -1,0 +1,68 @@
+"""One map of the scene as a DICOM file, where Slicer's own *Export to DICOM* asks for it."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import slicer
+from DynamicPETKineticsLib.results.result_nodes import MAP, result_of
+from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
+from DynamicPETKineticsLib.translation import _
+from petkinetics.errors import InputError
+from petkinetics.maps import QUANTITIES, ParametricMap
+
+
+def export_one_map(node: Any, folder: Path, series_number: int) -> None:
+    """Write a map into a folder; a file of the same name that is there already stays.
+
+    :param node: volume node of a map.
+    :raises InputError: the record of its result is gone, or its series is not in the DICOM database.
+    :raises ImportError: the packages for DICOM are not there.
+    """
+    from petkinetics.write.dicom_export import export_maps
+
+    result = result_of(node)
+    if result is None:
+        raise InputError(
+            _("'{name}' has lost the record of how it was computed.").format(name=node.GetName()),
+            _("Export it before its result is deleted from the scene."),
+        )
+    values = slicer.util.arrayFromVolume(node)
+    quantity = QUANTITIES[node.GetAttribute(MAP)]
+    with tempfile.TemporaryDirectory() as temporary:
+        files = export_maps(
+            [ParametricMap(values, quantity, geometry_of(node), result.record)],
+            _source_files(result.record),
+            Path(temporary, "dicom"),
+            series_number=series_number,
+        )
+        # Slicer's export takes flat files; maps of several results have the same names.
+        for file in files:
+            shutil.move(file, _free_name(folder, file))
+
+
+def _source_files(record: dict[str, Any]) -> list[Path]:
+    """The files of the series that a result came from, as far as the database has them.
+
+    :raises InputError: none is there any more.
+    """
+    from petkinetics.write.map_provenance import MapProvenance
+
+    uids = MapProvenance.of(record).series_uids
+    files = [Path(file) for uid in uids for file in slicer.dicomDatabase.filesForSeries(uid)]
+    present = [file for file in files if file.is_file()]
+    if not present:
+        raise InputError(
+            _("The PET series that the map was computed from is not in the DICOM database."),
+            _("Import it again, or export in step 4 of the panel, which can locate its folder."),
+        )
+    return present
+
+
+def _free_name(folder: Path, file: Path) -> Path:
+    names = (f"{file.stem}_{count}{file.suffix}" if count > 1 else file.name for count in itertools.count(1))
+    return next(folder / name for name in names if not (folder / name).exists())

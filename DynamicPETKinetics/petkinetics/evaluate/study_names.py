@@ -1,0 +1,22 @@
+"""What a study's tables call things: the usual world, input functions, methods and columns that are read by name."""
+
+from __future__ import annotations
+
+#: the world of a scan in which nothing is changed
+USUAL = "usual"
+#: where the input function comes from: the aorta region of the noisy images, or the simulation
+AORTA, TRUE_CURVE = "aorta ROI", "true curve"
+INPUTS = (AORTA, TRUE_CURVE)
+
+#: weighted Patlak of the scan that is judged, and of the noisy full scan
+PATLAK, PATLAK_OF_FULL_SCAN = "patlak", "patlak (full scan)"
+#: methods with weights trained on simulated patients, by their names in :data:`petkinetics.estimators.METHODS`
+KINETIC_NETWORK, DIRECT_NETWORK, DIFFUSION_PRIOR = "kinetic-network", "direct-network", "diffusion-prior"
+LEARNED = (KINETIC_NETWORK, DIRECT_NETWORK, DIFFUSION_PRIOR)
+
+#: what the tumour box's Ki is held against
+TRUTH, NOISY_FULL_SCAN = "truth", "noisy full scan"
+#: columns that name a case: all its rows are of the same data
+CASE = ("world", "dose", "until_min", "input")
+#: how the columns of the lesions' mean bias begin, one a class of size (mm)
+BIAS_BY_SIZE = "lesion_mean_bias_percent_"
