@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.estimators.compartment import compartment_noise
+from petkinetics.estimators.compartment_noise import compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.learned import learned_record, region_model_record, region_models, write_slabs

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.estimators.applicability import SlabWatch
-from petkinetics.estimators.compartment import CompartmentNoise, compartment_noise
+from petkinetics.estimators.compartment_noise import CompartmentNoise, compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.late_frames import LateFrames, wants_frames

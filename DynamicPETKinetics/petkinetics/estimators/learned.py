@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
-from petkinetics.estimators.compartment import CompartmentNoise
+from petkinetics.estimators.compartment_noise import CompartmentNoise
 from petkinetics.estimators.estimator import MapSink, Problem, Progress
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.region_fit import CompartmentFit, CompartmentFitter

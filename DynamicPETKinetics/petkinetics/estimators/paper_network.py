@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
-from petkinetics.estimators.compartment import compartment_noise
+from petkinetics.estimators.compartment_noise import compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
 from petkinetics.estimators.learned import (
     body_box,
