@@ -32,7 +32,7 @@ from petkinetics.write.tables import write_table
 
 Float32 = NDArray[np.float32]
 T_STAR_MIN = 9.0
-#: shares of the start that sees the whole scan, in Ki and in the activity
+#: shares of the start that sees the whole scan, in Ki and in the activity (of three: start_shares.py)
 SHARES = ((0.5, 0.5), (0.8, 0.7), (1.0, 1.0))
 #: first and last noise level, steps, weight: after the starts
 AFTER = ((0.15, 0.05, 3, 4.0), (0.2, 0.05, 3, 4.0))

@@ -24,10 +24,13 @@ NEIGHBOURHOOD_MM, THRESHOLD = 16.0, 4.0
 _VOXEL_SD = 0.28
 
 
-def explained(measured: Float32, found: Float32, sigma: Float32, correlation: NoiseCorrelation) -> Float32:
+def explained(
+    measured: Float32, found: Float32, sigma: Float32, correlation: NoiseCorrelation, threshold: float = THRESHOLD
+) -> Float32:
     """Give back what noise does not explain.
 
     :param measured: y, (images, slices, rows, columns); *found*: x; *sigma*: SD of y's noise, likewise.
+    :param threshold: SDs from which on nothing of it is noise's.
     """
     from scipy import ndimage
 
@@ -42,4 +45,4 @@ def explained(measured: Float32, found: Float32, sigma: Float32, correlation: No
     mean = ndimage.gaussian_filter((measured - found) * weight, width, truncate=3.0) / total
     # z^2, with kept / total the variance of the mean
     square = np.maximum(mean**2 * total / np.float32(kept), 1e-12)
-    return np.asarray(found + np.maximum(0.0, 1.0 - THRESHOLD**2 / square) * mean, np.float32)
+    return np.asarray(found + np.maximum(0.0, 1.0 - threshold**2 / square) * mean, np.float32)
