@@ -55,7 +55,7 @@ class Drift:
     def z(self) -> float:
         """Its length in standard errors."""
         seen = self.mm[3 - len(self.covariance_mm2) :]
-        return float(np.sqrt(max(seen @ np.linalg.solve(self.covariance_mm2, seen), 0.0)))
+        return float(seen @ np.linalg.solve(self.covariance_mm2, seen)) ** 0.5
 
 
 def drift_rows(timing: FrameTiming) -> Float64 | None:
