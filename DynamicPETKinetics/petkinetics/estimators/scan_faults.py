@@ -93,7 +93,7 @@ def scan_faults(problem: Problem) -> Applicability:
             release = tracer_release(images["blood"][0], images["release"], inside, spacing, curve, timing, lambdas)
             if release is not None:
                 others = any(one.warning is not None for one in found.values())
-                found["release"] = release_finding(release, others)
+                found["release"] = release_finding(release, float(timing.end_s[-1]) / 60.0, others)
     where = [one.distrust for one in found.values() if one.distrust is not None]
     return Applicability(
         tuple(one.warning for one in found.values() if one.warning is not None),

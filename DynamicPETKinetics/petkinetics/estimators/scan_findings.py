@@ -22,8 +22,9 @@ SHIFT_MM, STEP, BLOOD = 2.0, 0.10, 1.25
 EXPLAINED = 0.03
 #: a drift counts when it is this long, and so many standard errors
 DRIFT_MM, DRIFT_ERRORS = 0.8, 4.0
-#: a release counts when it is this large, 1/min, and so many standard errors above what FDG shows
-RELEASE, RELEASE_OF_FDG, RELEASE_ERRORS = 0.0275, 0.02, 2.0
+#: a release counts when it is this large, 1/min, and so many standard errors above what FDG shows in a scan that ends
+#: at 35 min; in others both change with the root of its length: early exchange and the first order matter less later
+RELEASE, RELEASE_OF_FDG, RELEASE_ERRORS, _RELEASE_END_MIN = 0.0275, 0.02, 2.0, 35.0
 #: a map is not to be trusted where a shift changes activity by more than this share of the body's mean
 _CHANGED = 0.2
 
@@ -138,19 +139,21 @@ def drift_finding(drift: Drift, from_s: float, place: Place, said: bool) -> Find
     )
 
 
-def release_finding(release: Release, said: bool) -> Finding:
+def release_finding(release: Release, end_min: float, said: bool) -> Finding:
     """Of the body's release of the tracer.
 
+    :param end_min: of the last frame.
     :param said: another fault was told already, which bends the curves as well.
     """
     number = {"per_min": round(release.per_min, 4), "error_per_min": round(release.error_per_min, 4)}
-    above = release.per_min - RELEASE_OF_FDG > RELEASE_ERRORS * release.error_per_min
-    if said or not (release.per_min > RELEASE and above):
+    shorter = (_RELEASE_END_MIN / end_min) ** 0.5
+    above = release.per_min - shorter * RELEASE_OF_FDG > RELEASE_ERRORS * release.error_per_min
+    if said or not (release.per_min > shorter * RELEASE and above):
         return Finding(number)
     return Finding(
         number,
         "The body's tissue seems to release the tracer again: its Patlak plot bends over as if "
         f"{100 * release.per_min:.1f} ± {100 * release.error_per_min:.1f} % left it per minute, where FDG shows about "
-        f"{100 * RELEASE_OF_FDG:.0f} %. Ki has no meaning for such a tracer. Check which tracer was injected, and the "
-        "blood curve; compare with a reversible two-tissue model in regions.",
+        f"{100 * shorter * RELEASE_OF_FDG:.1f} %. Ki has no meaning for such a tracer. Check which tracer was injected, "
+        "and the blood curve; compare with a reversible two-tissue model in regions.",
     )
