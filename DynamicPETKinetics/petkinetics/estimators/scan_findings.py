@@ -154,6 +154,6 @@ def release_finding(release: Release, end_min: float, said: bool) -> Finding:
         number,
         "The body's tissue seems to release the tracer again: its Patlak plot bends over as if "
         f"{100 * release.per_min:.1f} ± {100 * release.error_per_min:.1f} % left it per minute, where FDG shows about "
-        f"{100 * shorter * RELEASE_OF_FDG:.1f} %. Ki has no meaning for such a tracer. Check which tracer was injected, "
-        "and the blood curve; compare with a reversible two-tissue model in regions.",
+        f"{100 * shorter * RELEASE_OF_FDG:.1f} %. Ki has no meaning for such a tracer. Check which tracer was "
+        "injected, and the blood curve; compare with a reversible two-tissue model in regions.",
     )
