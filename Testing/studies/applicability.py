@@ -114,12 +114,17 @@ def scan_numbers(problem: Problem) -> dict[str, object]:
     """What the check of the scan itself finds; "by_scan" is 1 where it warns, numbers are -1 where it cannot tell."""
     found = scan_faults(problem)
     shift, step = found.record["shift_mm"] or {}, found.record["scale_step"] or {}
+    drift, release = found.record["drift_mm"] or {}, found.record["release"] or {}
     return {
         "by_scan": int(bool(found.warnings)),
         "shift_mm": shift.get("length", -1.0),
         "explained": shift.get("explained", -1.0),
         "step": step.get("log", 0.0),
         "blood": found.record["blood_share"] or -1.0,
+        "drift_mm": drift.get("length", -1.0),
+        "drift_errors": drift.get("errors", -1.0),
+        "release": release.get("per_min", -1.0),
+        "release_error": release.get("error_per_min", -1.0),
     }
 
 

@@ -2,10 +2,13 @@
 
     python Testing/studies/scan_faults.py measure OUT.tsv CASE...
     python Testing/studies/scan_faults.py table OUT.tsv...
+    python Testing/studies/scan_faults.py worlds OUT.tsv CASE...
+    python Testing/studies/scan_faults.py counts OUT.tsv...
 
 A case is anatomy:seed:world:dose:shift, such as thorax:90031:usual:1:0 (shift: slices above the middle). Every case is
 checked as it is, and with each fault; the ranges where there is none. No network runs: what its residuals would see
-comes on top.
+comes on top. "worlds" checks every case only as it is, for worlds that are faults themselves (drift=8, move=6,
+tracer=reversible); "counts" tells how often the check fires in each.
 """
 
 from __future__ import annotations
@@ -83,6 +86,30 @@ def check(case: str, card: dict) -> Iterator[dict[str, object]]:  # type: ignore
         }
 
 
+def check_world(case: str) -> dict[str, object]:
+    """Row of one case as it is."""
+    anatomy, seed, world, dose, shift = case.split(":")
+    where = cut(grid("full", anatomy), int(shift))
+    patient = World.parse(world).patient(anatomy, "full", int(seed), float(dose), where, no_progress)
+    found = scan_numbers(problem_of(patient, curve_of(patient, world, UNTIL_MIN), 0.0, UNTIL_MIN))
+    return {"anatomy": anatomy, "seed": seed, "world": world, "dose": dose, **found}
+
+
+def counts(paths: list[Path]) -> str:
+    """How often the check fires, by anatomy, world and dose; and the numbers that drift and release are told from."""
+    rows = [row for path in paths for row in read_table(path)]
+    names = ("drift_mm", "drift_errors", "release")
+    lines = ["| anatomy | world | dose | scans | fires | " + " | ".join(names) + " |", "|---|" + "---|" * 7]
+    for key in sorted({(str(row["anatomy"]), str(row["world"]), float(row["dose"])) for row in rows}):  # type: ignore[arg-type]
+        here = [row for row in rows if (row["anatomy"], row["world"], float(row["dose"])) == key]  # type: ignore[arg-type]
+        values = [np.array([float(row[name]) for row in here]) for name in names]  # type: ignore[arg-type]
+        spans = [f"{each.min():.3g}–{each.max():.3g}" for each in values]
+        fires = sum(int(row["by_scan"]) for row in here)  # type: ignore[call-overload]
+        cells = [*map(str, key[:2]), f"{key[2]:g}", str(len(here)), str(fires), *spans]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def table(paths: list[Path]) -> str:
     """How often each check fires, by fault; and the largest numbers of good scans."""
     rows = [row for path in paths for row in read_table(path)]
@@ -103,14 +130,14 @@ def table(paths: list[Path]) -> str:
 def main() -> None:
     """See the top of this file."""
     what, *rest = sys.argv[1:]
-    if what == "table":
-        print(table([Path(p) for p in rest]))
+    if what in ("table", "counts"):
+        print((table if what == "table" else counts)([Path(p) for p in rest]))
         return
     out, cases = Path(rest[0]), rest[1:]
     card = json.loads((Path(shipped.__path__[0]) / "kinetic-network.json").read_text(encoding="utf-8"))
     rows: list[dict[str, object]] = list(read_table(out)) if out.exists() else []
     for case in cases:
-        for row in check(case, card):
+        for row in [check_world(case)] if what == "worlds" else check(case, card):
             rows.append(row)
             print(*row.values(), flush=True)
         write_table(out, rows)

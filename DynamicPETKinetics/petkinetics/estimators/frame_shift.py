@@ -27,7 +27,7 @@ _SMOOTHING_MM = 18.0
 #: blocks around the body that are still looked at: its outline shows most
 _AROUND = 2
 #: along an axis of fewer blocks a shift cannot be told from what comes in and out of view
-_FEWEST_BLOCKS = 8
+FEWEST_BLOCKS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ def frame_shift(
     """
     from scipy.ndimage import binary_dilation, gaussian_filter
 
-    axes = [axis for axis in range(3) if inside.shape[axis] >= _FEWEST_BLOCKS]
+    axes = [axis for axis in range(3) if inside.shape[axis] >= FEWEST_BLOCKS]
     if not inside.any() or not axes or not steps:
         return None
     sd = sd_in_voxels(_SMOOTHING_MM, spacing_mm)

@@ -1,14 +1,13 @@
 """Faults of a scan that leave every number of it in its usual range, seen in the images themselves.
 
-A learned method cannot see them in its own residuals: movement between frames, frames on another scale, and a blood
-curve that is not the image's blood. Nothing here depends on a method or its weights; the bounds were set on
-simulated patients (docs/experiments.md).
+A learned method cannot see them in its own residuals: movement between frames or throughout, frames on another scale,
+a blood curve that is not the image's blood, and a tracer that tissue does not keep. Nothing here depends on a method
+or its weights; the bounds were set on simulated patients (docs/experiments.md).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +15,22 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import Applicability
-from petkinetics.estimators.coarse_frames import coarse_sums, on_voxels
+from petkinetics.estimators.coarse_frames import coarse_sums
 from petkinetics.estimators.estimator import Problem
 from petkinetics.estimators.frame_shift import frame_shift, shift_rows
 from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.estimators.noise import body_sample, frame_variances
+from petkinetics.estimators.scan_findings import (
+    Finding,
+    Place,
+    blood_finding,
+    drift_finding,
+    release_finding,
+    shift_finding,
+    step_finding,
+)
+from petkinetics.estimators.slow_drift import drift_rows, slow_drift
+from petkinetics.estimators.tracer_release import release_rows, tracer_release
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.patlak import LinearFit, patlak_design, weighted_fit
 
@@ -28,12 +38,6 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: bounds of good scans
-SHIFT_MM, STEP, BLOOD = 2.0, 0.10, 1.25
-#: a shift counts when it explains this share of the step that it is read from: noise looks like a shift, too
-EXPLAINED = 0.03
-#: a map is not to be trusted where the shift changes activity by more than this share of the body's mean
-_CHANGED = 0.2
 #: the late frames, whose Patlak plot is straight; fewest of them, and most times that are tried for a step
 _LATE_MIN, _FEWEST, _MOST_STEPS = 9.0, 5, 8
 #: the body's mean curve is smooth from here on; fewest frames to tell
@@ -47,65 +51,55 @@ _BLOOD_FWHM_MM, _BLOOD_ML = 8.0, 1.0
 def scan_faults(problem: Problem) -> Applicability:
     """Check a scan; all frames up to the last one used are looked at.
 
-    :returns: sentences that say what is wrong, numbers ("shift_mm", "scale_step", "blood_share"; None where a scan
-        is too short to tell), and where movement spoils the maps.
+    :returns: sentences that say what is wrong, numbers ("scale_step", "blood_share", "shift_mm", "drift_mm",
+        "release"; None where a scan is too short or too small to tell), and where movement spoils the maps.
     """
     series, curve = problem.series, problem.input_function
     frames = np.arange(int(problem.frames[-1]) + 1)
     frames = frames[series.timing.end_s[frames] <= curve.end_s + 1.0]
     timing = series.timing.select(frames)
     activity = body_sample(series, frames.tolist(), problem.mask).mean(axis=1, dtype=np.float64)
-    blood_row = _blood_row(curve, timing)
     late = timing.window(_LATE_MIN)
     fit = _late_fit(problem, timing, activity, late)
     steps = [] if fit is None else _steps(late.size)
-    rows = [] if blood_row is None else [blood_row]
-    if fit is not None:
-        of_late = np.zeros((3 + len(steps), len(timing)))
-        of_late[:, late] = shift_rows(fit, steps)
-        rows += list(of_late)
+    wanted = {
+        "blood": _blood_row(curve, timing),
+        "late": None if fit is None else _late_rows(fit, steps, late, len(timing)),
+        "drift": drift_rows(timing),
+        "release": release_rows(timing),
+    }
+    rows = {name: some for name, some in wanted.items() if some is not None}
+    found = dict.fromkeys(("scale_step", "blood_share", "shift_mm", "drift_mm", "release"), Finding())
     step = scale_step(activity, timing)
-    record: dict[str, Any] = {"scale_step": None, "shift_mm": None, "blood_share": None}
-    warnings, distrust = [], None
     if step is not None:
-        record["scale_step"] = {"log": round(step[0], 4), "start_s": step[1]}
-        if abs(step[0]) > STEP:
-            warnings.append(
-                f"The frames before and after {step[1] / 60:.3g} min seem to be on different scales: the whole body's "
-                f"activity jumps by {100 * np.expm1(step[0]):+.0f} %. Decay or dead-time correction, or the frame "
-                "times of the series may be wrong; Ki is wrong then, too."
-            )
-    if not rows:
-        return Applicability(tuple(warnings), record)
-    sums = coarse_sums(series, frames, np.array(rows), problem.mask)
-    if blood_row is not None and sums.inside.any():
-        share = _brightest(sums.values[0], sums.inside, sums.spacing_mm)
-        record["blood_share"] = round(share, 3)
-        if share > BLOOD:
-            warnings.append(
-                f"The blood curve is lower than the blood in the image, which is up to {share:.1f} times as high: the "
-                "region may reach into tissue, or the curve's unit or time is not the image's. Ki is too high then."
-            )
-    if fit is not None:
-        shift = frame_shift(sums.values[-3 - len(steps) :], sums.inside, sums.spacing_mm, steps)
+        found["scale_step"] = step_finding(*step)
+    if rows:
+        sums = coarse_sums(series, frames, np.concatenate(list(rows.values())), problem.mask)
+        images = dict(zip(rows, np.split(sums.values, np.cumsum([len(r) for r in rows.values()])[:-1]), strict=True))
+        inside, spacing = sums.inside, sums.spacing_mm
+        if "blood" in images and inside.any():
+            found["blood_share"] = blood_finding(_brightest(images["blood"][0], inside, spacing))
+        shift = frame_shift(images["late"], inside, spacing, steps) if "late" in images else None
         if shift is not None:
-            record["shift_mm"] = {
-                "length": round(shift.distance_mm, 2),
-                "slice_row_column": [round(float(d), 2) for d in shift.mm],
-                "from_s": float(timing.start_s[late[shift.frame]]),
-                "explained": round(shift.explained, 3),
-            }
-            if shift.distance_mm > SHIFT_MM and shift.explained > EXPLAINED:
-                mean = float(sums.values[-3 - len(steps)][sums.inside].mean())
-                changed = on_voxels(shift.change > _CHANGED * mean, sums.block, series.geometry.shape)
-                distrust = changed if problem.mask is None else changed & problem.mask
-                warnings.append(
-                    f"The frames from {timing.start_s[late[shift.frame]] / 60:.3g} min on seem to be shifted against "
-                    f"those before, by at least {shift.distance_mm:.0f} mm: the patient seems to have moved. Maps are "
-                    f"wrong at the borders of organs ({_percent(distrust, problem.mask):.0f} % of the body, marked in "
-                    "the map of distrust)."
-                )
-    return Applicability(tuple(warnings), record, distrust)
+            place = Place(sums, series.geometry.shape, float(images["late"][0][inside].mean()), problem.mask)
+            found["shift_mm"] = shift_finding(shift, float(timing.start_s[late[shift.frame]]), place)
+        drift = slow_drift(images["drift"], inside, spacing) if "drift" in images else None
+        if drift is not None:
+            place = Place(sums, series.geometry.shape, float(images["drift"][-1][inside].mean()), problem.mask)
+            from_s = float(timing.start_s[np.flatnonzero(rows["drift"][-1])[0]])
+            found["drift_mm"] = drift_finding(drift, from_s, place, found["shift_mm"].warning is not None)
+        if "blood" in images and "release" in images:
+            lambdas = (series.tracer.decay_per_s, series.frame_decay_per_s)
+            release = tracer_release(images["blood"][0], images["release"], inside, spacing, curve, timing, lambdas)
+            if release is not None:
+                others = any(one.warning is not None for one in found.values())
+                found["release"] = release_finding(release, float(timing.end_s[-1]) / 60.0, others)
+    where = [one.distrust for one in found.values() if one.distrust is not None]
+    return Applicability(
+        tuple(one.warning for one in found.values() if one.warning is not None),
+        {name: one.number for name, one in found.items()},
+        np.logical_or.reduce(where) if where else None,
+    )
 
 
 def with_scan_faults(found: Applicability | None, faults: Applicability) -> Applicability:
@@ -155,7 +149,7 @@ def _blood_row(curve: InputFunction, timing: FrameTiming) -> Float64 | None:
         return None
     row = np.zeros(len(timing))
     row[use] = some.duration_s / integral
-    return row
+    return row[None]
 
 
 def _late_fit(problem: Problem, timing: FrameTiming, activity: Float64, late: NDArray[np.intp]) -> LinearFit | None:
@@ -172,6 +166,12 @@ def _late_fit(problem: Problem, timing: FrameTiming, activity: Float64, late: ND
         return None
 
 
+def _late_rows(fit: LinearFit, steps: list[int], late: NDArray[np.intp], frames: int) -> Float64:
+    rows = np.zeros((3 + len(steps), frames))
+    rows[:, late] = shift_rows(fit, steps)
+    return rows
+
+
 def _steps(late: int) -> list[int]:
     return sorted({int(n) for n in np.linspace(1, late - 1, min(_MOST_STEPS, late - 1)).round()})
 
@@ -182,7 +182,3 @@ def _brightest(share: Float32, inside: Mask, spacing_mm: tuple[float, float, flo
     sd = sd_in_voxels(_BLOOD_FWHM_MM, spacing_mm)
     seen = np.sort(gaussian_filter(share, sd, mode="nearest", truncate=2.5)[inside])
     return float(seen[-min(seen.size, max(1, round(_BLOOD_ML * 1000.0 / float(np.prod(spacing_mm)))))])
-
-
-def _percent(where: Mask, mask: Mask | None) -> float:
-    return 100.0 * float(where.sum()) / float(where.size if mask is None else max(int(mask.sum()), 1))
