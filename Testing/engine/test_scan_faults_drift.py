@@ -10,7 +10,7 @@ from petkinetics.estimators.scan_faults import scan_faults
 from petkinetics.estimators.slow_drift import drift_rows, slow_drift
 from petkinetics.frames import FrameTiming
 from petkinetics.simulate.movement import Movement
-from petkinetics.simulate.study import aorta_input, middle_slices, problem_of
+from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
 from petkinetics.simulate.worlds import World
 
 

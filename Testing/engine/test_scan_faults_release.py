@@ -14,7 +14,7 @@ from petkinetics.estimators.tracer_release import Release, release_rows, tracer_
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.convolution import plasma_response
 from petkinetics.series import ArrayVoxels
-from petkinetics.simulate.study import aorta_input, middle_slices, problem_of
+from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
 from petkinetics.simulate.worlds import World
 
 
