@@ -9,6 +9,7 @@ Rows are RMSE of Ki and V0 over weighted Patlak's, and SSIM of Ki, one row a pat
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.diffusion_prior import DiffusionPriorPatlak
 from petkinetics.estimators.diffusion_run import PRIOR, START, DiffusionRun
-from petkinetics.estimators.estimator import estimate_in_memory, no_progress
+from petkinetics.estimators.estimator import Problem, estimate_in_memory, no_progress
 from petkinetics.estimators.explained import explained
 from petkinetics.estimators.patlak import Patlak
 from petkinetics.estimators.posterior import half_quadratic
@@ -67,6 +68,16 @@ def variants(run: DiffusionRun) -> dict[str, Float32]:
     return found
 
 
+def estimate_with(solve: Callable[[DiffusionRun, str, int], Float32], problem: Problem) -> None:
+    """Estimate with *solve* in the place of the estimator's own, so that it can look at everything inside."""
+    original = DiffusionRun.solve
+    DiffusionRun.solve = solve  # type: ignore[method-assign]
+    try:
+        estimate_in_memory(DiffusionPriorPatlak(), problem)
+    finally:
+        DiffusionRun.solve = original  # type: ignore[method-assign]
+
+
 def case(seed: int, dose: float, anatomy: str, slices: int, weights: Path | None) -> list[dict[str, object]]:
     """All variants of one scan."""
     patient = World.parse(USUAL).patient(
@@ -107,12 +118,7 @@ def case(seed: int, dose: float, anatomy: str, slices: int, weights: Path | None
         seen["inside"] = run.images.inside  # type: ignore[assignment]
         return run.normal.values
 
-    original = DiffusionRun.solve
-    DiffusionRun.solve = solve  # type: ignore[method-assign]
-    try:
-        estimate_in_memory(DiffusionPriorPatlak(), replace(problem, weights=weights))
-    finally:
-        DiffusionRun.solve = original  # type: ignore[method-assign]
+    estimate_with(solve, replace(problem, weights=weights))
     box = box_around(problem.mask, problem.series.geometry.shape, problem.series.geometry.spacing_mm[::-1])
     for name, (ki, v0) in ((n, v) for n, v in seen.items() if n != "inside"):
         whole = np.zeros((2, *truth["ki"].shape), np.float32)

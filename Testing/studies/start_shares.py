@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from prior_schedules import estimate_with
 
-from petkinetics.estimators.diffusion_prior import DiffusionPriorPatlak
 from petkinetics.estimators.diffusion_run import PRIOR, SAMPLE_STEPS, SCHEDULES, START, DiffusionRun
-from petkinetics.estimators.estimator import estimate_in_memory, no_progress
+from petkinetics.estimators.estimator import no_progress
 from petkinetics.estimators.explained import explained
 from petkinetics.estimators.nlm import SEARCH_MM, non_local_means
 from petkinetics.estimators.posterior import half_quadratic, posterior_sample
@@ -139,12 +139,7 @@ def case(seed: int, dose: float, slices: int, weights: Path | None) -> list[dict
             rows.append(head | {"variant": name} | {column: numbers.get(column) for column in columns})
         return run.normal.values
 
-    original = DiffusionRun.solve
-    DiffusionRun.solve = solve  # type: ignore[method-assign]
-    try:
-        estimate_in_memory(DiffusionPriorPatlak(), replace(problem, weights=weights))
-    finally:
-        DiffusionRun.solve = original  # type: ignore[method-assign]
+    estimate_with(solve, replace(problem, weights=weights))
     return rows
 
 

@@ -25,6 +25,7 @@ def scan_ranges(pool: PatientPool, ranges: ScanRanges, scans: int = SCANS, seed:
     :returns: parts of a card, see :func:`petkinetics.estimators.applicability.learned_ranges`.
     """
     end = ranges.until_range_min[1]
+    # half an hour of the fewest counts shows hardly anything: who has such a scan should be warned
     short = replace(ranges, own_share=0.75, whole_share=0.0, dose=(2 * ranges.dose[0], ranges.dose[1]))
     whole = replace(ranges, own_share=0.0, whole_share=0.7, until_range_min=(30.0, end))
     return {SHORT_SCAN: _described(pool, short, scans, seed), WHOLE_SCAN: _described(pool, whole, scans, seed)}
