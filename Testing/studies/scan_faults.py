@@ -13,8 +13,8 @@ tracer=reversible); "counts" tells how often the check fires in each.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,15 +129,23 @@ def table(paths: list[Path]) -> str:
 
 def main() -> None:
     """See the top of this file."""
-    what, *rest = sys.argv[1:]
-    if what in ("table", "counts"):
-        print((table if what == "table" else counts)([Path(p) for p in rest]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, dest="what")
+    for what in ("measure", "worlds"):
+        command = commands.add_parser(what)
+        command.add_argument("out", type=Path)
+        command.add_argument("cases", nargs="+", metavar="CASE", help="anatomy:seed:world:dose:shift")
+    for what in ("table", "counts"):
+        commands.add_parser(what).add_argument("measured", nargs="+", type=Path)
+    given = parser.parse_args()
+    if given.what in ("table", "counts"):
+        print((table if given.what == "table" else counts)(given.measured))
         return
-    out, cases = Path(rest[0]), rest[1:]
+    out, cases = given.out, given.cases
     card = json.loads((Path(shipped.__path__[0]) / "kinetic-network.json").read_text(encoding="utf-8"))
     rows: list[dict[str, object]] = list(read_table(out)) if out.exists() else []
     for case in cases:
-        for row in [check_world(case)] if what == "worlds" else check(case, card):
+        for row in [check_world(case)] if given.what == "worlds" else check(case, card):
             rows.append(row)
             print(*row.values(), flush=True)
         write_table(out, rows)

@@ -5,12 +5,13 @@
 Every seed is simulated on the voxels of Liang et al. 2023 (some slices at differing heights of the
 trunk) in three doses; every method runs over its grid on the scan until 35 min and on the full one.
 One row a run is appended to OUT.tsv, so the seeds can be run one after another. With
-``--best OUT.tsv`` the best setting of every case is printed instead, beside what the automatic
+``OUT.tsv --best`` the best setting of every case is printed instead, beside what the automatic
 strength reaches, and the law that the automatic strength follows. Validation seeds only.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import sys
 from collections.abc import Iterator
@@ -192,9 +193,19 @@ def laws(out: Path) -> None:
         print("| " + " | ".join([*cells, f"{constants[i]:.3g}", f"{100 * losses[i]:.1f} %"]) + " |")
 
 
-if __name__ == "__main__":
-    if sys.argv[1] == "--best":
-        best(Path(sys.argv[2]))
-        laws(Path(sys.argv[2]))
+def main() -> None:
+    """See the top of this file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="the table: appended to, or with --best read")
+    parser.add_argument("seeds", type=int, nargs="*", default=list(VALIDATION_SEEDS)[:5])
+    parser.add_argument("--best", action="store_true", help="print the best settings instead")
+    given = parser.parse_args()
+    if given.best:
+        best(given.out)
+        laws(given.out)
     else:
-        tune(Path(sys.argv[1]), [int(text) for text in sys.argv[2:]] or list(VALIDATION_SEEDS)[:5])
+        tune(given.out, given.seeds)
+
+
+if __name__ == "__main__":
+    main()
