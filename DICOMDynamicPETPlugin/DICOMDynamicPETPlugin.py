@@ -183,8 +183,10 @@ class DICOMDynamicPETPluginClass(DICOMPlugin):
 
     def examineForExport(self, subjectHierarchyItemID: int) -> list[Any]:
         """One exportable for a map of ours, none for anything else."""
+        from DynamicPETKineticsLib.scene.map_attribute import MAP
+
         node = slicer.mrmlScene.GetSubjectHierarchyNode().GetItemDataNode(subjectHierarchyItemID)
-        if node is None or not node.IsA("vtkMRMLScalarVolumeNode") or not node.GetAttribute("DynamicPET.Map"):
+        if node is None or not node.IsA("vtkMRMLScalarVolumeNode") or not node.GetAttribute(MAP):
             return []
         exportable = slicer.qSlicerDICOMExportable()
         exportable.name = _("Parametric map")

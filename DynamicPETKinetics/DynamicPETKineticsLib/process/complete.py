@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from petkinetics.job import AnyJob, AortaJob, EstimateJob, ExportJob
+from petkinetics.read.result_folder import RECORD_NAME
 from petkinetics.write.aorta import aorta_files
 
 
@@ -25,9 +26,9 @@ def missing_part(job: AnyJob, result: Path) -> str:
 
 def _missing_in_estimate(folder: Path) -> str:
     try:
-        maps = json.loads((folder / "result.json").read_text(encoding="utf-8"))["maps"]
+        maps = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))["maps"]
     except (OSError, ValueError, KeyError, TypeError):
-        return "result.json"
+        return RECORD_NAME
     for name in maps:
         if not any(_has_content(folder / f"{name}{ending}") for ending in (".nii", ".nii.gz")):
             return f"{name}.nii"

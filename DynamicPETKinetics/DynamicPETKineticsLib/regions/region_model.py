@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import slicer
+from DynamicPETKineticsLib.scene.map_attribute import MAP
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
 from DynamicPETKineticsLib.translation import _
 from petkinetics.curves import InputFunction
@@ -17,8 +18,6 @@ from petkinetics.estimators.region_refit import RecordedFit, recorded_fit
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import QUANTITIES, ParametricMap, Quantity
 
-#: attribute of a volume: the name of its quantity
-_MAP_ATTRIBUTE = "DynamicPET.Map"
 #: images beside the estimate, which the body mask does not touch
 _NOT_MASKED = ("suv", "suv_lbm", "suv_bsa", "activity")
 
@@ -52,7 +51,7 @@ def map_of(node: Any, name: str | None = None) -> ParametricMap:
     values = slicer.util.arrayFromVolume(node)
     if values.ndim != 3:
         raise InputError(_("'{name}' does not hold one value a voxel.").format(name=node.GetName()))
-    key = name or node.GetAttribute(_MAP_ATTRIBUTE) or ""
+    key = name or node.GetAttribute(MAP) or ""
     unknown = Quantity(node.GetName(), node.GetName(), node.GetName(), "", "1")
     return ParametricMap(values.astype(np.float32, copy=False), QUANTITIES.get(key, unknown), geometry)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from DynamicPETKineticsLib.results.result_nodes import MAP, result_of
+from DynamicPETKineticsLib.results.result_nodes import result_of
+from DynamicPETKineticsLib.scene.map_attribute import MAP
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError

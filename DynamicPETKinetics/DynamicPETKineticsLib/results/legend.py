@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import slicer
-from DynamicPETKineticsLib.results.result_nodes import LABEL, MAP
+from DynamicPETKineticsLib.results.result_nodes import LABEL
+from DynamicPETKineticsLib.scene.map_attribute import MAP
 from petkinetics.maps import QUANTITIES
 
 #: share of the view that bar and numbers take, (across, along)

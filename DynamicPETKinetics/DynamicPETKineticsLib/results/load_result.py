@@ -17,7 +17,6 @@ from DynamicPETKineticsLib.results.result_nodes import (
     FILE_ROLE,
     INPUT_FUNCTION_FILES,
     LABEL,
-    MAP,
     MAP_ROLE,
     NAME,
     PROVENANCE,
@@ -30,6 +29,7 @@ from DynamicPETKineticsLib.results.result_nodes import (
 )
 from DynamicPETKineticsLib.results.table_nodes import add_table
 from DynamicPETKineticsLib.results.window import percentile_window
+from DynamicPETKineticsLib.scene.map_attribute import MAP
 from DynamicPETKineticsLib.scene.volume_geometry import ijk_to_ras
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError

@@ -7,8 +7,8 @@ from typing import Any
 import slicer
 from DynamicPETKineticsLib.results.colours import COLOURS, colour_of, default_colour
 from DynamicPETKineticsLib.results.legend import legend_title, map_title, show_legend
-from DynamicPETKineticsLib.results.result_nodes import MAP
 from DynamicPETKineticsLib.results.window import window_from_percentiles
+from DynamicPETKineticsLib.scene.map_attribute import MAP
 from DynamicPETKineticsLib.scene.window_average import AVERAGE
 
 __all__ = [

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from DynamicPETKineticsLib.results.export_tables import curve_rows
 from DynamicPETKineticsLib.results.restore_folder import restore_steps, write_map
-from DynamicPETKineticsLib.results.result_nodes import MAP, ResultNodes, all_results
+from DynamicPETKineticsLib.results.result_nodes import ResultNodes, all_results
+from DynamicPETKineticsLib.scene.map_attribute import MAP
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError

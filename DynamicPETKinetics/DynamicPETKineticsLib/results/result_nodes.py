@@ -2,7 +2,8 @@
 
 The record (``result.json`` in a text node) refers to the maps, texts and tables of its result by node references,
 which survive renaming, saving, reopening and importing. Attributes say what each node is, for everybody else:
-``DynamicPET.Result`` on all of them, ``DynamicPET.Map`` on volumes, ``DynamicPET.File`` on texts and tables.
+``DynamicPET.Result`` on all of them, ``DynamicPET.Map`` on volumes (:mod:`DynamicPETKineticsLib.scene.map_attribute`),
+``DynamicPET.File`` on texts and tables.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import vtk
 
 import slicer
+from DynamicPETKineticsLib.scene.map_attribute import MAP
 from DynamicPETKineticsLib.translation import _
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 #: id of the result that a node or a subject hierarchy folder belongs to
 RESULT = "DynamicPET.Result"
-#: on a volume: name of its quantity, such as "ki"
-MAP = "DynamicPET.Map"
 #: on a volume: what people call it, such as "Ki (whole-blood input)"
 LABEL = "DynamicPET.Label"
 #: on a volume: how it was made, as JSON
