@@ -22,7 +22,8 @@ from petkinetics.estimators.estimator import MemorySink, Problem, estimate_in_me
 from petkinetics.estimators.explained import explained
 from petkinetics.estimators.noise_correlation import NoiseCorrelation
 from petkinetics.estimators.noise_draws import unit_draws
-from petkinetics.estimators.posterior import data_step, half_quadratic, posterior_sample, red_diff
+from petkinetics.estimators.normalised_images import NormalisedImages
+from petkinetics.estimators.posterior import half_quadratic, posterior_sample, red_diff
 from petkinetics.maps import ParametricResult
 from petkinetics.series import ArrayVoxels, Tracer
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
@@ -91,16 +92,25 @@ def test_red_diff_settles_at_the_posterior_mean_of_a_gaussian_prior(measured: np
     assert spread < 0.25 * np.sqrt(NOISE_VARIANCE)
 
 
-def test_the_data_step_is_the_minimum_of_both_squares() -> None:
+def test_two_divisions_solve_the_two_by_two_system_of_slope_and_intercept() -> None:
+    # The frames' fit leaves Ki and V0 with a covariance C; the prior's say z has lambda / tau^2 times its precision.
     rng = np.random.default_rng(0)
-    covariance = np.array([[2.0, -1.2], [-1.2, 1.0]])
-    measured, prior = rng.standard_normal((2, 2, 5)).astype(np.float32)
-    scale, variance = rng.uniform(0.5, 2.0, 5).astype(np.float32), rng.uniform(0.2, 3.0, (2, 5)).astype(np.float32)
-    found = data_step(measured, prior, covariance, scale, variance)
-    for i in range(5):
-        a, b = np.linalg.inv(covariance * scale[i]), np.diag(1.0 / variance[:, i])
-        expected = np.linalg.solve(a + b, a @ measured[:, i] + b @ prior[:, i])
-        np.testing.assert_allclose(found[:, i], expected, rtol=1e-4, atol=1e-5)
+    covariance = np.array([[2.0, -90.0], [-90.0, 5000.0]])
+    theta = -covariance[0, 1] / covariance[0, 0]
+    shape = (1, 1, 5)
+    scale = rng.uniform(0.5, 2.0, shape).astype(np.float32)
+    contrast = (0.03, 1.7)
+    sd = np.sqrt([covariance[0, 0], covariance[1, 1] - covariance[0, 1] ** 2 / covariance[0, 0]])
+    sigma = np.stack([s / c * np.sqrt(scale) for s, c in zip(sd, contrast, strict=True)]).astype(np.float32)
+    y, z = rng.standard_normal((2, 2, *shape)).astype(np.float32)
+    normal = NormalisedImages(y, sigma, contrast, theta, np.ones(2, np.float32))
+    found = normal.parameters(half_quadratic(y, lambda *_: z, lambda: sigma, [0.5], 0.3, y))
+    for i in range(shape[-1]):
+        data = np.linalg.inv(covariance * scale[0, 0, i])
+        prior = 0.3 / 0.5**2 * data
+        measured, believed = (normal.parameters(v)[:, 0, 0, i] for v in (y, z))
+        expected = np.linalg.solve(data + prior, data @ measured + prior @ believed)
+        np.testing.assert_allclose(found[:, 0, 0, i], expected, rtol=1e-3)
 
 
 def test_the_voxelwise_step_is_exact_where_both_noises_share_their_correlation() -> None:
@@ -191,7 +201,7 @@ def test_every_solver_brings_ki_nearer_to_the_truth(
 def test_the_result_says_what_was_done_with_what(found: ParametricResult) -> None:
     said = found.record["regularisation"]
     assert said["start"]["by"] == "mean of network of the whole scan, network of the prior, non-local means"
-    assert said["evaluations"] == {"start": 2, "prior": said["steps"]}
+    assert said["evaluations"] == {"start": 6, "prior": said["steps"]}
     assert said["seed"] == 0 and said["samples"] == 0
     assert 0.001 < said["contrast"]["ki"] < 0.1 and 20 < said["theta_min"] < 120
     assert found.record["trained_on"] == "simulated patients"
@@ -328,7 +338,7 @@ def test_the_result_names_both_networks(problem: Problem, folders: dict[str, Pat
     assert result.record["weights_hash"] == read_weights("diffusion-prior", folders["both"]).sha256
     assert said["start"]["weights"]["sha256"][:12] in result.record["details"]
     assert said["start"]["by"].startswith("mean of network of the whole scan, ")
-    assert said["evaluations"] == {"start": 2, "prior": 1}
+    assert said["evaluations"] == {"start": 6, "prior": 1}
 
 
 def test_without_its_weights_the_priors_network_starts_and_the_record_says_so(

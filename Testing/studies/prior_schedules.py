@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.diffusion_prior import DiffusionPriorPatlak
-from petkinetics.estimators.diffusion_run import PRIOR, START, DiffusionRun
+from petkinetics.estimators.diffusion_run import ALONE_FLIPS, PRIOR, START, START_FLIPS, DiffusionRun
 from petkinetics.estimators.estimator import Problem, estimate_in_memory, no_progress
 from petkinetics.estimators.explained import explained
 from petkinetics.estimators.patlak import Patlak
@@ -47,7 +47,7 @@ def variants(run: DiffusionRun) -> dict[str, Float32]:
     """Every variant's normalised images."""
     y, fresh = run.normal.values, run._fresh
     prior = run.denoiser(PRIOR)
-    by_scan, by_prior = run.start(), run.denoiser(START)(y, 1.0)
+    by_scan, by_prior = run.start(), run.denoiser(START, START_FLIPS)(y, 1.0)
     found = {"start of the scan": by_scan, "start of the prior": by_prior}
     for ki, activity in SHARES:
         share = np.array([ki, activity], np.float32)[:, None, None, None]
@@ -57,6 +57,7 @@ def variants(run: DiffusionRun) -> dict[str, Float32]:
             taus = np.geomspace(first, last, steps).tolist()
             name = f"mixed {ki:g}/{activity:g}, {steps} steps {first:g}-{last:g}, {weight:g}"
             found[name] = half_quadratic(y, prior, fresh, taus, weight, start)
+    prior = run.denoiser("prior alone", ALONE_FLIPS)
     once = prior(y, 1.0)
     found["prior alone, one evaluation at 1"] = once
     for begin, schedules in ((None, WALKS), (once, ALONE)):

@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from prior_schedules import estimate_with
 
-from petkinetics.estimators.diffusion_run import PRIOR, SAMPLE_STEPS, SCHEDULES, START, DiffusionRun
+from petkinetics.estimators.diffusion_run import (
+    DRAWS,
+    PRIOR,
+    SAMPLE_STEPS,
+    SCHEDULES,
+    START,
+    START_FLIPS,
+    DiffusionRun,
+)
 from petkinetics.estimators.estimator import no_progress
 from petkinetics.estimators.explained import explained
 from petkinetics.estimators.nlm import SEARCH_MM, non_local_means
@@ -90,7 +98,7 @@ def variants(run: DiffusionRun, judge: Judge) -> dict[str, dict[str, object]]:
     y, prior, schedule = run.normal.values, run.denoiser(PRIOR), SCHEDULES["start-hqs"]
     means = non_local_means(run.images, STRENGTHS, SEARCH_MM, no_progress)
     like = np.stack([m[n] for n, m in enumerate(means)]) * run.normal.unit[:, None, None, None]
-    starts = np.stack([run.start(), run.denoiser(START)(y, 1.0), like])
+    starts = np.stack([run.start(), run.denoiser(START, START_FLIPS)(y, 1.0), like])
     found: dict[str, dict[str, object]] = {}
 
     def walked(start: Float32) -> Float32:
@@ -112,7 +120,9 @@ def variants(run: DiffusionRun, judge: Judge) -> dict[str, dict[str, object]]:
         back = explained(y, kept, run.normal.sigma, run.images.correlation, threshold)
         found[f"as the engine mixes, given back from {threshold:g} SD"] = judge.numbers(back)
     levels = np.geomspace(1.0, 0.1, SAMPLE_STEPS).tolist()
-    draws = [run.normal.parameters(posterior_sample(y, prior, run._fresh, levels))[0] for _ in range(SAMPLES)]
+    draws = [
+        run.normal.parameters(posterior_sample(y, run.denoiser(DRAWS), run._fresh, levels))[0] for _ in range(SAMPLES)
+    ]
     variance = smoothed(np.var(draws, axis=0, ddof=1), run.images.spacing_mm, SD_SMOOTHING_MM)
     value = run.normal.parameters(kept)[0]
     for factor in FACTORS:

@@ -32,7 +32,8 @@ STARTED = ("start-hqs", "start")
 WEIGHTS = "diffusion-prior"
 #: the file of the network that starts: our kinetic network, which was trained on whole scans, too
 START_WEIGHTS = "kinetic-network"
-PRIOR, START = "prior", "start"
+#: and who asks the prior for draws
+PRIOR, START, DRAWS = "prior", "start", "draws"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ STEPS_SHARE = (0.3, 0.0)
 LIKE_VOXELS_STRENGTHS = (2.0, 1.4)
 #: mirror images over which the start is averaged where the prior's own network makes it
 START_FLIPS = 4
+#: and over which each evaluation of the prior is averaged where it works alone
+ALONE_FLIPS = 4
 #: the walk that draws a sample
 SAMPLE_STEPS = 8
 #: SD^2 = (factor * spread)^2 + (relative * value)^2, factor = the first + the second * noise / contrast; calibrated on
@@ -115,7 +118,8 @@ class DiffusionRun:
 
     def solve(self, solver: str, steps: int) -> Float32:
         """The estimate; with samples, the mean over as many draws of the solver's noise."""
-        y, prior = self.normal.values, self.denoiser(PRIOR) if solver != "start" else None
+        y = self.normal.values
+        prior = None if solver == "start" else self.denoiser(PRIOR, ALONE_FLIPS if solver == "hqs" else 1)
         start = self.start(turned=solver != "start") if solver in STARTED else None
         if start is not None and solver == "start-hqs":
             start = self._mean_start(start)
@@ -139,7 +143,7 @@ class DiffusionRun:
     def _mean_start(self, learned: Float32) -> Float32:
         """The mean of :data:`START_SHARES`; without the network that sees the scan, of the others."""
         answers = {} if self._start is None else {SCAN: learned}
-        answers[PRIORS] = self.denoiser(START)(self.normal.values, 1.0) if answers else learned
+        answers[PRIORS] = self.denoiser(START, START_FLIPS)(self.normal.values, 1.0) if answers else learned
         answers[LIKE_VOXELS] = self._like_voxels()
         shares = np.array([START_SHARES[name] for name in answers], np.float32)
         if SCAN in answers:
@@ -180,13 +184,13 @@ class DiffusionRun:
         else:
             self._other_start = f"There are no weights '{START_WEIGHTS}' beside those of the prior.", False
         if self._start is None:
-            return self.denoiser(START)(self.normal.values, 1.0)
+            return self.denoiser(START, START_FLIPS)(self.normal.values, 1.0)
         return self.normal.normalised(self._start.maps(self.images.inside, self._step))
 
     def spread(self, values: Float32) -> Float32:
         """SDs of Ki and V0 from draws of the posterior, (2, slices, rows, columns)."""
         levels = [float(t) for t in np.geomspace(1.0, 0.1, SAMPLE_STEPS)]
-        walker = self.denoiser(PRIOR)
+        walker = self.denoiser(DRAWS)
         centre = self.normal.parameters(values)
         squares = np.zeros_like(centre)
         total = np.zeros_like(centre)
@@ -205,8 +209,11 @@ class DiffusionRun:
     def _sd_factor(self) -> float:
         return SD_FACTOR[0] + SD_FACTOR[1] * self.images.noise_to_contrast
 
-    def denoiser(self, role: str) -> LearnedDenoiser:
-        """The network with the noise of these images, as prior or as learned start."""
+    def denoiser(self, role: str, flips: int = 1) -> LearnedDenoiser:
+        """The network with the noise of these images, as prior, for draws of the prior, or as learned start.
+
+        :param flips: mirror images that an answer is the mean of, from the first call of the role on.
+        """
         if role not in self._denoisers:
             from petkinetics.estimators.learned_denoiser import LearnedDenoiser, Normalisation
 
@@ -217,7 +224,7 @@ class DiffusionRun:
                 self.normal.sigma,
                 Normalisation(self.normal.contrast, self.normal.theta_min),
                 measured=role == START,
-                flips=START_FLIPS if role == START else 1,
+                flips=flips,
                 watch=self._step,
             )
         return self._denoisers[role]
@@ -252,7 +259,7 @@ class DiffusionRun:
             devices.append(self._network[0].device.type)
         found: dict[str, Any] = {"solver": solver, "steps": steps}
         if self._start is not None:
-            evaluations |= {START: 1 + evaluations.get(START, 0)}
+            evaluations |= {START: self._start.evaluations + evaluations.get(START, 0)}
             networks.append(self._start.weights)
             devices.append(self._start.device)
             found["start"] = {"by": self._start_of or SCAN, "weights": self._start.weights}

@@ -21,6 +21,8 @@ Float32 = NDArray[np.float32]
 TILE, OVERLAP = 256, 48
 #: voxels that go through the network at a time
 _BATCH_VOXELS = 1 << 18
+#: axes along which a slice is mirrored
+_MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class LearnedDenoiser:
     :param images: whose noise counts.
     :param sigma: SD of the noise of the normalised images, (2, slices, rows, columns).
     :param measured: the network may also take away what a Patlak fit of another window than 9-65 min adds.
-    :param flips: average over this many mirror images (1, 2 or 4).
+    :param flips: average over this many mirror images (1, 2 or 4); of fewer than four, each call has others, so that
+        a walk of several steps meets all of them.
     :param watch: called after every batch with the slices done (a tile counts in part); raises to stop.
     """
 
@@ -69,11 +72,13 @@ class LearnedDenoiser:
         self._correlation = (0.5 * (fwhm[1] + fwhm[2]), fwhm[0])
         self._spacing = (float(np.sqrt(step[1] * step[2])), step[0])
         self._trapped = normalisation.trapped
+        self._first_mirror = 0
         self.evaluations = 0
 
     def __call__(self, values: Float32, tau: float) -> Float32:
         """See :data:`petkinetics.estimators.posterior.Denoise`."""
-        self.evaluations += 1
+        self._first_mirror = self.evaluations % len(_MIRRORS)
+        self.evaluations += self._flips
         rows, columns = values.shape[2:]
         out = np.zeros_like(values)
         places = [(r, c) for r in _tiles(rows) for c in _tiles(columns)]
@@ -95,6 +100,7 @@ class LearnedDenoiser:
             (float(level[0]), float(level[1])), self._correlation, self._spacing, self._trapped, self._measured
         )
         part = here.shape[2] * here.shape[3] / (rows * columns)
+        mirrors = [_MIRRORS[(self._first_mirror + n) % len(_MIRRORS)] for n in range(self._flips)]
 
         def once(network: nn.Module, device: torch.device, first: int, last: int) -> torch.Tensor:
             # Beyond the first and the last slice they are mirrored.
@@ -104,7 +110,7 @@ class LearnedDenoiser:
             sigma = torch.from_numpy(np.ascontiguousarray(self._sigma[:, first:last, r, c])).movedim(0, 1) * tau
             levels = torch.from_numpy(level).float().expand(last - first, IMAGES).to(device)
             conditions = torch.from_numpy(shared).expand(last - first, -1).to(device)
-            return _mirrored(network, stack, sigma.to(device), levels, conditions, self._flips)
+            return _mirrored(network, stack, sigma.to(device), levels, conditions, mirrors)
 
         found = self._network.over(slices, count, once, lambda done: self._watch(done * part))
         out[..., r, c] += found.movedim(1, 0).numpy() * ramp
@@ -116,16 +122,16 @@ def _mirrored(
     sigma: torch.Tensor,
     level: torch.Tensor,
     shared: torch.Tensor,
-    flips: int,
+    mirrors: list[tuple[int, ...]],
 ) -> torch.Tensor:
     """Mean over mirror images."""
     device = stack.device
     total = torch.zeros_like(sigma)
     with torch.inference_mode(), torch.autocast(device.type, half_type(device), enabled=is_mixed(device)):
-        for axes in ((), (-1,), (-2,), (-2, -1))[:flips]:
+        for axes in mirrors:
             found = network(torch.flip(stack, axes), torch.flip(sigma, axes), level, shared)
             total += torch.flip(found, axes)
-    return (total / flips).float().cpu()
+    return (total / len(mirrors)).float().cpu()
 
 
 def _tiles(size: int) -> list[slice]:

@@ -48,6 +48,7 @@ class LearnedStart:
             DefaultNetwork, self._weights, self._volume, device_named(problem.device), strength, turned
         )
         self._maps = KiAndV0(self._network)
+        self.evaluations = 2 if turned else 1
         self._log_sd: list[Float32] = []
 
     def maps(self, inside: NDArray[np.bool_], watch: Callable[[float], None]) -> Float32:

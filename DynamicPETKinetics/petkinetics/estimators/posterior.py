@@ -9,8 +9,8 @@ times as strong. Half-quadratic splitting (Geman & Yang 1995; Zhu et al., CVPRW 
 with z = D(x_tau). Because the diffusion's noise is given the correlation of the data's, S is in both terms and
 cancels: the minimum is (y + k z) / (1 + k) with k = lambda / tau^2, voxel by voxel, for any correlation.
 Noise that is white in the diffusion alone leaves the correlation in, and the voxelwise step is then only
-right for white data. Where the images' noise is not independent of each other, or the diffusion's is not
-proportional to the data's, the step is the 2x2 system of :func:`data_step`.
+right for white data. In slope and intercept this is the 2x2 system of the frames' weighted fit, whose covariance is
+not diagonal; in slope and activity (:mod:`petkinetics.estimators.normalised_images`) it comes apart into two divisions.
 """
 
 from __future__ import annotations
@@ -25,25 +25,6 @@ Float32 = NDArray[np.float32]
 Denoise = Callable[[Float32, float], Float32]
 #: draws noise as strong and as correlated as that of the data, float32 like the images
 Fresh = Callable[[], Float32]
-
-
-def data_step(measured: Float32, prior: Float32, covariance: NDArray[np.float64], scale: Float32, variance: Float32):  # type: ignore[no-untyped-def]
-    """Weighted least squares of two parameters a voxel: the data's and the prior's say.
-
-    :param measured: fitted parameters, (2, ...), with covariance *scale* * *covariance*.
-    :param prior: what the prior takes them for, (2, ...), with independent variances *variance* (2, ...).
-    :param covariance: (2, 2); *scale*: (...).
-    :returns: the minimum, (2, ...).
-    """
-    precision = np.linalg.inv(covariance).astype(np.float32)
-    a = precision[0, 0] / scale + 1.0 / variance[0]
-    b = precision[0, 1] / scale
-    c = precision[1, 1] / scale + 1.0 / variance[1]
-    difference = measured - prior
-    r0 = (precision[0, 0] * difference[0] + precision[0, 1] * difference[1]) / scale
-    r1 = (precision[0, 1] * difference[0] + precision[1, 1] * difference[1]) / scale
-    determinant = a * c - b * b
-    return prior + np.stack([(c * r0 - b * r1) / determinant, (a * r1 - b * r0) / determinant])
 
 
 def half_quadratic(

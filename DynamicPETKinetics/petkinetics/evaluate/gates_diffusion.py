@@ -138,7 +138,7 @@ def _made() -> tuple[Gate, ...]:
         Gate("processor seconds a 256×256 slice, without SD", _of_run(_SECONDS, 0), 1.5),
         Gate("processor seconds a 256×256 slice, four samples", _of_run(_SECONDS, 4), 6.0),
         Gate("processor seconds a 256×256 slice, learned start alone", _of_run(_SECONDS, 0, ("start",)), 0.2),
-        Gate("pure prior, evaluations a seed", _of_run("steps_mean", 4, PURE), 20.0),
+        Gate("pure prior, evaluations a seed", _of_run("evaluations_mean", 0, PURE), 20.0),
     ]
     return tuple(gates)
 
