@@ -1,4 +1,4 @@
-"""How the start of `diffusion-prior` came to its shares, how much of the steps is kept, and what its SD is made of.
+"""How the start of `diffusion-prior` came to its shares, its level, how much of the steps is kept, and its SD.
 
 Validation patients, whole scans, slices around the largest lesion, the aorta region's curve. One row a patient, dose
 and variant: RMSE of Ki, of the activity at the mean Patlak time and of V0 over weighted Patlak's, the lesions' mean
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prior_schedules import estimate_with
 
+from petkinetics.estimators.curve_error import brought_to_level, curve_error
 from petkinetics.estimators.diffusion_run import (
     DRAWS,
     PRIOR,
@@ -39,7 +40,9 @@ from petkinetics.write.tables import write_table
 
 Float32 = NDArray[np.float32]
 #: shares of the network of the whole scan, of the prior's network and of non-local means
-KI = ((1, 0, 0), (0.7, 0.3, 0), (0.85, 0, 0.15), (0.7, 0.15, 0.15), (0.5, 0.2, 0.3), (0, 0, 1))
+KI = ((1, 0, 0), (0.5, 0.2, 0.3), (0.55, 0.15, 0.3), (0.7, 0.1, 0.2), (0, 1, 0), (0, 0, 1))
+#: how far the last two are brought to the level of the first
+BELIEVED = (0.0, 0.3, 0.6, 1.0)
 ACTIVITY = ((1, 0, 0), (0.5, 0.5, 0), (0.4, 0, 0.6), (0.3, 0.1, 0.6))
 STEPS = (0.0, 0.3, 1.0)
 THRESHOLDS = (2.0, 3.0, 4.0)
@@ -104,18 +107,21 @@ def variants(run: DiffusionRun, judge: Judge) -> dict[str, dict[str, object]]:
     def walked(start: Float32) -> Float32:
         return half_quadratic(y, prior, run._fresh, schedule.levels(schedule.steps), schedule.weight, start) - start
 
-    for ki in KI:
-        for activity in ACTIVITY:
-            if ki is not KI[0] and activity is not ACTIVITY[-1]:
-                continue
-            shares = np.array((ki, activity), np.float32)
-            start = np.einsum("im,mizyx->izyx", shares, starts)
-            change = walked(start)
-            for share in STEPS:
-                found[f"Ki {ki}, activity {activity}, steps {share:g}"] = judge.numbers(start + share * change)
+    quiet = np.stack([0.5 * (starts[1, 0] + starts[2, 0]), starts[2, 1]])
+    for believed in BELIEVED:
+        level = curve_error(starts[0, 0], quiet, run.images.inside, run.images.spacing_mm, believed)
+        levelled = np.stack([starts[0], *(brought_to_level(one, level) for one in starts[1:])])
+        for ki in KI:
+            for activity in ACTIVITY if believed == 0 else ACTIVITY[-1:]:
+                shares = np.array((ki, activity), np.float32)
+                mixed = np.einsum("im,mizyx->izyx", shares, levelled)
+                found[f"Ki {ki}, activity {activity}, level {believed:g}"] = judge.numbers(mixed)
     plain = run._mean_start(starts[0])
+    y = run.normal.values
+    for share in STEPS:
+        kept = plain + np.array([share, 0.0], np.float32)[:, None, None, None] * walked(plain)
+        found[f"as the engine mixes, {share:g} of the steps"] = judge.numbers(kept)
     kept = plain + np.array([0.3, 0.0], np.float32)[:, None, None, None] * walked(plain)
-    found["as the engine mixes, nothing given back"] = judge.numbers(kept)
     for threshold in THRESHOLDS:
         back = explained(y, kept, run.normal.sigma, run.images.correlation, threshold)
         found[f"as the engine mixes, given back from {threshold:g} SD"] = judge.numbers(back)

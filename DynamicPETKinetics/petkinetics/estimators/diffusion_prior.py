@@ -75,7 +75,8 @@ class DiffusionPriorPatlak(RegularisedPatlak):
             raise InputError(f"{problem.samples} samples cannot be drawn; give 0 to {_MOST_SAMPLES}.")
         run = DiffusionRun(images, NormalisedImages.of(images, strength), problem, strength, progress)
         run.expect(steps + {"start-hqs": 3 if run.sees_scan else 2, "start": 1}.get(solver, 0))
-        values = explained(run.normal.values, run.solve(solver, steps), run.normal.sigma, images.correlation)
+        solved = run.solve(solver, steps)
+        values = explained(run.normal.values, solved, run.normal.sigma, images.correlation)
         sd = run.spread(values) if problem.samples else None
         return Regularised(run.normal.whitened(values), sd, run.record(solver, steps))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import Applicability
+from petkinetics.estimators.curve_error import brought_to_level, curve_error
 from petkinetics.estimators.estimator import Problem, Progress
 from petkinetics.estimators.nlm import SEARCH_MM, non_local_means
 from petkinetics.estimators.noise_draws import unit_draws
@@ -63,12 +64,10 @@ SCHEDULES = {
     "red-diff": Schedule(20, (1.0, 0.1), 0.25),
 }
 #: whose answers the start of ``start-hqs`` is the mean of, and their shares in Ki and in the activity: they err
-#: differently, and on validation patients a mean was nearer than any of them
+#: differently, and on validation patients a mean was nearer than any of them. Ki of the last two is first brought to
+#: the level of the first (:mod:`petkinetics.estimators.curve_error`)
 SCAN, PRIORS, LIKE_VOXELS = "network of the whole scan", "network of the prior", "non-local means"
-START_SHARES = {SCAN: (0.5, 0.3), PRIORS: (0.2, 0.1), LIKE_VOXELS: (0.3, 0.6)}
-#: the more noise, the better the network of the whole scan is beside the others: from the first ratio of noise to
-#: contrast on their shares of Ki fall, at the second it answers alone
-SHARES_FALL = (0.09, 0.2)
+START_SHARES = {SCAN: (0.55, 0.3), PRIORS: (0.15, 0.1), LIKE_VOXELS: (0.3, 0.6)}
 #: how much of what the steps change is taken after the start: in the activity, with little noise, they only level
 STEPS_SHARE = (0.3, 0.0)
 #: strengths of non-local means for Ki and for the activity, which has far less noise
@@ -99,6 +98,7 @@ class DiffusionRun:
         self._start: LearnedStart | None = None
         self._other_start: tuple[str, bool] | None = None
         self._start_of = ""
+        self._curve_error = (1.0, 0.0)
         self._slices_done, self._slices_in_all = 0.0, 1
         unit = unit_draws(np.random.default_rng([problem.seed, 6]), normal.values.shape, images.correlation)
         self._fresh = lambda: unit() * normal.sigma
@@ -118,17 +118,16 @@ class DiffusionRun:
 
     def solve(self, solver: str, steps: int) -> Float32:
         """The estimate; with samples, the mean over as many draws of the solver's noise."""
-        y = self.normal.values
         prior = None if solver == "start" else self.denoiser(PRIOR, ALONE_FLIPS if solver == "hqs" else 1)
         start = self.start(turned=solver != "start") if solver in STARTED else None
         if start is not None and solver == "start-hqs":
             start = self._mean_start(start)
         if solver == "hqs" and prior is not None:
-            start, steps = prior(y, 1.0), steps - 1
+            start, steps = prior(self.normal.values, 1.0), steps - 1
         if prior is None or steps == 0:
             assert start is not None
             return start
-        schedule = SCHEDULES[solver]
+        y, schedule = self.normal.values, SCHEDULES[solver]
         levels = schedule.levels(steps)
         total = np.zeros_like(y)
         draws = max(1, self._problem.samples)
@@ -141,15 +140,20 @@ class DiffusionRun:
         return found if solver != "start-hqs" else start + _by_image(STEPS_SHARE) * (found - start)
 
     def _mean_start(self, learned: Float32) -> Float32:
-        """The mean of :data:`START_SHARES`; without the network that sees the scan, of the others."""
+        """The mean of :data:`START_SHARES`; without the network that sees the scan, of the others.
+
+        With it, the measured images are brought to its level, too.
+        """
         answers = {} if self._start is None else {SCAN: learned}
         answers[PRIORS] = self.denoiser(START, START_FLIPS)(self.normal.values, 1.0) if answers else learned
         answers[LIKE_VOXELS] = self._like_voxels()
-        shares = np.array([START_SHARES[name] for name in answers], np.float32)
         if SCAN in answers:
-            low, high = SHARES_FALL
-            shares[1:, 0] *= np.clip((high - self.images.noise_to_contrast) / (high - low), 0.0, 1.0)
-            shares[0] = 1.0 - shares[1:].sum(axis=0)
+            quiet = np.stack([0.5 * (answers[PRIORS][0] + answers[LIKE_VOXELS][0]), answers[LIKE_VOXELS][1]])
+            images = self.images
+            error = self._curve_error = curve_error(learned[0], quiet, images.inside, images.spacing_mm)
+            answers |= {name: brought_to_level(answers[name], error) for name in (PRIORS, LIKE_VOXELS)}
+            self.normal = self.normal.with_values(brought_to_level(self.normal.values, error))
+        shares = np.array([START_SHARES[name] for name in answers], np.float32)
         shares /= shares.sum(axis=0)
         self._start_of = "mean of " + ", ".join(answers)
         return np.einsum("mi,mizyx->izyx", shares, np.stack(list(answers.values())))
@@ -262,7 +266,10 @@ class DiffusionRun:
             evaluations |= {START: self._start.evaluations + evaluations.get(START, 0)}
             networks.append(self._start.weights)
             devices.append(self._start.device)
-            found["start"] = {"by": self._start_of or SCAN, "weights": self._start.weights}
+            ki, activity = self._curve_error
+            per_minute = activity * self.normal.contrast[0] / self.normal.contrast[1]
+            level = {"ki": round(ki, 5), "activity_per_min": round(per_minute, 7)}
+            found["start"] = {"by": self._start_of or SCAN, "weights": self._start.weights, "level": level}
             found["applicability"] = self._start.judged(METHOD)
         elif self._other_start is not None:
             why, warns = self._other_start

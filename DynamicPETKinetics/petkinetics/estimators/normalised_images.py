@@ -6,7 +6,7 @@ intercept; its noise is independent of Ki's, so the 2x2 data step is two divisio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,10 @@ class NormalisedImages:
             theta,
             unit,
         )
+
+    def with_values(self, values: Float32) -> NormalisedImages:
+        """Other images, (2, slices, rows, columns), of the same noise and units."""
+        return replace(self, values=values)
 
     def whitened(self, values: Float32) -> Float32:
         """Back to the images of :class:`PatlakImages`."""
