@@ -40,13 +40,17 @@ test-slicer:
 	@test -n "$(SLICER)" || { echo "Name a Slicer: make test-slicer SLICER=path/to/Slicer"; exit 1; }
 	$(PYTHON) Testing/real_slicer/run.py "$(SLICER)"
 
+# Other programs to race: make bench KMAP=CHECKOUT DYNAMICPET=PYTHON PETPAL=PYTHON DICOM2NIFTI=PYTHON, any of them.
+# CHECKOUT is one of KMAP-C, PYTHON an interpreter that has the program (Testing/benchmarks/README.md).
+option = $(if $($(1)),--$(2) "$($(1))")
+
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python Testing/benchmarks/run.py
-	$(BIN)/python Testing/benchmarks/two_tissue.py
+	$(BIN)/python Testing/benchmarks/two_tissue.py $(call option,KMAP,kmap)
 	$(BIN)/python Testing/benchmarks/networks.py
-	$(BIN)/python Testing/benchmarks/race.py
+	$(BIN)/python Testing/benchmarks/race.py $(call option,DYNAMICPET,dynamicpet) $(call option,PETPAL,petpal)
 	$(BIN)/python Testing/benchmarks/paths.py
-	$(BIN)/python Testing/benchmarks/reading.py
+	$(BIN)/python Testing/benchmarks/reading.py $(call option,DICOM2NIFTI,dicom2nifti)
 	$(BIN)/python Testing/benchmarks/responsiveness.py
 
 docs: $(VENV)/.ready-to-test

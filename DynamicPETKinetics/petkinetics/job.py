@@ -1,7 +1,7 @@
 """What to run: a Job says it, and running it makes a complete result folder or nothing.
 
-The panel, the command line, the cohort run and the tests build the same Job. It travels to the
-background process as JSON (:mod:`petkinetics.job_file`).
+The panel, the command line and the tests build the same Job. It travels to the background process as JSON
+(:mod:`petkinetics.job_file`).
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python Testing/benchmarks/race.py [--quick] [--dynamicpet PYTHON] [--petpal PYTHON] [--folder DIR] [--json FILE]
 
 --quick keeps 1/8. dynamicpet and PETPAL run once, at 1/8, where PYTHON is an interpreter that has them; they take the
-time of their voxels, so the other sizes are that time multiplied, and marked so. Programs that cannot run here stand
-beside ours with reference figures, marked so. Each size is removed before the next is
+time of their voxels, so the other sizes are that time multiplied, and marked so. Programs that are not run stand
+beside ours with what was measured of them earlier, marked so. Each size is removed before the next is
 made (2.1 GB at 4 times). Exit status 1 when a program does not run.
 """
 
@@ -27,9 +27,10 @@ MATRIX = 256
 SIZES = {"1/8": (9, 3), "1": (71, 3), "4": (284, 1)}
 WHOLE = 71
 T_STAR_MIN = 30
-#: seconds at size 1 on 2 cores, the lowest of each range; KMAP's Patlak is MATLAB code, re-created for its figure
-NOT_RUN = "reference figure, not run here"
-ELSEWHERE = {"dynamicpet": 145.0, "KMAP (loop re-created)": 4.5, "PETPAL": 40.0}
+#: seconds at size 1, each the lowest of the range measured, when the floor took 0.24 s; dynamicpet's was extrapolated
+#: from fewer voxels, PETPAL was 0.7.1. KMAP's Patlak is MATLAB code: its loop was re-created
+NOT_RUN = "measured earlier on 2 cores, not run here"
+EARLIER = {"dynamicpet": 145.0, "KMAP (loop re-created)": 4.5, "PETPAL": 40.0}
 #: programs that loop over voxels and need an interpreter of their own
 SLOW = {"dynamicpet": "peer_dynamicpet.py", "PETPAL": "peer_petpal.py"}
 
@@ -78,7 +79,7 @@ def rows(found: dict[str, dict[str, Measured]]) -> list[dict[str, object]]:
             of_ours = m.median_s / ours.median_s if alone else ratio(m, ours)
             row = {"size": size, "program": name, "seconds": m.median_s, "of_floor": of_floor, "of_ours": of_ours}
             table.append(row | {"mib": m.largest_mib, "origin": "run here"})
-        for name, whole in ELSEWHERE.items():
+        for name, whole in EARLIER.items():
             if name in programs:
                 continue
             seconds = whole * SIZES[size][0] / WHOLE

@@ -28,7 +28,6 @@ ORDER = (
     {"simulate"},
     {"training"},
     {"job", "job_file", "estimate", "estimate_record", "propose_aorta", "export", "report", "worker"},
-    {"cohort"},
     {"commands"},
     {"cli"},
     {"__main__"},

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import nibabel as nib
 import numpy as np
 import pytest
+import study_tables
 from scipy import ndimage, stats
+from study_tables import numbers_and_words, shown_table
 
 from petkinetics.cli import main
 from petkinetics.kinetics.patlak import fit_curve, patlak_design, weighted_fit
 
-STUDY = Path(__file__).resolve().parents[1] / "studies" / "measured_curves.py"
-
-
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-study = _load(STUDY)
+study = study_tables.study("measured_curves")
 
 
 # Grey matter
@@ -177,11 +163,6 @@ def test_the_reference_region_follows_its_rule() -> None:
 # The document
 
 
-def numbers_and_words(text: str) -> tuple[list[float], str]:
-    number = r"[+-]?\d+(?:\.\d+)?"
-    return [float(n) for n in re.findall(number, text)], re.sub(number, "#", text)
-
-
 def test_the_document_shows_what_the_study_finds(estimate: Path) -> None:
     text = study.DOCUMENT.read_text(encoding="utf-8")
     found = {
@@ -190,8 +171,7 @@ def test_the_document_shows_what_the_study_finds(estimate: Path) -> None:
         "real slice": study.slice_table(study.slice_maps(estimate), study.slice_frames()),
     }
     for name, table in found.items():
-        shown = text.split(f"<!-- table {name} -->\n")[1].split("\n<!-- end -->")[0]
-        (expected, words), (there, their_words) = numbers_and_words(table), numbers_and_words(shown)
+        (expected, words), (there, their_words) = numbers_and_words(table), numbers_and_words(shown_table(text, name))
         assert their_words == words
         # The last digit shown may differ between processors.
         assert there == pytest.approx(expected, rel=2e-3, abs=1.1e-5)

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import re
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
+import study_tables
 from scipy.integrate import solve_ivp
+from study_tables import numbers_and_words, shown_table
 
-STUDY = Path(__file__).resolve().parents[1] / "studies" / "patlak_model_error.py"
-
-
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-study = _load(STUDY)
-
-
-def numbers_and_words(text: str) -> tuple[list[float], str]:
-    number = r"[+-]?\d+(?:\.\d+)?"
-    return [float(n) for n in re.findall(number, text)], re.sub(number, "#", text)
+study = study_tables.study("patlak_model_error")
 
 
 def test_the_document_shows_the_table_of_the_script() -> None:
     text = study.DOCUMENT.read_text(encoding="utf-8")
-    shown = text.split("<!-- table patlak model error -->\n")[1].split("\n<!-- end -->")[0]
+    shown = shown_table(text, "patlak model error")
     (expected, words), (there, their_words) = numbers_and_words(study.table()), numbers_and_words(shown)
     assert their_words == words
     assert there == pytest.approx(expected, abs=0.11)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
+import study_tables
 
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
@@ -14,20 +15,15 @@ from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.blood import input_function, random_blood
 from petkinetics.simulate.noise_free import noise_free_frames
 
-STUDY = Path(__file__).resolve().parents[1] / "studies" / "real_texture.py"
 GRID = VolumeGeometry((6, 30, 30), (4.0, 4.0, 4.0), (-58.0, -58.0, -10.0))
 
 
 @pytest.fixture(scope="module")
-def study():  # type: ignore[no-untyped-def]
-    spec = importlib.util.spec_from_file_location("real_texture", STUDY)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def study() -> ModuleType:
+    return study_tables.study("real_texture")
 
 
-def test_the_last_frame_shows_the_image_and_hot_tissue_traps(study) -> None:  # type: ignore[no-untyped-def]
+def test_the_last_frame_shows_the_image_and_hot_tissue_traps(study: ModuleType) -> None:
     suv = np.zeros(GRID.shape, np.float32)
     suv[:, 4:26, 4:26], suv[:, 8:14, 8:14], suv[:, 18:24, 8:14] = 0.7, 2.2, 9.0
     curve = input_function(random_blood(np.random.default_rng(0), 300.0, 60.0), 3900.0)
