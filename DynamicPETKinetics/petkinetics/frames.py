@@ -119,7 +119,7 @@ class FrameTiming:
         return FrameTiming(self.start_s + seconds, self.duration_s)
 
     def window(self, t_star_min: float, until_min: float | None = None) -> NDArray[np.intp]:
-        """Indices of the frames with start >= t* - 1 s and end <= until + 1 s (DESIGN: frames used).
+        """Indices of the frames with start >= t* - 1 s and end <= until + 1 s (docs/methods.md).
 
         :param t_star_min: start of the window, minutes from injection.
         :param until_min: end of the window, minutes from injection; None for the end of the scan.

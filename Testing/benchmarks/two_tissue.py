@@ -78,7 +78,7 @@ _RESAMPLES = 200
 
 
 class World:
-    """One input function, the curves of all tissues, and the noise of DESIGN section 5.
+    """One input function, the curves of all tissues, and the noise of docs/methods.md.
 
     :param seed: of input function and noise.
     :param dose: 1: CoV of 12 % in the liver's voxels from 60 to 65 min.

@@ -58,7 +58,7 @@ def curves() -> dict[str, Float64]:
 
 
 def standard_deviation(curve: Float64, dose: float = 1.0) -> Float64:
-    """Of a voxel's frames: dose 1 has a CoV of 12 % in the liver from 60 to 65 min (DESIGN section 5)."""
+    """Of a voxel's frames: dose 1 has a CoV of 12 % in the liver from 60 to 65 min (docs/methods.md)."""
     body = sum(share * curves()[name] for name, share in _BODY.items())
     liver = curves()["liver"][-1]
     spread = np.exp(LAMBDA * TIMING.mid_s) / TIMING.duration_s

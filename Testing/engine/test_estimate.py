@@ -116,7 +116,7 @@ def test_result_json_tells_what_was_done_with_what(tmp_path, scan, patient):
         "seconds",
         "warnings",
     ):
-        assert key in record, f"DESIGN: result.json holds {key}"
+        assert key in record, f"result.json holds {key}"
     assert (record["job"], record["method"]) == ("estimate", "patlak")
     assert record["overrides"] == {"dose_mbq": 250.0, "plasma_ratio": 1.1}
     assert record["options"]["plasma_ratio"] == 1.1

@@ -1,4 +1,4 @@
-"""Frame timing refuses the impossible, and the frames of a fit are the ones DESIGN names."""
+"""Frame timing refuses the impossible, and the frames of a fit are those of docs/methods.md."""
 
 from __future__ import annotations
 

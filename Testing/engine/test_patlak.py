@@ -125,7 +125,7 @@ def test_recorded_regressors_and_weights_are_those_of_the_fit(tmp_path):
     np.testing.assert_allclose([f["start_s"] for f in used], patient.start[index])
     np.testing.assert_allclose([f["integral_kbq_min_per_ml"] for f in used], patient.design[index, 0], rtol=1e-8)
     np.testing.assert_allclose([f["plasma_kbq_per_ml"] for f in used], patient.design[index, 1], rtol=1e-8)
-    # DESIGN: one weight a frame, T e^(-lambda mid) / mean activity in the body
+    # docs/methods.md: one weight a frame, T e^(-lambda mid) / mean activity in the body
     mean = patient.frames[index].reshape(len(index), -1).mean(axis=1, dtype=float)
     expected = patient.duration[index] * np.exp(-LAMBDA * (patient.start + patient.duration / 2)[index]) / mean
     weight = np.array([f["weight"] for f in used])

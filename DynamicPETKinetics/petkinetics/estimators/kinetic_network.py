@@ -34,10 +34,10 @@ PRESETS = ("default", "compact", "liang2023")
 class KineticNetwork:
     """The two-tissue network.
 
-    Ki and V0 are slope and intercept of Patlak's plot of the model's frames from 9 to 65 min (k4 = 0: those of
-    DESIGN's definition, but for what the plot's late start leaves). Options: ``preset`` = ``default``, or ``compact``
-    or ``liang2023``, the paper's network (see petkinetics.estimators.paper_network); ``predicted_frames`` = ``yes``
-    adds what the frames from T to 65 min would show.
+    Ki and V0 are slope and intercept of Patlak's plot of the model's frames from 9 to 65 min (k4 = 0: those that
+    docs/methods.md defines, but for what the plot's late start leaves). Options: ``preset`` = ``default``, or
+    ``compact`` or ``liang2023``, the paper's network (see petkinetics.estimators.paper_network);
+    ``predicted_frames`` = ``yes`` adds what the frames from T to 65 min would show.
     """
 
     method = "kinetic-network"
