@@ -50,16 +50,16 @@ FACTORS, RELATIVE = (1.1, 1.3, 1.5, 1.75), (0.0, 0.05, 0.09, 0.12)
 SAMPLES, SD_SMOOTHING_MM, STRENGTHS = 4, 8.0, (2.0, 1.4)
 
 
-def scan(seed: int, dose: float, slices: int) -> DigitalPatient:
+def scan(seed: int, dose: float, slices: int, anatomy: str) -> DigitalPatient:
     """A patient, in slices around the largest lesion."""
-    whole = grid("full", "thorax")
-    largest = max(Body.random("thorax", seed).lesions, key=lambda lesion: lesion.diameter_mm, default=None)
+    whole = grid("full", anatomy)
+    largest = max(Body.random(anatomy, seed).lesions, key=lambda lesion: lesion.diameter_mm, default=None)
     shift = 0
     if largest is not None:
         at = (largest.centre_mm[2] - whole.origin_mm[2]) / whole.spacing_mm[2]
         shift = round(at - (whole.shape[0] - 1) / 2)
     return World.parse(USUAL).patient(
-        "thorax", "full", seed, dose, middle_slices("full", slices, shift, "thorax"), no_progress
+        anatomy, "full", seed, dose, middle_slices("full", slices, shift, anatomy), no_progress
     )
 
 
@@ -96,7 +96,7 @@ class Judge:
         return found
 
 
-def variants(run: DiffusionRun, judge: Judge) -> dict[str, dict[str, object]]:
+def variants(run: DiffusionRun, judge: Judge, starts_alone: bool) -> dict[str, dict[str, object]]:
     """Every variant's numbers."""
     y, prior, schedule = run.normal.values, run.denoiser(PRIOR), SCHEDULES["start-hqs"]
     means = non_local_means(run.images, STRENGTHS, SEARCH_MM, no_progress)
@@ -116,6 +116,8 @@ def variants(run: DiffusionRun, judge: Judge) -> dict[str, dict[str, object]]:
                 shares = np.array((ki, activity), np.float32)
                 mixed = np.einsum("im,mizyx->izyx", shares, levelled)
                 found[f"Ki {ki}, activity {activity}, level {believed:g}"] = judge.numbers(mixed)
+    if starts_alone:
+        return found
     plain = run._mean_start(starts[0])
     y = run.normal.values
     for share in STEPS:
@@ -138,10 +140,13 @@ def variants(run: DiffusionRun, judge: Judge) -> dict[str, dict[str, object]]:
     return found
 
 
-def case(seed: int, dose: float, slices: int, weights: Path | None) -> list[dict[str, object]]:
-    """All variants of one scan."""
-    patient = scan(seed, dose, slices)
-    problem = problem_of(patient, aorta_input(patient, None), 9.0, None)
+def case(
+    seed: int, dose: float, anatomy: str, slices: int, weights: Path | None, starts_alone: bool
+) -> list[dict[str, object]]:
+    """All variants of one scan; with the true curve where no aorta is in view."""
+    patient = scan(seed, dose, slices, anatomy)
+    curve = aorta_input(patient, None) if np.any(patient.aorta) else patient.input_function
+    problem = problem_of(patient, curve, 9.0, None)
     rows: list[dict[str, object]] = []
 
     def solve(run: DiffusionRun, solver: str, steps: int) -> Float32:
@@ -149,9 +154,9 @@ def case(seed: int, dose: float, slices: int, weights: Path | None) -> list[dict
         box = box_around(problem.mask, problem.series.geometry.shape, run.images.spacing_mm)
         true = np.stack([patient.truth[f"{name}_patlak_9_65"][box] for name in ("ki", "v0")]).astype(np.float32)
         judge = Judge(run, run.normal.normalised(true), patient.body_mask[box], patient.lesions[box])
-        head = {"seed": seed, "dose": dose, "noise_to_contrast": run.images.noise_to_contrast}
+        head = {"anatomy": anatomy, "seed": seed, "dose": dose, "noise_to_contrast": run.images.noise_to_contrast}
         columns = ("ki", "activity", "v0", "lesions_percent", "body_1_sd", "body_2_sd", "lesions_1_sd", "lesions_2_sd")
-        for name, numbers in variants(run, judge).items():
+        for name, numbers in variants(run, judge, starts_alone).items():
             rows.append(head | {"variant": name} | {column: numbers.get(column) for column in columns})
         return run.normal.values
 
@@ -165,13 +170,15 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[90003, 90004, 90010, 90013])
     parser.add_argument("--doses", type=float, nargs="+", default=[1.0, 0.25, 0.1])
+    parser.add_argument("--anatomy", default="thorax")
     parser.add_argument("--slices", type=int, default=12)
+    parser.add_argument("--starts-alone", action="store_true", help="neither steps nor SD")
     parser.add_argument("--weights", type=Path)
     given = parser.parse_args()
     rows: list[dict[str, object]] = []
     for seed in given.seeds:
         for dose in given.doses:
-            rows += case(seed, dose, given.slices, given.weights)
+            rows += case(seed, dose, given.anatomy, given.slices, given.weights, given.starts_alone)
             write_table(given.out, rows)
             print(seed, dose, flush=True)
 
