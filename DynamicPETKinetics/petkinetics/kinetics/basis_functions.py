@@ -144,7 +144,7 @@ def compartment_basis(
 
     Fixed columns: the integral of Cp (with trapping), then whole blood.
 
-    :param weights: of the frames, 1/variance up to a voxel's scale.
+    :param weights: of the frames, (frames,), 1/variance up to a voxel's scale.
     :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
     :param exact: fit curves with little noise on a finer grid.
     """

@@ -87,7 +87,7 @@ class CompartmentFitter:
     The basis functions (:mod:`petkinetics.kinetics.basis_functions`) tell where to start.
 
     :param timing: frames of the fit.
-    :param weights: of the frames, proportional to 1/variance.
+    :param weights: of the frames, (frames,), proportional to 1/variance.
     :param model: key of :data:`PARAMETERS`.
     :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
     :param blood_to_plasma: whole blood over plasma, for V0.

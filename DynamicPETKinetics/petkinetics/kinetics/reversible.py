@@ -38,7 +38,7 @@ class ReversibleFit:
     """Least squares of a, b, alpha1, alpha2, f in every voxel.
 
     :param timing: frames of the fit.
-    :param weights: of the frames, 1/variance up to a voxel's scale.
+    :param weights: of the frames, (frames,), 1/variance up to a voxel's scale.
     :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
     """
 
