@@ -153,6 +153,11 @@ class CompartmentFitter:
         best = min(found, key=lambda end: float(end.cost))
         return _summary(self._response, best.x, free, measured, root, upper, self._model, self._ratio)
 
+    def region_fit(self, frames_kbq_per_ml: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
+        """What :meth:`fit` finds, in short: quantity -> (value, SE), and the fitted frame means, (frames,), kBq/mL."""
+        found = self.fit(frames_kbq_per_ml)
+        return found.values, found.fitted_kbq_per_ml
+
     def _starts(self, measured: Float64) -> list[Float64]:
         """K1...k4, fv within the bounds, from the basis functions' fit."""
         frames = measured.astype(np.float32)[:, None]
