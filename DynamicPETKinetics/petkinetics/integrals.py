@@ -20,13 +20,13 @@ SMALLEST_RATE = 1e-8
 
 
 def phi1(z: Float64) -> Float64:
-    """(1 - e^-z)/z, and its limit 1 at 0."""
+    """(1 - e^-z)/z, and its limit 1 at 0, for z of any shape."""
     safe = np.where(z == 0.0, 1.0, z)
     return np.where(z == 0.0, 1.0, -np.expm1(-safe) / safe)
 
 
 def psi2(z: Float64) -> Float64:
-    """(1 - e^-z (1 + z))/z^2, the mean of s e^(-zs); by its series where digits cancel."""
+    """(1 - e^-z (1 + z))/z^2, the mean of s e^(-zs), z >= 0 of any shape; by its series where digits cancel."""
     small = z < 0.1
     safe = np.where(small, 1.0, z)
     series = 0.5 + z * (-1 / 3 + z * (1 / 8 + z * (-1 / 30 + z * (1 / 144 + z * (-1 / 840 + z / 5760)))))
@@ -105,7 +105,7 @@ def at_frame_edges(t_min: Float64, cumulative: Float64, timing: FrameTiming) -> 
 
 
 def frame_weight(timing: FrameTiming, decay_per_min: float) -> Float64:
-    """Integral of e^(-lambda (t - start)) over each frame, minutes."""
+    """Integral of e^(-lambda (t - start)) over each frame, minutes, (frames,)."""
     duration = timing.duration_s / 60.0
     return duration * phi1(decay_per_min * duration)
 

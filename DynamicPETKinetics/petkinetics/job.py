@@ -55,6 +55,8 @@ class EstimateJob:
     :param compress: gzip the maps.
     :param hashes: record SHA-256 of input and output files.
     :param options: of method and readers, by name (``--set``).
+    :raises InputError: not exactly one of *roi*, *input_function* and *aorta*, both *plasma_ratio* and *haematocrit*,
+        or a value that is none of those above.
     """
 
     series: str
@@ -120,6 +122,7 @@ class ExportJob:
     :param series: DICOM folder of the series that the maps were estimated from.
     :param to: folder for the DICOM files.
     :param formats: "parametric-map", "pet-image" or "both".
+    :raises InputError: *formats* is none of these.
     """
 
     result: str
@@ -152,6 +155,7 @@ class AortaJob:
     :param until_min: nothing after this is used, minutes from injection.
     :param injection_time: overrides the header, as does *half_life_s*.
     :param options: of the readers, by name (``--set``).
+    :raises InputError: *until_min* is below zero or not below 10,000.
     """
 
     series: str
@@ -188,6 +192,7 @@ class SimulateJob:
     :param format: "dicom" or "nifti".
     :param noise: "gaussian", "osem" or "none".
     :param lesions: "usual", "none", "hot" or "ring".
+    :raises InputError: *vendor*, *format*, *noise* or *lesions* is none of these.
     """
 
     output: str

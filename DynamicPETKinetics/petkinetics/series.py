@@ -86,6 +86,7 @@ class Tracer:
     :param name: as the header gives it, "" where it does not.
     :param radionuclide: such as "F-18", "" where unknown.
     :param half_life_s: of the radionuclide, seconds, above zero.
+    :raises InputError: the half-life is not above zero, or not finite.
     """
 
     name: str

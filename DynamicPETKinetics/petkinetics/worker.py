@@ -41,7 +41,10 @@ class Lines:
 
 
 class ProgressLines:
-    """A Progress that prints lines with the remaining time, and raises Cancelled once asked to."""
+    """A Progress that prints lines with the remaining time.
+
+    :raises Cancelled: when called after it was asked to stop.
+    """
 
     def __init__(self, lines: Lines, cancelled: threading.Event | None = None) -> None:
         self._lines = lines

@@ -10,6 +10,7 @@ from petkinetics.commands.running import open_series, run_job, warn
 
 
 def add_aorta(commands: Commands) -> None:
+    """The command ``aorta``, which runs an :class:`petkinetics.job.AortaJob`."""
     p = commands.add_parser("aorta", help="propose the region of the aorta, to be checked")
     add_series(p)
     p.add_argument("-o", "--output", required=True, type=Path, metavar="ROI.nii.gz", help="label map to make")
@@ -31,6 +32,7 @@ def _aorta(args: argparse.Namespace) -> None:
 
 
 def add_input_function(commands: Commands) -> None:
+    """The command ``input-function``, which writes the blood curve of an aorta region as a table."""
     p = commands.add_parser("input-function", help="blood curve of an aorta region")
     add_series(p)
     p.add_argument("--roi", required=True, metavar="ROI[:LABEL]", help="label map of the aorta")

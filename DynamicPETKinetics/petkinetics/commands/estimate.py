@@ -10,6 +10,7 @@ from petkinetics.commands.running import run_job
 
 
 def add_estimate(commands: Commands) -> None:
+    """The command ``estimate``, which runs an :class:`petkinetics.job.EstimateJob`."""
     p = commands.add_parser("estimate", help="parametric maps of a dynamic series: Ki, V0, rate constants")
     add_series(p)
     source = p.add_mutually_exclusive_group(required=True)

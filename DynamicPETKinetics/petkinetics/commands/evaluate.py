@@ -10,6 +10,7 @@ from petkinetics.commands.running import shown_progress
 
 
 def add_evaluate(commands: Commands) -> None:
+    """The command ``evaluate``, which runs a study of a method on simulated patients and prints its ``study.md``."""
     p = commands.add_parser("evaluate", help="how close a method comes to the truth of simulated patients")
     p.add_argument("method", metavar="NAME", help="as of estimate, judged beside plain patlak; or automatic-aorta")
     p.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="folder to make")

@@ -10,6 +10,7 @@ from petkinetics.commands.running import run_job, warn
 
 
 def add_compare(commands: Commands) -> None:
+    """The command ``compare``, which writes the agreement of two maps in regions to a folder."""
     p = commands.add_parser("compare", help="Bland-Altman statistics of two maps in regions")
     p.add_argument("map_a", metavar="MAP_A", type=Path)
     p.add_argument("map_b", metavar="MAP_B", type=Path)
@@ -27,6 +28,7 @@ def _compare(args: argparse.Namespace) -> None:
 
 
 def add_export(commands: Commands) -> None:
+    """The command ``export``, which runs an :class:`petkinetics.job.ExportJob`."""
     p = commands.add_parser("export", help="maps of a result to DICOM")
     p.add_argument("result", metavar="OUT", type=Path, help="result folder of an estimate")
     p.add_argument("--series", required=True, metavar="DICOM_DIR", help="the series that the maps were estimated from")
@@ -49,6 +51,7 @@ def _export(args: argparse.Namespace) -> None:
 
 
 def add_report(commands: Commands) -> None:
+    """The command ``report``, which runs a :class:`petkinetics.job.ReportJob`."""
     p = commands.add_parser("report", help="one HTML file about a result, with regions and a comparison")
     p.add_argument("result", metavar="OUT", type=Path, help="result folder of an estimate")
     p.add_argument("-o", "--output", required=True, type=Path, metavar="REPORT.html", help="file to make")

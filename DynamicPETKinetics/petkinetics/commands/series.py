@@ -11,6 +11,7 @@ from petkinetics.commands.running import open_series, warn
 
 
 def add_info(commands: Commands) -> None:
+    """The command ``info``, which prints what a series holds, as text or JSON."""
     p = commands.add_parser("info", help="what a series holds: frames, units, tracer, SUV factor")
     add_series(p)
     add_overrides(p)
@@ -26,6 +27,7 @@ def _info(args: argparse.Namespace) -> None:
 
 
 def add_tac(commands: Commands) -> None:
+    """The command ``tac``, which writes the mean curves of regions as a table."""
     p = commands.add_parser("tac", help="mean curve of every region over all frames")
     add_series(p)
     p.add_argument("--roi", required=True, metavar="LABELS", help=REGIONS)
@@ -51,6 +53,7 @@ def _tac(args: argparse.Namespace) -> None:
 
 
 def add_suv(commands: Commands) -> None:
+    """The command ``suv``, which writes an SUV or activity image of a window of time."""
     p = commands.add_parser("suv", help="SUV or mean activity image of a window of time")
     add_series(p)
     p.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help=".nii.gz or .nii to make")

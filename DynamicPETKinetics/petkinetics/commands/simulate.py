@@ -10,6 +10,7 @@ from petkinetics.commands.running import shown_progress
 
 
 def add_simulate(commands: Commands) -> None:
+    """The command ``simulate``, which runs a :class:`petkinetics.job.SimulateJob`."""
     p = commands.add_parser("simulate", help="make a digital patient with known truth")
     p.add_argument("out", metavar="OUT", type=Path, help="folder to make")
     anatomies = ("thorax", "torso-ct", "total-body", "brain")

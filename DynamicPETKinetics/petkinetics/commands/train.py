@@ -9,6 +9,7 @@ from petkinetics.commands.arguments import Commands
 
 
 def add_train(commands: Commands) -> None:
+    """The command ``train``, which writes the weights of a learned method to a folder."""
     p = commands.add_parser("train", help="train a learned method; several devices: torchrun -m petkinetics train ...")
     p.add_argument("method", choices=("kinetic-network", "direct-network", "diffusion-prior"), help="what to train")
     p.add_argument(

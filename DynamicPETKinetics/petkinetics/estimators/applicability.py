@@ -140,7 +140,7 @@ def described(condition: ArrayLike, ki_sd: Float32 | float) -> Float64:
 def learned_ranges(scans: Sequence[Float64]) -> dict[str, Any]:
     """What a card's ``applicability`` says of the scans that training drew.
 
-    :param scans: :func:`described` scans; some hundreds.
+    :param scans: :func:`described` scans, (numbers,) each; some hundreds.
     :returns: plain JSON values: "ranges" (name -> [low, high]), "mean", "whiten" (distance = |whiten (x - mean)|)
         and "distance", its bound.
     :raises InputError: too few scans to tell a range from.

@@ -59,7 +59,10 @@ def coarse_sums(series: DynamicSeries, frames: NDArray[np.intp], rows: Float64, 
 
 
 def on_voxels(blocks: Mask, block: tuple[int, int, int], shape: tuple[int, int, int]) -> Mask:
-    """A mask of blocks on the series' voxels; those at the far ends are as the last block."""
+    """A mask of blocks on the series' voxels; those at the far ends are as the last block.
+
+    :param blocks: (slices, rows, columns) of blocks; *block*: voxels of one; *shape*: of the answer.
+    """
     for axis, (n, size) in enumerate(zip(block, shape, strict=True)):
         blocks = blocks.take(np.minimum(np.arange(size) // n, blocks.shape[axis] - 1), axis=axis)
     return blocks

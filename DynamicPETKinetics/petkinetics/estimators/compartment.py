@@ -50,12 +50,7 @@ class CompartmentEstimator(ABC):
             problem.input_function, prepared.timing, prepared.weights, self.method,
             problem.series.frame_decay_per_s, prepared.blood_to_plasma,
         )  # fmt: skip
-
-        def region_fit(values: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
-            found = fitter.fit(values)
-            return found.values, found.fitted_kbq_per_ml
-
-        return Estimate(_record(self.method, weighting, prepared, problem), region_fit, fitter.fit)
+        return Estimate(_record(self.method, weighting, prepared, problem), fitter.region_fit, fitter.fit)
 
 
 class TwoTissue(CompartmentEstimator):

@@ -31,24 +31,32 @@ FEWEST_BLOCKS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class FrameShift:
-    """A step of the body.
+class Shift:
+    """A shift of the body.
 
-    :param mm: along (slice, row, column); its size is told low when it is larger than the images' blur.
-    :param frame: the first frame after it, among the late frames.
-    :param explained: share of the unexplained step's variance that the shift explains.
-    :param change: |d . grad A|, how much it changes a block, kBq/mL, (slices, rows, columns).
+    :param mm: along (slice, row, column).
+    :param change: |d . grad A| of an image A, how much it changes a block, kBq/mL, (slices, rows, columns).
     """
 
     mm: Float64
-    frame: int
-    explained: float
     change: Float32
 
     @property
     def distance_mm(self) -> float:
         """Its length."""
         return float(np.linalg.norm(self.mm))
+
+
+@dataclass(frozen=True, eq=False)
+class FrameShift(Shift):
+    """A step of the body; its size is told low when it is larger than the images' blur.
+
+    :param frame: the first frame after it, among the late frames.
+    :param explained: share of the unexplained step's variance that the shift explains.
+    """
+
+    frame: int
+    explained: float
 
 
 def shift_rows(fit: LinearFit, steps: Sequence[int]) -> Float64:
@@ -100,5 +108,5 @@ def frame_shift(
             without = seen - design[:, len(axes) :] @ np.linalg.lstsq(design[:, len(axes) :], seen, rcond=None)[0]
             explained = 1.0 - float(np.sum(rest**2) / max(float(np.sum(without**2)), 1e-30))
             change = sum(s * np.float32(d) for s, d in zip(slopes, found[: len(axes)], strict=True))
-            best = FrameShift(mm, first, explained, np.asarray(np.abs(change), dtype=np.float32))
+            best = FrameShift(mm, np.asarray(np.abs(change), dtype=np.float32), first, explained)
     return best

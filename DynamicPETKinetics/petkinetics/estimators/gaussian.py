@@ -41,7 +41,10 @@ class GaussianPatlak(RegularisedPatlak):
 
 
 def smooth(volume: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, float]) -> Float32:
-    """A Gaussian filter in mm; at the volume's borders the outermost voxels are repeated."""
+    """A Gaussian filter in mm; at the volume's borders the outermost voxels are repeated.
+
+    :param volume: (slices, rows, columns), as the answer; *spacing_mm* is in this order.
+    """
     from scipy import ndimage
 
     sd = sd_in_voxels(fwhm_mm, spacing_mm)
@@ -49,7 +52,7 @@ def smooth(volume: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, floa
 
 
 def smooth_scale(images: PatlakImages, fwhm_mm: float) -> Float32:
-    """The variance scale that a filter's output has before averaging lowers it.
+    """The variance scale that a filter's output has before averaging lowers it, (slices, rows, columns).
 
     It varies slowly, so it is averaged with the squared filter: a Gaussian narrower by sqrt(2).
     """

@@ -93,12 +93,7 @@ def region_models(problem: Problem, timing: FrameTiming, noise: CompartmentNoise
         problem.input_function, timing, noise.weights, "two-tissue", problem.series.frame_decay_per_s,
         noise.blood_to_plasma,
     )  # fmt: skip
-
-    def region_fit(values: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
-        found = fitter.fit(values)
-        return found.values, found.fitted_kbq_per_ml
-
-    return region_fit, fitter.fit
+    return fitter.region_fit, fitter.fit
 
 
 def body_box(problem: Problem, margin_mm: float) -> Box:

@@ -59,7 +59,10 @@ class NonLocalMeansPatlak(RegularisedPatlak):
 def non_local_means(
     images: PatlakImages, strengths: Sequence[float], search_mm: float, progress: Progress
 ) -> list[Float32]:
-    """The images under several strengths, for which the patches are compared only once."""
+    """The images under several strengths, for which the patches are compared only once.
+
+    :param strengths: in noise SDs; one answer each, float32 (2, slices, rows, columns), in their order.
+    """
     steps = half_ball(search_mm, images.correlation, images.scale.shape)
     means = Means(images.values, images.scale, strengths, _patch(images), images.correlation)
     return means.over(steps, progress)
@@ -94,7 +97,12 @@ def half_ball(radius_mm: float, correlation: NoiseCorrelation, shape: Sequence[i
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """Weighted means over steps; each pair of voxels is compared once and counts for both."""
+    """Weighted means over steps; each pair of voxels is compared once and counts for both.
+
+    :param values: the images, (2, slices, rows, columns).
+    :param scale: their noise's variance, (slices, rows, columns).
+    :param patch: how many voxels a patch reaches to either side along slices, rows and columns.
+    """
 
     values: Float32
     scale: Float32

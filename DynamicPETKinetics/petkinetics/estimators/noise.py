@@ -75,7 +75,10 @@ class NoiseModel:
     rounding: float = 0.0
 
     def scale(self, activity: Float32) -> Float32:
-        """Variance scale for voxels of some mean activity (kBq/mL), never below 5 % of the average."""
+        """Variance scale for voxels of some mean activity, never below 5 % of the average.
+
+        :param activity: kBq/mL, any shape; the answer has its shape.
+        """
         slope = np.float32(self.local / self.body_mean) if self.body_mean > 0 else np.float32(0)
         least = np.float32(max(_LEAST * (self.common + self.local), self.rounding, 1e-30))
         return np.maximum(np.float32(self.common) + slope * activity, least)
@@ -110,12 +113,21 @@ def estimate_noise(fit: LinearFit, sample: Float32, variances: Float64) -> Noise
 
 
 def residual_shares(fit: LinearFit, variances: Float64) -> Float64:
-    """Variances of the fit's independent residuals for frame variances v_m; all 1 for weights 1/v_m."""
+    """Variances of the fit's independent residuals for frame variances v_m; all 1 for weights 1/v_m.
+
+    The eigenvalues of M V M' with M the fit's misfit and V = diag(v_m), ascending, (frames - parameters,).
+
+    :param variances: v_m, (frames,).
+    """
     return np.linalg.eigvalsh((fit.misfit * variances) @ fit.misfit.T)
 
 
 def parameter_variances(fit: LinearFit, variances: Float64) -> Float64:
-    """Variances of the parameters for frame variances v_m, whatever the weights: diagonal of S V S'."""
+    """Variances of the parameters for frame variances v_m, whatever the weights: diagonal of S V S', (parameters,).
+
+    :param fit: its solution is S.
+    :param variances: v_m, (frames,).
+    """
     return np.sum(fit.solution**2 * variances, axis=1)
 
 

@@ -203,7 +203,11 @@ def fit_record(weighting: str, prepared: PreparedFit, problem: Problem) -> dict[
 def region_fit(
     fit: LinearFit,
 ) -> Callable[[Float64], tuple[dict[str, tuple[float, float]], Float64]]:
-    """See :class:`petkinetics.estimators.estimator.Estimate`."""
+    """The ``region_fit`` of :class:`petkinetics.estimators.estimator.Estimate`, by the weighted line.
+
+    It takes frame means, (frames,), kBq/mL, and returns Ki (mL/min/mL) and V0 (mL/mL), each with its standard error,
+    and the fitted means.
+    """
 
     def of_curve(values: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
         found = fit_curve(fit, values)

@@ -94,15 +94,8 @@ def _compartment_fit(
         raise InputError("The input function of the result is missing, so its fit cannot be repeated.")
     series = record["series"]
     decay = np.log(2.0) / float(series["half_life_s"]) if series["frame_mean"] == "decay-weighted" else 0.0
-    fitter = CompartmentFitter(
-        input_function, timing, weights, method, decay, float(record["model"]["blood_to_plasma"])
-    )
-
-    def fit(values: Float64) -> Fitted:
-        found = fitter.fit(values)
-        return found.values, found.fitted_kbq_per_ml
-
-    return fit
+    ratio = float(record["model"]["blood_to_plasma"])
+    return CompartmentFitter(input_function, timing, weights, method, decay, ratio).region_fit
 
 
 def _with_glucose(record: Mapping[str, Any], fit: Callable[[Float64], Fitted]) -> Callable[[Float64], Fitted]:

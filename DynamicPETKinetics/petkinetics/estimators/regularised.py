@@ -202,7 +202,11 @@ class RegularisedPatlak(ABC):
 
 
 def deviations(images: PatlakImages, variance: Float32) -> Float32:
-    """SDs of Ki and V0 where both images have this variance."""
+    """SDs of Ki and V0 where both images have this variance.
+
+    :param variance: (slices, rows, columns).
+    :returns: (2, slices, rows, columns), mL/min/mL and mL/mL.
+    """
     return np.asarray(np.sqrt(variance) * images.spread[:, None, None, None], dtype=np.float32)
 
 
@@ -229,7 +233,10 @@ def number_option(problem: Problem, name: str, default: float | None, most: floa
 def read_images(
     problem: Problem, prepared: PreparedFit, progress: Progress = no_progress
 ) -> tuple[PatlakImages, Float32, Box]:
-    """Reduce the series to the images, their weighted sum of squared residuals, and where the box lies."""
+    """Reduce the series to the images, their weighted sum of squared residuals, and where the box lies.
+
+    The sum is float32 (slices, rows, columns) of the box, like the images.
+    """
     series, fit = problem.series, prepared.fit
     correlation = noise_correlation(problem, fit)
     slices, rows, columns = series.geometry.shape
@@ -273,12 +280,18 @@ def read_images(
 
 
 def contrast_of(volume: Float32, inside: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
-    """What a map shows widely: its 99th percentile among *inside* after smoothing by 8 mm."""
+    """What a map shows widely: its 99th percentile among *inside* after smoothing by 8 mm, in its unit.
+
+    :param volume: (slices, rows, columns), as *inside*.
+    """
     return float(np.percentile(smoothed(volume, spacing_mm)[inside], _CONTRAST_PERCENTILE))
 
 
 def smoothed(volume: Float32, spacing_mm: tuple[float, float, float], fwhm_mm: float = _SMOOTHING_MM) -> Float32:
-    """The volume under a Gaussian."""
+    """The volume under a Gaussian cut at 3 SDs; at the borders the outermost voxels are repeated.
+
+    :param volume: (slices, rows, columns), as the answer; *spacing_mm* is in this order.
+    """
     from scipy import ndimage
 
     sd = sd_in_voxels(fwhm_mm, spacing_mm)
@@ -288,7 +301,10 @@ def smoothed(volume: Float32, spacing_mm: tuple[float, float, float], fwhm_mm: f
 def box_around(
     mask: NDArray[np.bool_] | None, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]
 ) -> Box:
-    """The box of the mask and what lies around it."""
+    """The box of the mask and a margin of 20 mm around it, within the volume; all of it without a mask.
+
+    :param mask: (slices, rows, columns), not empty; *shape*, *spacing_mm* and the answer are in this order.
+    """
     parts = []
     for axis in range(3):
         first, last = 0, shape[axis]

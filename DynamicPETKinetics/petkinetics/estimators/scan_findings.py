@@ -47,8 +47,9 @@ class Finding:
 class Place:
     """Where blocks lie among the voxels.
 
+    :param shape: of the series, (slices, rows, columns).
     :param mean: of the late frames' activity, kBq/mL, in the body.
-    :param mask: the body's voxels; None for all.
+    :param mask: the body's voxels, of that shape; None for all.
     """
 
     sums: CoarseSums
@@ -57,12 +58,18 @@ class Place:
     mask: Mask | None
 
     def changed(self, change: Float32) -> Mask:
-        """The body's voxels that a shift changes by too much."""
+        """The body's voxels that a shift changes by more than a fifth of *mean*, (slices, rows, columns).
+
+        :param change: kBq/mL, (slices, rows, columns) of blocks.
+        """
         where = on_voxels(change > _CHANGED * self.mean, self.sums.block, self.shape)
         return where if self.mask is None else where & self.mask
 
     def percent(self, where: Mask) -> float:
-        """Share of the body."""
+        """Share of the body, percent.
+
+        :param where: (slices, rows, columns), within the body.
+        """
         return 100.0 * float(where.sum()) / float(where.size if self.mask is None else max(int(self.mask.sum()), 1))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.estimators.frame_shift import FEWEST_BLOCKS
+from petkinetics.estimators.frame_shift import FEWEST_BLOCKS, Shift
 from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 
@@ -35,21 +35,13 @@ _STEPS = 15
 
 
 @dataclass(frozen=True, eq=False)
-class Drift:
-    """A shift of the body from the early frames to the late ones.
+class Drift(Shift):
+    """A shift of the body from the early frames to the late ones; its change is that of the late image.
 
-    :param mm: along (slice, row, column); *covariance_mm2* its covariance along the axes that were looked at.
-    :param change: |d . grad L|, how much it changes a block, kBq/mL, (slices, rows, columns).
+    :param covariance_mm2: of *mm*, along the axes that were looked at.
     """
 
-    mm: Float64
     covariance_mm2: Float64
-    change: Float32
-
-    @property
-    def distance_mm(self) -> float:
-        """Its length."""
-        return float(np.linalg.norm(self.mm))
 
     @property
     def z(self) -> float:
@@ -102,7 +94,7 @@ def slow_drift(images: Float32, inside: Mask, spacing_mm: tuple[float, float, fl
     mm = np.zeros(3)
     mm[axes] = found[0]
     change = np.abs(sum(slope * np.float32(d) for slope, d in zip(slopes, found[0], strict=True)))
-    return Drift(mm, found[1], np.asarray(change, dtype=np.float32))
+    return Drift(mm, np.asarray(change, dtype=np.float32), found[1])
 
 
 def _unexplained(

@@ -1,6 +1,7 @@
 """A gate: what a study must show, and whether it does.
 
-Ratios are of the mean RMSE over patients (:mod:`petkinetics.evaluate.study_ratios`).
+Ratios are of the mean RMSE over patients (:mod:`petkinetics.evaluate.study_ratios`). A *dose* is a share of the usual
+counts; *until* is the end of the scan, minutes from injection, None for the whole one.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ class StudyNumbers:
     contestants: Mapping[str, Row] = field(default_factory=dict)
 
     def of(self, column: str, dose: float, until: float | None, method: str | None = None) -> float | None:
-        """A number of the method's (or another's) row in the usual world."""
+        """A number of the method's (or another's) row in the usual world, in the unit of its column."""
         return self._one(self.summary, column, dose, until, method=method or self.method)
 
     def ratio(
         self, reference: str, dose: float, until: float | None, quantity: str = "ki", method: str | None = None
     ) -> float | None:
-        """Ratio of mean RMSEs."""
+        """Ratio of mean RMSEs, the method's (or another's) over the reference's, of "ki" or "v0"; usual world."""
         about = {"method": method or self.method, "reference": reference, "quantity": quantity}
         return self._one(self.ratios, "ratio_of_means", dose, until, **about)
 
@@ -65,7 +66,7 @@ class StudyNumbers:
         return sum(numbers) / len(numbers) if numbers else None
 
     def box_width(self, method: str, dose: float, until: float | None) -> float | None:
-        """Mean width of the limits of agreement in the tumour boxes."""
+        """Mean width of the limits of agreement with the truth in the tumour boxes, mL/min/mL; usual world."""
         rows = self._boxes(method, dose, until)
         widths = [float(r["loa_upper"]) - float(r["loa_lower"]) for r in rows]  # type: ignore[arg-type]
         return sum(widths) / len(widths) if widths else None
@@ -138,17 +139,17 @@ def gate_rows(gates: Sequence[Gate], study: StudyNumbers) -> list[dict[str, obje
 
 
 def ratio(reference: str, dose: float, until: float | None, quantity: str = "ki") -> Measure:
-    """The ratio of mean RMSEs to a reference of :mod:`petkinetics.evaluate.study_ratios`."""
+    """The ratio of mean RMSEs to a reference of :mod:`petkinetics.evaluate.study_ratios`, of "ki" or "v0"; no unit."""
     return lambda study: study.ratio(reference, dose, until, quantity)
 
 
 def number(column: str, dose: float, until: float | None) -> Measure:
-    """A column of ``summary.tsv``."""
+    """A column of ``summary.tsv``, in the unit of that column."""
     return lambda study: study.of(column, dose, until)
 
 
 def size(column: str, dose: float, until: float | None) -> Measure:
-    """The size of such a number, whatever its sign."""
+    """The absolute value of such a number."""
 
     def value(study: StudyNumbers) -> float | None:
         found = study.of(column, dose, until)
@@ -158,7 +159,7 @@ def size(column: str, dose: float, until: float | None) -> Measure:
 
 
 def box_against(other: str, until: float) -> Measure:
-    """Width of the method's limits over another's."""
+    """Width of the method's limits in the tumour boxes over another's, at dose 1; no unit."""
 
     def value(study: StudyNumbers) -> float | None:
         own, its = study.box_width(study.method, 1.0, until), study.box_width(other, 1.0, until)
@@ -168,7 +169,10 @@ def box_against(other: str, until: float) -> Measure:
 
 
 def worst_world(kind: str, column: str, until: float | None, any_dose: bool = False) -> Measure:
-    """The worst world of a kind, at dose 1 or at any dose run: highest cost, or lowest gain that remains."""
+    """The worst world of a kind, at dose 1 or at any dose run: highest cost, or lowest gain that remains.
+
+    :param column: of :func:`petkinetics.evaluate.study_ratios.world_costs`, percent.
+    """
 
     def value(study: StudyNumbers) -> float | None:
         doses = {float(row["dose"]) for row in study.summary} if any_dose else {1.0}  # type: ignore[arg-type]

@@ -53,7 +53,10 @@ def image_quality(values: NDArray[np.float32], reference: NDArray[np.float32], b
 
 
 def ssim_map(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]], data_range: float) -> NDArray[np.float64]:
-    """SSIM at every voxel, as :func:`image_quality` averages it over the body."""
+    """SSIM at every voxel, as :func:`image_quality` averages it over the body.
+
+    :param x: (slices, rows, columns), as *y* and the answer; *data_range* in their unit.
+    """
     from scipy.ndimage import gaussian_filter
 
     def smooth(image: NDArray[np.float64]) -> NDArray[np.float64]:

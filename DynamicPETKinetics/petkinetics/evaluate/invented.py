@@ -39,9 +39,14 @@ class Grid(Protocol):
     """What a map's geometry says of its voxels."""
 
     @property
-    def spacing_mm(self) -> Millimetres: ...
+    def spacing_mm(self) -> Millimetres:
+        """Voxel size along columns, rows and slices."""
+        ...
+
     @property
-    def voxel_volume_ml(self) -> float: ...
+    def voxel_volume_ml(self) -> float:
+        """Volume of a voxel."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,10 @@ def invented_blobs(ki: Float32, patlak: Float32, reference: Float32, body: Mask,
 
 
 def count_blobs(values: Float32, inside: Mask, height: float, least_voxels: int = LEAST_VOXELS) -> int:
-    """Connected parts (by faces) above a height, of at least so many voxels."""
+    """Connected parts (by faces) above a height, of at least so many voxels.
+
+    :param values: (slices, rows, columns), as *inside*, the mask that parts lie in; *height* in their unit.
+    """
     from scipy.ndimage import label
 
     found, _ = label(inside & (values > height))

@@ -36,28 +36,53 @@ class KnownLesion(Protocol):
     """A lesion whose place in the lesion map and size are known."""
 
     @property
-    def number(self) -> int: ...
+    def number(self) -> int:
+        """Its value in :attr:`KnownPatient.lesions`."""
+        ...
+
     @property
-    def diameter_mm(self) -> float: ...
+    def diameter_mm(self) -> float:
+        """Of the sphere of the same volume."""
+        ...
+
     @property
-    def malignant(self) -> bool: ...
+    def malignant(self) -> bool:
+        """False for a benign one."""
+        ...
 
 
 class KnownPatient(Protocol):
     """A patient whose true maps are known (see :class:`petkinetics.simulate.patient.DigitalPatient`)."""
 
     @property
-    def labels(self) -> NDArray[np.uint8]: ...
+    def labels(self) -> NDArray[np.uint8]:
+        """Tissue labels, (slices, rows, columns), 0 outside the body."""
+        ...
+
     @property
-    def label_names(self) -> Mapping[int, str]: ...
+    def label_names(self) -> Mapping[int, str]:
+        """Tissues by label."""
+        ...
+
     @property
-    def lesions(self) -> NDArray[np.uint8]: ...
+    def lesions(self) -> NDArray[np.uint8]:
+        """Lesion numbers, (slices, rows, columns), 0 elsewhere."""
+        ...
+
     @property
-    def lesion_list(self) -> Sequence[KnownLesion]: ...
+    def lesion_list(self) -> Sequence[KnownLesion]:
+        """What is known of each lesion."""
+        ...
+
     @property
-    def truth(self) -> Mapping[str, Float32]: ...
+    def truth(self) -> Mapping[str, Float32]:
+        """True maps by name, (slices, rows, columns): Ki in mL/min/mL, V0 in mL/mL."""
+        ...
+
     @property
-    def body_mask(self) -> Mask: ...
+    def body_mask(self) -> Mask:
+        """Where the body is, (slices, rows, columns)."""
+        ...
 
 
 def whole_map_row(patient: KnownPatient, ki: ParametricMap, v0: ParametricMap | None) -> Row:

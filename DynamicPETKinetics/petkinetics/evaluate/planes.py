@@ -62,7 +62,12 @@ class Planes:
         return z, y, x
 
     def cut(self, volume: NDArray[np.generic], plane: str) -> NDArray[np.generic]:
-        """The plane as a picture: row 0 on top, patient's right at the left, anterior at top or left."""
+        """The plane as a picture: row 0 on top, patient's right at the left, anterior at top or left.
+
+        :param volume: upright, (slices, rows, columns).
+        :param plane: "axial", "coronal" or "sagittal".
+        :returns: (rows, columns) of the picture.
+        """
         inside = volume[tuple(slice(a, b) for a, b in zip(self.low, self.high, strict=True))]
         k, j, i = (c - a for c, a in zip(self.centre, self.low, strict=True))
         if plane == "axial":
@@ -88,7 +93,10 @@ def planes_of(
     body: NDArray[np.bool_],
     centre: tuple[int, int, int] | None = None,
 ) -> Planes:
-    """Planes through *centre* (slice, row, column), or through the hottest 3x3x3 voxels, cut to the body."""
+    """Planes through *centre* (slice, row, column), or through the hottest 3x3x3 voxels, cut to the body.
+
+    :param body: (slices, rows, columns) of the map; 5 mm around it are shown.
+    """
     inside = upright.turn(body)
     low, high = [], []
     for axis in range(3):
@@ -110,7 +118,10 @@ def planes_of(
 
 
 def mean_of_27(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Means over 3x3x3 voxels, so that a single noisy voxel is neither the centre nor the scale."""
+    """Means over 3x3x3 voxels, so that a single noisy voxel is neither the centre nor the scale.
+
+    :param values: (slices, rows, columns), as the answer; beyond the borders they count as 0.
+    """
     total = values.astype(np.float64)
     for axis in range(3):
         padded = np.pad(total, [(1, 1) if a == axis else (0, 0) for a in range(3)])

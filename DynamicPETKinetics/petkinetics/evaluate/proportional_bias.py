@@ -29,6 +29,10 @@ def slope_of_differences(
 
     With correlated residuals, Var(slope) = s^2 * sum_ij x_i x_j rho_ij / (sum x^2)^2 (x centred); the sum
     over pairs is one over lags. It is not taken below that of independent voxels.
+
+    :param difference: (n,), as *reference*, in one unit.
+    :param place: of voxels: flat indices, (n,), their grid, and the correlation around them if it is known.
+    :returns: NaN where there are fewer than 3 values or the reference does not vary.
     """
     x = reference - reference.mean()
     sum_xx = float(x @ x)

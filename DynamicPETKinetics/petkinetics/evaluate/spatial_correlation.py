@@ -115,7 +115,10 @@ class Lags:
 
 
 def region_lags(index: NDArray[np.intp], geometry: VolumeGeometry) -> tuple[Lags, NDArray[np.intp]]:
-    """The lags of a region given by flat voxel indices, and the order that sorts its values."""
+    """The lags of a region, and the order that sorts its values.
+
+    :param index: flat voxel indices, (n,), in any order; the order is (n,) as well.
+    """
     zyx = np.array(np.unravel_index(index, geometry.shape))
     low = zyx.min(axis=1)
     box = np.zeros(tuple(zyx.max(axis=1) + 1 - low), dtype=bool)

@@ -57,7 +57,7 @@ def box_agreement(
 ) -> Agreement:
     """Map less reference over the box's voxels; the differences' correlation comes from the body around it.
 
-    :param reference: Ki on the map's grid, mL/min/mL.
+    :param reference: Ki on the map's grid, mL/min/mL, (slices, rows, columns), as *body*.
     """
     difference = (ki.values - reference).astype(np.float64)
     everywhere = Differences(difference - difference[body].mean(), body)

@@ -101,7 +101,10 @@ class ProposedAorta:
 
 
 def region_of(mask: NDArray[np.bool_], series: DynamicSeries) -> RegionWeights:
-    """A mask of the series' grid as a region of whole voxels."""
+    """A mask of the series' grid as a region of whole voxels.
+
+    :param mask: (slices, rows, columns).
+    """
     index = np.flatnonzero(mask)
     return RegionWeights(_NAME, _LABEL, series.geometry, index, np.ones(index.size, dtype=np.float32))
 

@@ -24,7 +24,7 @@ _AROUND_MM = (4.0, 9.0)
 
 @dataclass(frozen=True, eq=False)
 class Discs:
-    """Cross-sections, one entry each; positions in mm on the patient grid.
+    """Cross-sections, arrays (n,) over them; positions in mm on the patient grid.
 
     :param plane: index along z.
     :param x: to the left, and *y* to the back.
@@ -48,7 +48,7 @@ class Discs:
         return int(self.plane.size)
 
     def select(self, keep: NDArray[np.bool_]) -> Discs:
-        """Some of them."""
+        """Those that *keep*, bool (n,), is true of."""
         return Discs(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
 

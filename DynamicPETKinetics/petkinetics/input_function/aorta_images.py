@@ -106,7 +106,11 @@ def _span(at: Float64, low: float, high: float) -> slice:
 
 
 def smoothed(volume: Float32, grid: PatientGrid, sd_mm: tuple[float, float] = SMOOTH_MM[0]) -> Float32:
-    """Gaussian smoothing of a volume on the grid. :param sd_mm: across and along the body."""
+    """Gaussian smoothing of a volume on the grid.
+
+    :param volume: (slices, rows, columns), as the answer.
+    :param sd_mm: across and along the body.
+    """
     from scipy.ndimage import gaussian_filter
 
     across, along = sd_mm

@@ -44,7 +44,7 @@ class Track:
 
 
 def likelihood(discs: Discs) -> Float64:
-    """How much each cross-section looks like the aorta in front of the spine, 0-1."""
+    """How much each cross-section looks like the aorta in front of the spine, 0-1, (n,)."""
     alone = np.clip(1.0 - 1.6 * np.maximum(discs.around - 0.12, 0.0), 0.0, 1.0)
     full = np.clip((discs.blood - 0.5) / 0.3, 0.0, 1.0)
     size = np.clip((discs.radius - 5.0) / 2.5, 0.0, 1.0) * np.clip((42.0 - discs.radius) / 10.0, 0.0, 1.0)
@@ -76,8 +76,9 @@ def best_track(discs: Discs, likely: Float64, step_mm: float) -> Track | None:
 
     A cross-section adds its length times (likelihood - 0.25); jumps, gaps and changes of calibre cost.
 
-    :param likely: of each cross-section, 0-1.
+    :param likely: of each cross-section, 0-1, (n,).
     :param step_mm: distance of planes.
+    :returns: None where no chain scores above zero.
     """
     if not len(discs):
         return None
@@ -120,7 +121,7 @@ def best_track(discs: Discs, likely: Float64, step_mm: float) -> Track | None:
 
 
 def without(discs: Discs, track: Track) -> NDArray[np.bool_]:
-    """Which cross-sections are not those of a track nor lie within it."""
+    """Which cross-sections are not those of a track nor lie within it, bool (n,)."""
     keep = np.ones(len(discs), dtype=bool)
     for plane, x, y, radius in zip(track.discs.plane, track.discs.x, track.discs.y, track.discs.radius, strict=True):
         same = discs.plane == plane

@@ -15,7 +15,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """The body's middle from side to side, its front and its back, in every plane (mm)."""
+    """The body's middle from side to side, its front and its back (mm on the patient grid), (planes,) each."""
 
     middle: Float64
     front: Float64
@@ -23,7 +23,12 @@ class Outline:
 
 
 def body_outline(volume: Float32, grid: PatientGrid) -> Outline:
-    """Edges of the body, from profiles in which noise averages out."""
+    """Edges of the body, from profiles in which noise averages out.
+
+    An edge is where a profile across the body first or last exceeds a fifth of its 90th percentile.
+
+    :param volume: activity, (slices, rows, columns) of *grid*, in any unit.
+    """
     from scipy.ndimage import gaussian_filter1d, median_filter
 
     _, y, x = grid.axes_mm()

@@ -105,8 +105,8 @@ def _is_bolus(curve: InputFunction) -> bool:
 def require_plausible_scale(blood: np.ndarray, tissue: np.ndarray) -> None:
     """Refuse an input function whose unit cannot be the image's.
 
-    :param blood: frame means of the input function in the frames used, kBq/mL.
-    :param tissue: mean activity in the body in the same frames, kBq/mL.
+    :param blood: frame means of the input function in the frames used, kBq/mL, (frames,).
+    :param tissue: mean activity in the body in the same frames, kBq/mL, (frames,).
     :raises InputError: blood and the body's mean differ more than 100-fold.
     """
     body = float(np.mean(tissue))

@@ -29,7 +29,7 @@ def continuous_curve(curve: TimeActivityCurve) -> tuple[Float64, Float64, list[s
     """Nodes of a continuous curve with the frame means of *curve*.
 
     :param curve: frame means of blood; its decay_per_s says how a frame weights the activity.
-    :returns: node times (s from injection), node values (kBq/mL, not negative) and sentences about
+    :returns: node times (s from injection), (nodes,), node values (kBq/mL, not negative), (nodes,), and sentences about
         what had to be assumed: gaps that were interpolated, negative frames that were set to zero.
     """
     notes: list[str] = []

@@ -55,7 +55,7 @@ class PatientGrid:
         )
 
     def bring(self, volume: Float32, window: tuple[slice, slice] = (slice(None), slice(None))) -> Float32:
-        """A volume (slice, row, column) as block means on this grid; remainders at the end are left out.
+        """A volume (slices, rows, columns) as block means on this grid, likewise; remainders at the end are left out.
 
         :param window: the part of the grid's y and x that is wanted.
         """
@@ -83,7 +83,7 @@ class PatientGrid:
         return turned
 
     def axes_mm(self) -> tuple[Float64, Float64, Float64]:
-        """Positions of the grid's planes along z, y, x, from the first."""
+        """Positions of the grid's planes along z, y, x, from the first: (slices,), (rows,), (columns,)."""
         z, y, x = (step * np.arange(n, dtype=np.float64) for step, n in zip(self.steps_mm, self.shape, strict=True))
         return z, y, x
 

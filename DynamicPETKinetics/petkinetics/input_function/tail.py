@@ -57,7 +57,7 @@ class Tail:
     noise: float
 
     def at(self, time_s: Float64) -> Float64:
-        """Plasma activity at some times (s), kBq/mL."""
+        """Plasma activity at some times (s from injection, any shape), kBq/mL, of their shape."""
         logs = np.array([self.level, *np.log([self.rate, max(self.share, 1e-300), self.fast])])
         return np.exp(_log_curve(logs, np.asarray(time_s) / 60.0))
 

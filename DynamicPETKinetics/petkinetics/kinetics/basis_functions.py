@@ -14,6 +14,7 @@ by one matrix product (:mod:`petkinetics.kinetics.bounded_fits`), and theta is c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -144,7 +145,7 @@ def compartment_basis(
 
     Fixed columns: the integral of Cp (with trapping), then whole blood.
 
-    :param weights: of the frames, 1/variance up to a voxel's scale.
+    :param weights: of the frames, (frames,), 1/variance up to a voxel's scale.
     :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
     :param exact: fit curves with little noise on a finer grid.
     """
@@ -152,9 +153,6 @@ def compartment_basis(
     if trapping:
         columns.insert(0, input_function.plasma_integral_frame_mean(timing, decay_per_s))
     theta = np.geomspace(SLOWEST, FASTEST, NODES)
-
-    def response(rates: Float64) -> Float64:
-        return plasma_response(input_function, timing, rates, decay_per_s)
-
+    response = partial(plasma_response, input_function, timing, decay_per_s=decay_per_s)
     fine = response(fine_grid(theta)) if exact else None
     return BasisFunctions(np.stack(columns, axis=1), theta, response(theta), weights, fine, signed=trapping)

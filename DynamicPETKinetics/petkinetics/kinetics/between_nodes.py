@@ -19,7 +19,10 @@ def vertex(gain: Float32) -> Float32:
 
 
 def parabola(below: Float64, here: Float64, above: Float64) -> Float64:
-    """Where the parabola through three values at -1, 0, 1 is highest, within them; 0 where it has no highest place."""
+    """Where the parabola through three values at -1, 0, 1 is highest, within them; 0 where it has no highest place.
+
+    The values are arrays of one shape, as the answer.
+    """
     bend = below - 2.0 * here + above
     with np.errstate(divide="ignore", invalid="ignore"):
         shift = 0.5 * (below - above) / bend
@@ -27,6 +30,6 @@ def parabola(below: Float64, here: Float64, above: Float64) -> Float64:
 
 
 def cubic(x: NDArray[np.floating]) -> tuple[NDArray[np.floating], ...]:
-    """Lagrange weights of four nodes 0...3 at x."""
+    """Lagrange weights of four nodes 0...3 at x: one array a node, each of the same shape as x."""
     a, b, c, d = x, x - 1, x - 2, x - 3
     return -b * c * d / 6, a * c * d / 2, -a * b * d / 2, a * b * c / 6

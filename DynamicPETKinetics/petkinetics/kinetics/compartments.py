@@ -59,7 +59,7 @@ def initial_volume(
 ) -> Float64:
     """V0 = (1 - fv) K1 k2 / (k2 + k3)^2 + fv * (whole blood / plasma), mL/mL: Patlak's intercept for k4 = 0.
 
-    Parameters as in :func:`net_influx`.
+    Parameters as in :func:`net_influx`; they broadcast, and so does the ratio.
 
     :param blood_to_plasma: activity of whole blood over that of plasma, late in the scan.
     """

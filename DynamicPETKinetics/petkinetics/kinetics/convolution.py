@@ -32,7 +32,10 @@ Float64 = NDArray[np.float64]
 
 
 def phi2(z: Float64) -> Float64:
-    """(1 - phi1(z))/z, the mean of e^(-z(1-s)) weighted by s; by its series where digits cancel."""
+    """(1 - phi1(z))/z, the mean of e^(-z(1-s)) weighted by s; by its series where digits cancel.
+
+    :param z: not negative, any shape; the answer has its shape.
+    """
     small = z < 0.1
     safe = np.where(small, 1.0, z)
     series = 0.5 + z * (-1 / 6 + z * (1 / 24 + z * (-1 / 120 + z * (1 / 720 + z * (-1 / 5040 + z / 40320)))))

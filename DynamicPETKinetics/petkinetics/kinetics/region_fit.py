@@ -87,7 +87,7 @@ class CompartmentFitter:
     The basis functions (:mod:`petkinetics.kinetics.basis_functions`) tell where to start.
 
     :param timing: frames of the fit.
-    :param weights: of the frames, proportional to 1/variance.
+    :param weights: of the frames, (frames,), proportional to 1/variance.
     :param model: key of :data:`PARAMETERS`.
     :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
     :param blood_to_plasma: whole blood over plasma, for V0.
@@ -152,6 +152,11 @@ class CompartmentFitter:
         ]
         best = min(found, key=lambda end: float(end.cost))
         return _summary(self._response, best.x, free, measured, root, upper, self._model, self._ratio)
+
+    def region_fit(self, frames_kbq_per_ml: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
+        """What :meth:`fit` finds, in short: quantity -> (value, SE), and the fitted frame means, (frames,), kBq/mL."""
+        found = self.fit(frames_kbq_per_ml)
+        return found.values, found.fitted_kbq_per_ml
 
     def _starts(self, measured: Float64) -> list[Float64]:
         """K1...k4, fv within the bounds, from the basis functions' fit."""

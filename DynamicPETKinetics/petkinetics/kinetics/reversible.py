@@ -10,6 +10,8 @@ lead from the best of them to the least squares of all five parameters.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +40,7 @@ class ReversibleFit:
     """Least squares of a, b, alpha1, alpha2, f in every voxel.
 
     :param timing: frames of the fit.
-    :param weights: of the frames, 1/variance up to a voxel's scale.
+    :param weights: of the frames, (frames,), 1/variance up to a voxel's scale.
     :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
     """
 
@@ -50,10 +52,7 @@ class ReversibleFit:
         self._blood = input_function.whole_blood_frame_mean(timing, decay_per_s)
         self._step = np.log1p(FASTEST / _KNEE) / (_NODES - 1)
         alpha = _KNEE * np.expm1(self._step * np.arange(_NODES))
-
-        def response(rates: Float64) -> Float64:
-            return plasma_response(input_function, timing, rates, decay_per_s)
-
+        response = partial(plasma_response, input_function, timing, decay_per_s=decay_per_s)
         table = response(alpha)
         # Response and slope side by side: one look-up brings both.
         self._table = np.concatenate([table, np.gradient(table, alpha, axis=0, edge_order=2)], axis=1) * np.tile(

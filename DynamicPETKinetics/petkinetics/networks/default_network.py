@@ -145,7 +145,7 @@ class TurnedMean(nn.Module):
         self.network = network
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
-        """As the network's own."""
+        """As the network's own: (batch, SLICES * FEATURES, rows, columns), (batch, CONDITIONS) -> the head's maps."""
         raw = self.network.trunk(features, condition)
         turned = self.network.trunk(features.flip(-2, -1), condition).flip(-2, -1)
         answer: Tensor = self.network.head(0.5 * (raw + turned))

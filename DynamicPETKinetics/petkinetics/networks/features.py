@@ -58,7 +58,7 @@ class FeatureDesign:
 
 
 def late_frames(timing: FrameTiming) -> NDArray[np.intp]:
-    """Frames of the Patlak fit, by index: those that start at 9 min or later.
+    """Frames of the Patlak fit, by index, (late,): those that start at 9 min or later.
 
     :raises InputError: fewer than three.
     """
@@ -126,7 +126,10 @@ def fine_voxel_mm(size_mm: float) -> float:
 
 
 def log_sd(ki_sd: Float32) -> Float32:
-    """The feature that tells the noise: log10 of Ki's SD (mL/min/mL) over 0.001."""
+    """The feature that tells the noise: log10 of Ki's SD over 0.001, not below -3.
+
+    :param ki_sd: mL/min/mL, any shape; the answer has its shape.
+    """
     return np.log10(np.maximum(ki_sd, 1e-3 * KI_SD_UNIT) / KI_SD_UNIT).astype(np.float32)
 
 

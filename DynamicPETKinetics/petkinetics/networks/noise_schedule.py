@@ -21,15 +21,18 @@ LEAST_LEVEL, MOST_LEVEL = 0.004, 20.0
 
 
 def input_scale(sigma: Any) -> Any:
-    """c_in; *sigma* is a number, an array or a tensor, as in the functions below."""
+    """c_in (Karras et al. 2022, table 1, "EDM"), of the shape of *sigma*.
+
+    :param sigma: noise level in the images' unit: a number, an array or a tensor, as in the functions below.
+    """
     return (sigma**2 + IMAGE_SD**2) ** -0.5
 
 
 def skip_scale(sigma: Any) -> Any:
-    """c_skip: how much of the noisy image is passed on."""
+    """c_skip (Karras et al. 2022, table 1), of the shape of *sigma*: how much of the noisy image is passed on."""
     return IMAGE_SD**2 / (sigma**2 + IMAGE_SD**2)
 
 
 def output_scale(sigma: Any) -> Any:
-    """c_out: the size of the network's correction."""
+    """c_out (Karras et al. 2022, table 1), of the shape of *sigma*: the size of the network's correction."""
     return sigma * IMAGE_SD * input_scale(sigma)

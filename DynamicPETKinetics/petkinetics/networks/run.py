@@ -40,8 +40,10 @@ class Batches:
         self._most: int | None = None
 
     def over(self, count: int, most: int, once: Once, done: Callable[[int], None] = lambda _: None) -> Tensor:
-        """All slices, at most so many at once.
+        """All slices, at most so many at once: the answers one after the other, (slices, ...).
 
+        :param count: slices in all.
+        :param once: gives the answer to some of them, (slices, ...).
         :param done: called after every batch with its slices; raises to stop.
         """
         found: list[Tensor] = []

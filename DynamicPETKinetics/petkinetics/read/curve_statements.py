@@ -85,7 +85,10 @@ class CurveStatements:
         return InputError(f"{self.name} does not state {what}.", f"State it with --set {option}={example}.")
 
     def time_unit(self) -> float:
-        """Seconds in a unit of the times."""
+        """Seconds in a unit of the times.
+
+        :raises InputError: it is not stated, or no unit of time.
+        """
         unit = self.options.get("input_time_units") or self._unit_of(self.table.time_column)
         unit = unit or ("s" if self._own else None)
         if unit is None:
@@ -95,7 +98,10 @@ class CurveStatements:
         return TIME_UNITS[unit.lower()]
 
     def activity_unit(self, column: str) -> float:
-        """kBq/mL in a unit of a column."""
+        """kBq/mL in a unit of a column.
+
+        :raises InputError: it is not stated, or no unit of activity concentration.
+        """
         # in our own tables brackets are part of a region's name
         unit = self.options.get("input_units") or ("kBq/mL" if self._own else self._unit_of(column))
         if unit is None:
@@ -106,7 +112,10 @@ class CurveStatements:
         return ACTIVITY_UNITS[key]
 
     def time_zero_s(self, context: CurveContext) -> float:
-        """Zero of the times, seconds from injection."""
+        """Zero of the times, seconds from injection.
+
+        :raises InputError: it is not stated, or neither "injection" nor a number.
+        """
         stated = self.options.get("input_time_zero") or self.sidecar.get("TimeZero")
         if stated is None and self.is_bids and context.time_zero_s is not None:
             # BIDS: the times of a blood recording are relative to the PET image's TimeZero.
@@ -118,7 +127,12 @@ class CurveStatements:
         return self._seconds(stated, "input_time_zero")
 
     def decay_factor(self, context: CurveContext, time: Float64) -> Float64:
-        """Factors to activity at injection, a time (seconds from injection)."""
+        """Factors to activity at injection.
+
+        :param time: seconds from injection, any shape.
+        :returns: of its shape.
+        :raises InputError: the time of decay correction is not stated, or is not "injection", "none" or a number.
+        """
         stated = self.options.get("input_decay")
         if stated is None:
             stated = self.sidecar.get("DecayCorrectedTo", "injection" if self._own else None)
@@ -133,7 +147,7 @@ class CurveStatements:
         return np.full_like(time, np.exp(context.decay_per_s * self._seconds(stated, "input_decay")))
 
     def frame_decay_factor(self, context: CurveContext, timing: FrameTiming) -> tuple[Float64, bool]:
-        """Factors to activity at injection, a frame, and whether frames are decay-weighted means."""
+        """Factors to activity at injection, (frames,), and whether frames are decay-weighted means."""
         ones = np.ones(len(timing))
         stated = self.options.get("input_decay") or self.sidecar.get("DecayCorrectedTo")
         if stated is not None and str(stated).lower() == "none":
@@ -147,7 +161,10 @@ class CurveStatements:
             raise InputError(f"'{value}' is not a value for {option}; use injection or a number of seconds.") from error
 
     def columns(self) -> list[str]:
-        """The curves, or the one that the user names."""
+        """The curves, or the one that the user names.
+
+        :raises InputError: the table has no curve of that name.
+        """
         wanted = self.options.get("input_region")
         if wanted is None:
             return self.table.value_columns
@@ -158,7 +175,10 @@ class CurveStatements:
         return matching
 
     def blood_columns(self) -> tuple[dict[str, str], str]:
-        """Columns by kind, and the kind that drives the kinetics."""
+        """Columns by kind, and the kind that drives the kinetics.
+
+        :raises InputError: the kind of blood is not stated, no such kind, or without a column.
+        """
         found: dict[str, str] = {}
         columns = [c for c in self.columns() if not _FRACTION.search(c.lower())]
         for column in columns:

@@ -78,7 +78,7 @@ class CurveTable:
         return [c for c in self.columns if c not in (self.time_column, self.end_column, self.duration_column)]
 
     def numbers(self, column: str) -> Float64:
-        """A column as numbers; NaN where a value is missing.
+        """A column as numbers, (rows,); NaN where a value is missing.
 
         :raises InputError: a cell is no number.
         """
@@ -94,7 +94,7 @@ class CurveTable:
         return np.array(values)
 
     def computed_nan(self, column: str) -> NDArray[np.bool_]:
-        """Where a cell says NaN: a computation that failed, not a sample that was not taken (n/a, empty)."""
+        """Where a cell says NaN, (rows,): a computation that failed, not a sample that was not taken (n/a, empty)."""
         return np.array([cell.lower() in ("nan", "-nan") for cell in self.columns[column]])
 
 

@@ -104,7 +104,7 @@ class ImageHeader:
 
     @property
     def normal(self) -> NDArray[np.float64]:
-        """Unit vector across the slice, rows x columns."""
+        """Unit vector across the slice, rows x columns, (3,) in LPS."""
         return np.cross(self.orientation[:3], self.orientation[3:])
 
 

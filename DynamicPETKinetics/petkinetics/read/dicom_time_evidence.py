@@ -24,18 +24,18 @@ DECAY_FACTOR = "the start implied by DecayFactor"
 
 
 def mean_decay_factor(elapsed_s: Array, duration_s: Array, decay_per_s: float) -> Array:
-    """e^(lambda t) x / (1 - e^-x), the factor of a frame's mean activity."""
+    """e^(lambda t) x / (1 - e^-x), x = lambda T, the factor of a frame's mean activity; t and T broadcast."""
     x = decay_per_s * duration_s
     return np.exp(decay_per_s * elapsed_s) * x / -np.expm1(-x)
 
 
 def middle_decay_factor(elapsed_s: Array, duration_s: Array, decay_per_s: float) -> Array:
-    """e^(lambda (t + T/2)), the factor of a frame's middle."""
+    """e^(lambda (t + T/2)), the factor of a frame's middle; t and T broadcast."""
     return np.exp(decay_per_s * (elapsed_s + 0.5 * duration_s))
 
 
 def start_decay_factor(elapsed_s: Array, duration_s: Array, decay_per_s: float) -> Array:  # noqa: ARG001
-    """e^(lambda t), the factor of a frame's start."""
+    """e^(lambda t), the factor of a frame's start, of the shape of t; T is not needed."""
     return np.exp(decay_per_s * elapsed_s)
 
 
@@ -57,7 +57,7 @@ def _durations(images: Sequence[ImageHeader]) -> Array:
 
 @dataclass(frozen=True)
 class TimeEvidence:
-    """The header's timing, as arrays over the frames (moments and seconds)."""
+    """The header's timing, as arrays over the frames, (frames,): moments and seconds."""
 
     acquired: Array | None
     series: Array

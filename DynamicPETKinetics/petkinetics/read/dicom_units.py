@@ -187,7 +187,7 @@ def check_units_agree(images: Sequence[ImageHeader]) -> None:
 def frame_scales(
     unit: StoredUnit, decay_correction: str, times: FrameTimes, admin: Administration
 ) -> NDArray[np.float64]:
-    """For each frame, kBq/mL decay-corrected to injection per stored unit.
+    """For each frame, kBq/mL decay-corrected to injection per stored unit, (frames,).
 
     START: e^(lambda (reference - injection)). ADMIN and SUV: 1, or the way from the header's injection
     time to the user's. NONE: the factor of a frame's mean, e^(lambda start) x / (1 - e^-x).

@@ -164,7 +164,7 @@ class NoVoxels:
     reason: str
 
     def read(self, frames: Sequence[int], first: int, last: int, out: Float32 | None = None) -> Float32:  # noqa: ARG002
-        """Refuses.
+        """See :class:`petkinetics.series.VoxelSource`; refuses.
 
         :raises InputError: always.
         """

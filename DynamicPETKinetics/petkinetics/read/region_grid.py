@@ -37,7 +37,7 @@ def voxels_on_grid(regions: Regions, geometry: VolumeGeometry) -> dict[int, NDAr
     """Flat indices of each region's voxels on another grid, by nearest neighbour; regions may overlap.
 
     :param geometry: the PET grid.
-    :returns: by label; labels that are not selected, or cover no voxel of the grid, are left out.
+    :returns: (voxels,) by label; labels that are not selected, or cover no voxel of the grid, are left out.
     :raises InputError: no voxel of the regions falls on the grid.
     """
     found: dict[int, NDArray[np.intp]] = {}

@@ -51,7 +51,7 @@ def _one_volume(image: SimpleITK.Image, name: str) -> SimpleITK.Image:
 
 
 def whole_numbers(values: NDArray[Any], name: str) -> IntArray:
-    """Labels of an array of any type: floats as int32, integers as they are; a copy.
+    """Labels of an array of any shape and type: floats as int32, integers as they are; a copy.
 
     :param name: of the file, for the message.
     :raises InputError: it holds fractions, negative values or values that are not numbers.

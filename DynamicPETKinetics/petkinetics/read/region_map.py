@@ -140,7 +140,10 @@ class RegionWeights:
 
 
 def voxels_by_label(labels: IntArray) -> dict[int, NDArray[np.intp]]:
-    """Flat voxel indices of every label above zero, found in one pass."""
+    """Flat voxel indices of every label above zero, (voxels,) each, found in one pass.
+
+    :param labels: (slices, rows, columns).
+    """
     flat = np.ascontiguousarray(labels).reshape(-1)
     index = np.flatnonzero(flat != 0)
     if not index.size:
@@ -162,7 +165,7 @@ def distinct_names(named: Iterable[tuple[int, str]]) -> dict[int, str]:
 def in_layers(regions: Iterable[tuple[int, NDArray[np.bool_]]]) -> list[IntArray]:
     """Label maps that hold all regions, as few as it takes when each goes into the first that has room for it.
 
-    :param regions: label and where it is, one after the other; labels above zero.
+    :param regions: label, above zero, and where it is, (slices, rows, columns), one after the other.
     """
     layers: list[IntArray] = []
     for label, whole in regions:

@@ -65,7 +65,7 @@ class SequenceAttributes(SequenceStatements):
         self.tracer = self._tracer()
 
     def scale(self) -> NDArray[np.float64]:
-        """Factor from a stored value to kBq/mL decay-corrected to injection, of every frame.
+        """Factor from a stored value to kBq/mL decay-corrected to injection, (frames,).
 
         :raises InputError: something is missing, or the unit is no activity concentration.
         """

@@ -79,7 +79,10 @@ class SequenceStatements:
             )
 
     def of_every_frame(self, attribute: str) -> str | None:
-        """An attribute that all frames share."""
+        """An attribute that all frames share; None where no frame has it.
+
+        :raises InputError: the frames differ in it.
+        """
         found = {item.get(PREFIX + attribute) for item in self.items}
         if len(found) > 1:
             raise InputError(

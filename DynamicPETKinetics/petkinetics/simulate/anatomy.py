@@ -65,7 +65,7 @@ class Anatomy(Protocol):
 
 
 def grid_axes(geometry: VolumeGeometry) -> tuple[Float32, Float32, Float32]:
-    """The x, y and z positions (mm) of a grid's columns, rows and slices.
+    """The x, y and z positions (mm) of a grid's columns, rows and slices: float32 (columns,), (rows,) and (slices,).
 
     :raises InputError: the grid is not aligned with the patient; bodies are painted on aligned grids.
     """

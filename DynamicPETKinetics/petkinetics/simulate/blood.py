@@ -97,8 +97,8 @@ def feng(parameters: tuple[float, ...], minutes: Float64) -> Float64:
     """Feng et al. 1993, model 2: C(t) = (A1 t - A2 - A3) e^(-l1 t) + A2 e^(-l2 t) + A3 e^(-l3 t).
 
     :param parameters: (A1, A2, A3, lambda1, lambda2, lambda3), kBq/mL and 1/min.
-    :param minutes: after the arrival of the bolus; C is 0 at and before 0.
-    :returns: plasma activity in kBq/mL.
+    :param minutes: after the arrival of the bolus, any shape; C is 0 at and before 0.
+    :returns: plasma activity in kBq/mL, of the shape of *minutes*.
     """
     a1, a2, a3, l1, l2, l3 = parameters
     t = np.maximum(minutes, 0.0)

@@ -19,8 +19,9 @@ Where = tuple[slice, slice, slice]
 class Part(Grid):
     """A box of the grid with what organs are fitted to.
 
-    :param labels: what has been painted so far.
-    :param rough: a unit-variance field that makes surfaces uneven.
+    :param x: as of :class:`petkinetics.simulate.shapes.Grid`, with *y* and *z*.
+    :param labels: what has been painted so far, uint8 (slices, rows, columns).
+    :param rough: a unit-variance field that makes surfaces uneven, likewise.
     """
 
     def __init__(self, x: Float32, y: Float32, z: Float32, labels: Labels, rough: Float32) -> None:
@@ -37,7 +38,7 @@ P = TypeVar("P", bound=Part)
 class Canvas(Generic[P]):
     """Paints shapes into boxes of a grid.
 
-    :param axes: positions (mm) of the columns, rows and slices.
+    :param axes: positions (mm) of the columns, rows and slices, (columns,), (rows,) and (slices,).
     :param whole: the grid with its displaced positions.
     :param label: tissue -> label.
     :param reach_mm: how far a voxel may be displaced; boxes are widened by it.

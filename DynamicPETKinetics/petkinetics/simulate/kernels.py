@@ -11,7 +11,7 @@ Float32 = NDArray[np.float32]
 
 
 def blur_taps(sd_voxels: float) -> NDArray[np.float64]:
-    """A sampled Gaussian, normalised, whose standard deviation over the taps is the one asked for.
+    """A sampled Gaussian, (taps,), normalised, whose standard deviation over the taps is the one asked for.
 
     Samples of a Gaussian narrower than a voxel spread less than the Gaussian itself (at 0.5 voxel by
     7 %), so there a wider one is sampled; below half a voxel three taps of that variance are taken.
@@ -30,7 +30,7 @@ def blur_taps(sd_voxels: float) -> NDArray[np.float64]:
 
 
 def noise_taps(sd_voxels: float) -> NDArray[np.float64]:
-    """A filter that gives white noise unit variance and the autocorrelation e^(-d^2 / 4 sd^2).
+    """A filter, (taps,), that gives white noise unit variance and the autocorrelation e^(-d^2 / 4 sd^2).
 
     That is the autocorrelation of white noise under a Gaussian kernel of that standard deviation,
     here exact at the voxel centres of any grid: the taps are the square root of its spectrum.
@@ -45,7 +45,11 @@ def noise_taps(sd_voxels: float) -> NDArray[np.float64]:
 
 
 def convolve_axes(volume: Float32, taps: Sequence[NDArray[np.float64] | None], mode: str = "nearest") -> Float32:
-    """A volume under one symmetric kernel an axis (None leaves the axis alone), float32."""
+    """A volume under one symmetric kernel an axis (None leaves the axis alone), float32.
+
+    :param volume: (slices, rows, columns), as the answer.
+    :param taps: (taps,) for each of these axes; *mode*: what lies beyond the borders, as in ``scipy.ndimage``.
+    """
     from scipy import ndimage
 
     out = volume

@@ -62,8 +62,9 @@ class Movement:
 def moved_grids(offsets: Float64, where: VolumeGeometry) -> Iterator[tuple[NDArray[np.intp], VolumeGeometry]]:
     """The frames of every position but the first, and where the scanner's grid lies in the patient then.
 
-    :param offsets: of :meth:`Movement.offsets`.
+    :param offsets: of :meth:`Movement.offsets`, mm, (frames, 3).
     :param where: the grid in the first position.
+    :returns: frame indices, (n,), and a grid for each of the other positions.
     """
     for at in np.unique(offsets, axis=0):
         if not at.any():

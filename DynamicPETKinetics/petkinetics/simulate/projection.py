@@ -62,7 +62,7 @@ class Disc:
 
     @cached_property
     def pixels(self) -> NDArray[np.int64]:
-        """Flat indices of the disc's pixels in the square."""
+        """Flat indices of the disc's pixels in the square, (pixels,)."""
         return disc_pixels(self.radius)
 
     def cut(self, images: Float32) -> Float32:
@@ -97,13 +97,13 @@ class Disc:
 
 
 def disc_pixels(radius: int) -> NDArray[np.int64]:
-    """Flat indices of the pixels of a square of side 2 radius + 1 that lie within its inscribed circle."""
+    """Flat indices, (pixels,), of a square of side 2 radius + 1: the pixels that lie within its inscribed circle."""
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     return np.flatnonzero((x**2 + y**2 <= radius**2).ravel())
 
 
 def view_degrees() -> Float64:
-    """Directions of the views, degrees."""
+    """Directions of the views, degrees, (views,)."""
     return np.asarray(np.arange(VIEWS) * (180.0 / VIEWS), dtype=np.float64)
 
 

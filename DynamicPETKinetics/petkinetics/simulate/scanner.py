@@ -206,7 +206,11 @@ class CountNoise:
         return np.asarray(activity * np.float32(0.5 * size), dtype=np.float32)
 
     def sample(self, frame: int, noise_free: Float32, x: Float32, y: Float32, z: Float32) -> Float32:
-        """A noisy frame: the noise-free one plus correlated noise of that variance."""
+        """A noisy frame: the noise-free one plus correlated noise of that variance.
+
+        :param noise_free: kBq/mL, (slices, rows, columns), as the answer.
+        :param x: positions of the columns, mm; *y* of the rows, *z* of the slices.
+        """
         spacing = (float(z[1] - z[0]) if len(z) > 1 else None, float(y[1] - y[0]), float(x[1] - x[0]))
         field = unit_noise(stream(self.seed, "noise", frame), noise_free.shape, spacing, self.fwhm_mm)
         field *= np.sqrt(self.variance(frame, noise_free, x, y, z))

@@ -60,7 +60,10 @@ def superellipse(x: Float32, y: Float32, half_x: Float32, half_y: Float32, power
 
 
 def orthonormal_axes(direction: ArrayLike) -> NDArray[np.float64]:
-    """Three orthogonal unit rows, the first along *direction*."""
+    """Three orthogonal unit rows, float64 of shape (3, 3), the first along *direction*.
+
+    :param direction: (3,), of any length but 0.
+    """
     first = np.asarray(direction, dtype=np.float64)
     first = first / np.linalg.norm(first)
     second = np.cross(first, [0.0, 0.0, 1.0] if abs(first[2]) < 0.9 else [1.0, 0.0, 0.0])

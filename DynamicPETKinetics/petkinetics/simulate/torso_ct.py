@@ -146,7 +146,10 @@ class TorsoCT:
         return out
 
     def motion(self, x: Float32, y: Float32, z: Float32) -> Motion:
-        """Breathing moves the upper abdomen in front of the spine, less and less downwards."""
+        """Breathing moves the upper abdomen in front of the spine, less and less downwards.
+
+        Its weight is (slices, rows, columns); the heart moves nothing.
+        """
         level = 1.0 / (1.0 + np.exp(-(z - 25.0) / 28.0))[:, None, None]
         front = 1.0 / (1.0 + np.exp((y - 22.0) / 6.0))[None, :, None]
         wall = 115.0 * float(self.scale[0])
@@ -155,7 +158,10 @@ class TorsoCT:
         return Motion(self.respiratory_sd_mm, weight, 0.0, np.zeros_like(weight))
 
     def input_region(self, x: Float32, y: Float32, z: Float32) -> NDArray[np.bool_]:
-        """The whole aorta that the CT shows, between diaphragm and bifurcation."""
+        """The whole aorta that the CT shows, between diaphragm and bifurcation.
+
+        :returns: true everywhere, (slices, rows, columns).
+        """
         return np.ones((len(z), len(y), len(x)), dtype=bool)
 
 

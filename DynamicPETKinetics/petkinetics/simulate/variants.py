@@ -47,13 +47,20 @@ class Aneurysm:
         )
 
     def widening(self, z_mm: ArrayLike) -> Float64:
-        """Added radius (mm) at a level."""
+        """Added radius (mm) at a level.
+
+        :param z_mm: any shape; the answer has its shape.
+        """
         return np.asarray(
             self.extra_radius_mm * 0.5 ** (((np.asarray(z_mm) - self.centre_z_mm) / self.half_length_mm) ** 2)
         )
 
     def shift(self, z_mm: ArrayLike) -> Float64:
-        """Displacement (x, y) of the centre line: the spine is behind, so it bulges to the front and left."""
+        """Displacement (x, y) of the centre line, mm: the spine is behind, so it bulges to the front and left.
+
+        :param z_mm: of shape (...).
+        :returns: of shape (..., 2).
+        """
         return self.widening(z_mm)[..., None] * np.array([0.35, -0.75])
 
     def widen(self, points: list[list[float]], radii: list[float]) -> tuple[list[list[float]], list[float]]:

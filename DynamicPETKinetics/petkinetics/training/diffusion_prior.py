@@ -61,7 +61,7 @@ class PatchLoss:
         self._device = device
 
     def __call__(self, network: nn.Module, patches: Patches) -> Mapping[str, Tensor]:
-        """Terms, "loss" among them."""
+        """Terms, "loss" among them: a scalar."""
         patches = patches.to(self._device)
         return {"loss": patch_errors(network, patches).sum() / patches.weight.sum()}
 
@@ -103,7 +103,7 @@ def make_trainer(
     """A trainer of the score network.
 
     :param preset: one of :data:`MEASURED_SHARE`.
-    :param begin: weights to begin with.
+    :param begin: weights to begin with, by name, each of the same shape as in the network.
     """
     where = start_processes(device)
     network = ScoreNetwork()

@@ -73,7 +73,11 @@ def example_of(scan: Scan, slices: list[int]) -> Example:
 
 
 def chosen_slices(labels: NDArray[np.uint8], count: int, rng: np.random.Generator) -> list[int]:
-    """Targets: half of them through lesions where there are any, which few slices are; the others by chance."""
+    """Targets: half of them through lesions where there are any, which few slices are; the others by chance.
+
+    :param labels: (slices, rows, columns).
+    :returns: indices of slices, ascending.
+    """
     through = np.flatnonzero((labels == LESION_LABEL).any(axis=(1, 2)))
     some = rng.permutation(through)[: count // 2]
     others = rng.permutation(np.setdiff1d(np.arange(len(labels)), some))[: count - len(some)]
@@ -81,7 +85,10 @@ def chosen_slices(labels: NDArray[np.uint8], count: int, rng: np.random.Generato
 
 
 def regions_of(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Organs by their label, and every lesion by a number of its own."""
+    """Organs by their label, and every lesion by a number of its own.
+
+    :param labels: (slices, rows, columns), as the answer.
+    """
     lesions, _ = ndimage.label(labels == LESION_LABEL)
     return np.where(lesions > 0, FIRST_LESION - 1 + lesions, labels).astype(np.int64)
 

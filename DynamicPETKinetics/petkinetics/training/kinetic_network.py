@@ -45,7 +45,10 @@ def _answer(network: nn.Module, example: Example) -> tuple[Tensor, Tensor | None
 
 
 def loss(network: nn.Module, example: Example) -> Mapping[str, Tensor]:
-    """Terms of Ki, V0, windows, whole regions, structure, and the response to an impulse; "loss" is their sum."""
+    """Terms of Ki, V0, windows, whole regions, structure, and the response to an impulse; "loss" is their sum.
+
+    All are scalars.
+    """
     found, head = _answer(network, example)
     terms = kinetic_loss(found, example.truth, example.body, example.lesions)
     total = terms.pop("loss")

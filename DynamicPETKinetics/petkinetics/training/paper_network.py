@@ -70,7 +70,10 @@ def predicted_frames(network: nn.Module, part: Slice) -> Tensor:
 
 
 def loss(network: nn.Module, scan: PaperScan, early: int) -> Mapping[str, Tensor]:
-    """The paper's loss, or late SUV and Ki of the twin without kinetic model."""
+    """The paper's loss, or late SUV and Ki of the twin without kinetic model.
+
+    :returns: scalars by name, "loss" among them.
+    """
     device = next(network.parameters()).device
     part = Slice(scan, early, device)
     inner = network.module if hasattr(network, "module") else network

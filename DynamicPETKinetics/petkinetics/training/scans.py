@@ -163,6 +163,7 @@ def draw_scan(slab: ImpulseMaps, ranges: ScanRanges, rng: np.random.Generator, b
 
 
 def draw_blood(slab: ImpulseMaps, rng: np.random.Generator) -> BloodParameters:
+    """The patient's own blood parameters in 35 % of the draws, else another's with its clearance varied."""
     own = slab.info.blood_parameters
     if rng.random() < 0.35:
         return own
@@ -207,6 +208,7 @@ def _draw_box(slab: ImpulseMaps, crop: int, rng: np.random.Generator) -> tuple[s
 
 
 def coarse_part(part: slice) -> slice:
+    """The part of a slab's lines of response that covers these rows or columns of voxels."""
     return slice(part.start // LINE_STEP, -(-part.stop // LINE_STEP))
 
 
@@ -239,7 +241,12 @@ def measured_blood(
     response: Float64,
     rng: np.random.Generator,
 ) -> InputFunction:
-    """What the aorta region of the noisy images gives, times a plasma ratio; reaching 65 min."""
+    """What the aorta region of the noisy images gives, times a plasma ratio; reaching 65 min.
+
+    :param variance: of :func:`variance_scale`, (frames,).
+    :param lines: of the slab, (MAPS, slices, rows / LINE_STEP, columns / LINE_STEP).
+    :param response: of the maps, (frames, MAPS).
+    """
     from petkinetics.input_function.tail import extrapolated
 
     decay = FDG.decay_per_s

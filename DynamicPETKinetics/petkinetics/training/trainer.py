@@ -236,7 +236,10 @@ class Trainer:
 
 
 def start_processes(device: str) -> torch.device:
-    """The device of this process; joins the others when ``torchrun`` started it."""
+    """The device of this process; joins the others when ``torchrun`` started it.
+
+    :raises InputError: *device* is "cuda", and there is none.
+    """
     # weights that no longer matter become tiny, and a processor takes a hundred times longer for such numbers
     torch.set_flush_denormal(True)
     cuda = device != "cpu" and torch.cuda.is_available()

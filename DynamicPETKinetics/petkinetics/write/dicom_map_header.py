@@ -82,7 +82,10 @@ def require_exportable(maps: Sequence[ParametricMap]) -> None:
 
 
 def right_handed(parametric_map: ParametricMap, images: Slices) -> tuple[VolumeGeometry, NDArray[np.float32], Slices]:
-    """Grid, voxels and images with the slices counted along row x column, which readers take for the slice axis."""
+    """Grid, voxels and images with the slices counted along row x column, which readers take for the slice axis.
+
+    The voxels are (slices, rows, columns); all three are turned end for end or left as they are.
+    """
     geometry, values = parametric_map.geometry, parametric_map.values
     if np.linalg.det(geometry.direction) > 0:
         return geometry, values, images
@@ -172,7 +175,10 @@ def value_mapping(
 
 
 def display_window(values: NDArray[np.float32]) -> VOILUTTransformation:
-    """Zero to the 99.5th percentile of what is above zero; LINEAR_EXACT, as LINEAR needs a width of 1 or more."""
+    """Zero to the 99.5th percentile of what is above zero; LINEAR_EXACT, as LINEAR needs a width of 1 or more.
+
+    :param values: of a map, any shape.
+    """
     above = values[values > 0]
     top = float(np.percentile(above, 99.5, method="lower")) if above.size else float(np.abs(values).max())
     top = top if top > 1e-12 else 1.0

@@ -87,7 +87,7 @@ class NiftiWriter:
         self._put(header.tobytes() + b"\0" * (_VOXELS_AT - _HEADER.itemsize))
 
     def write(self, slab: NDArray[Any]) -> None:
-        """Append voxels in the order (frame, slice, row, column)."""
+        """Append voxels in the order (frames, slices, rows, columns), or (slices, rows, columns)."""
         self._put(np.ascontiguousarray(slab, dtype=self._dtype).reshape(-1).view(np.uint8).data)
 
     def _put(self, data: bytes | memoryview) -> None:
@@ -108,7 +108,7 @@ class NiftiWriter:
 
 
 def write_volume(path: Path, values: NDArray[Any], geometry: VolumeGeometry, *, description: str = "") -> None:
-    """Write a whole volume (slice, row, column), or frames of it (frame, slice, row, column).
+    """Write a whole volume, (slices, rows, columns), or frames of it, (frames, slices, rows, columns).
 
     :param values: float types are written as float32, integers and bool in their own size.
     :raises InputError: the array does not fit the grid.

@@ -46,8 +46,8 @@ def map_drawings(
 ) -> list[Drawing]:
     """The main map over the anatomy, and one plane of every map.
 
-    :param body: what the pictures are cut to.
-    :param anatomy: on the maps' grid; None for no such picture.
+    :param body: what the pictures are cut to, (slices, rows, columns).
+    :param anatomy: on the maps' grid, likewise; None for no such picture.
     :param anatomy_unit: of its values.
     :param regions: the planes cross in the one with the highest mean.
     """
@@ -99,7 +99,7 @@ def curve_drawing(
     """The regions' curves with the model's fit: Patlak's plot, or measured and fitted means of a compartment model.
 
     :param curves: of the regions, all on the same frames.
-    :param used: which of these frames were fitted.
+    :param used: which of these frames were fitted, bool (frames,).
     :param fit: called with a region's means in the frames used.
     """
     draw = _draw_compartments if compartments else _draw_patlak

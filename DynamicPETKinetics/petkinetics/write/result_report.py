@@ -42,7 +42,10 @@ class RegionCurves:
     curves: Sequence[TimeActivityCurve]
 
     def in_frames(self, used: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
-        """Each region's means in some of the frames, by name."""
+        """Each region's means in some of the frames, by name, kBq/mL, (frames,).
+
+        :param used: indices in the series, (n,); those without a curve are left out.
+        """
         wanted = np.isin(self.frames, used)
         return {curve.name: curve.mean_kbq_per_ml[wanted] for curve in self.curves}
 

@@ -39,7 +39,7 @@ def write_sequence(series: DynamicSeries, path: Path, *, compress: bool = True) 
 
 
 def slabs_in_order(series: DynamicSeries, voxels: int | None = None) -> Iterator[NDArray[np.uint8]]:
-    """The voxels as they follow the header, as bytes, in slabs of whole slices.
+    """The voxels as they follow the header, as bytes, (n,), in slabs of whole slices.
 
     A slab is overwritten by the next one.
 

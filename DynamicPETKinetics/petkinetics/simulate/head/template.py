@@ -58,7 +58,10 @@ class HeadTemplate:
 
 
 def base_of_skull(g: Grid) -> NDArray[np.float32]:
-    """Height of the base of the cranial cavity: its front, middle and back pits, deeper each."""
+    """Height (mm) of the base of the cranial cavity: its front, middle and back pits, deeper each.
+
+    Of the places of *g*, (slices, rows, columns).
+    """
     middle, back = (1.0 / (1.0 + np.exp(-(g.y - at) / 3.5)) for at in (-30.0, 22.0))
     return np.asarray(
         -24.0 - 20.0 * middle * np.clip((np.abs(g.x) - 8.0) / 14.0, 0.0, 1.0) - 8.0 * middle - 16.0 * back

@@ -61,14 +61,20 @@ class Thorax:
         return self.painted(x, y, z).whole.labels
 
     def painted(self, x: Float32, y: Float32, z: Float32) -> TrunkCanvas:
-        """The grid with all layers of the trunk on it."""
+        """The grid with all layers of the trunk on it.
+
+        :param x: positions of the columns, mm, (columns,); *y* of the rows, (rows,); *z* of the slices, (slices,).
+        """
         canvas = TrunkCanvas(self.template, x, y, z, {name: label for label, name in self.names.items()})
         for layer in LAYERS:
             layer(canvas, self.template)
         return canvas
 
     def motion(self, x: Float32, y: Float32, z: Float32) -> Motion:
-        """Breathing moves the diaphragm and what lies on it, the spine rests; the heart beats."""
+        """Breathing moves the diaphragm and what lies on it, the spine rests; the heart beats.
+
+        The weights of both motions are (slices, rows, columns).
+        """
         level = np.exp(-0.5 * ((z + 10.0) / 42.0) ** 2)[:, None, None]
         front = 1.0 / (1.0 + np.exp((y - 30.0) / 5.0))[None, :, None]
         inside = np.exp(-0.5 * (np.maximum(np.abs(x) - self.template.cavity_x + 10.0, 0.0) / 8.0) ** 2)[None, None, :]
@@ -79,7 +85,10 @@ class Thorax:
         return Motion(self.template.respiratory_sd_mm, respiratory, self.template.cardiac_sd_mm, cardiac)
 
     def input_region(self, x: Float32, y: Float32, z: Float32) -> NDArray[np.bool_]:
-        """The descending aorta: behind the heart, where breathing and heartbeat hardly reach."""
+        """The descending aorta: behind the heart, where breathing and heartbeat hardly reach.
+
+        :returns: bool (slices, rows, columns).
+        """
         _, dy, _ = self.template.displaced(x, y, z)
         shape = (len(z), len(y), len(x))
         return np.broadcast_to((dy > 16.0) & (z[:, None, None] < self.template.arch_top_mm - 18.0), shape)

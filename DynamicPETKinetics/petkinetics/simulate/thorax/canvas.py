@@ -18,8 +18,9 @@ Float32 = NDArray[np.float32]
 class TrunkPart(Part):
     """A box of the grid with what organs of the trunk are fitted to.
 
-    :param wall: radial distance (mm) from the inner wall of chest and abdomen, negative inside.
-    :param height: mm above the diaphragm.
+    :param wall: radial distance (mm) from the inner wall of chest and abdomen, negative inside;
+        (slices, rows, columns).
+    :param height: mm above the diaphragm, likewise.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class TrunkPart(Part):
 class TrunkCanvas(Canvas[TrunkPart]):
     """Paints shapes into boxes of a grid.
 
-    :param x: positions (mm) of the columns; *y* of the rows; *z* of the slices.
+    :param x: positions (mm) of the columns, (columns,); *y* of the rows, (rows,); *z* of the slices, (slices,).
     :param label: tissue -> label.
     """
 

@@ -130,12 +130,12 @@ class Template:
         return []
 
     def wall(self, g: Grid) -> Float32:
-        """Radial distance (mm) from the inner wall of chest and abdomen, negative inside."""
+        """Radial distance (mm) from the inner wall of chest and abdomen, negative inside, (slices, rows, columns)."""
         taper = 1.0 - 0.0016 * np.maximum(g.z - 15.0, 0.0) - 0.0005 * np.maximum(-g.z - 20.0, 0.0)
         return superellipse(g.x, g.y + 6.0, self.cavity_x * taper, self.cavity_y * (0.4 + 0.6 * taper), 2.35)
 
     def diaphragm(self, g: Grid) -> Float32:
-        """Height (mm) of the diaphragm above a position."""
+        """Height (mm) of the diaphragm above each voxel's place, (slices, rows, columns)."""
         right = self.dome_right_mm - 0.0080 * ((g.x + 60.0) ** 2 + 0.9 * (g.y + 8.0) ** 2)
         left = self.dome_left_mm - 0.0085 * ((g.x - 66.0) ** 2 + 0.9 * (g.y + 6.0) ** 2)
         middle = -9.0 - 0.004 * (g.x**2 + (g.y + 10.0) ** 2)

@@ -55,7 +55,10 @@ class TotalTemplate(Template):
         self.femur_mm = around(12.5, 0.8)
 
     def wall(self, g: Grid) -> Float32:
-        """The inner wall of chest, abdomen and pelvis; a narrow tube of viscera in the neck."""
+        """The inner wall of chest, abdomen and pelvis; a narrow tube of viscera in the neck.
+
+        About the radial distance from it, mm, negative inside, (slices, rows, columns).
+        """
         upper = np.clip((g.z - 95.0) / 60.0, 0.0, 1.0)
         lower = np.clip((-190.0 - g.z) / 145.0, 0.0, 1.0)
         taper = 1.0 - 0.0016 * np.clip(g.z - 15.0, 0.0, 80.0) - 0.0005 * np.clip(-g.z - 20.0, 0.0, 170.0)
