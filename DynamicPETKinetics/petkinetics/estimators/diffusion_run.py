@@ -16,7 +16,8 @@ from petkinetics.estimators.nlm import SEARCH_MM, non_local_means
 from petkinetics.estimators.noise_draws import unit_draws
 from petkinetics.estimators.normalised_images import NormalisedImages
 from petkinetics.estimators.posterior import half_quadratic, posterior_sample, red_diff
-from petkinetics.estimators.regularised import PatlakImages, box_around, smoothed
+from petkinetics.estimators.posterior_sd import RELATIVE, sd_factor, sd_maps
+from petkinetics.estimators.regularised import PatlakImages, box_around
 
 if TYPE_CHECKING:
     from petkinetics.estimators.learned_denoiser import LearnedDenoiser
@@ -78,11 +79,6 @@ START_FLIPS = 4
 ALONE_FLIPS = 4
 #: the walk that draws a sample
 SAMPLE_STEPS = 8
-#: SD^2 = (factor * spread)^2 + (relative * value)^2, factor = the first + the second * noise / contrast; calibrated on
-#: validation patients. The relative part is what draws do not show: the input function's error, and lesions levelled
-SD_FACTOR, SD_RELATIVE = (1.1, 2.5), {"ki": 0.09, "v0": 0.03}
-#: variances of few samples are averaged over this width
-_SD_SMOOTHING_MM = 8.0
 
 
 class DiffusionRun:
@@ -117,16 +113,19 @@ class DiffusionRun:
         self._slices_in_all = self.images.scale.shape[0] * (evaluations * drawn + walks)
 
     def solve(self, solver: str, steps: int) -> Float32:
-        """The estimate; with samples, the mean over as many draws of the solver's noise."""
+        """The estimate; with samples, the mean over as many draws of the solver's noise.
+
+        :returns: normalised images, (2, slices, rows, columns).
+        """
         prior = None if solver == "start" else self.denoiser(PRIOR, ALONE_FLIPS if solver == "hqs" else 1)
         start = self.start(turned=solver != "start") if solver in STARTED else None
         if start is not None and solver == "start-hqs":
             start = self._mean_start(start)
         if solver == "hqs" and prior is not None:
             start, steps = prior(self.normal.values, 1.0), steps - 1
-        if prior is None or steps == 0:
-            assert start is not None
+        if start is not None and (prior is None or steps == 0):
             return start
+        assert prior is not None
         y, schedule = self.normal.values, SCHEDULES[solver]
         levels = schedule.levels(steps)
         total = np.zeros_like(y)
@@ -149,8 +148,8 @@ class DiffusionRun:
         answers[LIKE_VOXELS] = self._like_voxels()
         if SCAN in answers:
             quiet = np.stack([0.5 * (answers[PRIORS][0] + answers[LIKE_VOXELS][0]), answers[LIKE_VOXELS][1]])
-            images = self.images
-            error = self._curve_error = curve_error(learned[0], quiet, images.inside, images.spacing_mm)
+            error = curve_error(learned[0], quiet, self.images.inside, self.images.spacing_mm)
+            self._curve_error = error
             answers |= {name: brought_to_level(answers[name], error) for name in (PRIORS, LIKE_VOXELS)}
             self.normal = self.normal.with_values(brought_to_level(self.normal.values, error))
         shares = np.array([START_SHARES[name] for name in answers], np.float32)
@@ -175,6 +174,7 @@ class DiffusionRun:
         """The learned start by the network that sees the whole scan, or, without it, by the prior's.
 
         :param turned: the mean of two evaluations; alone, the start is one.
+        :returns: normalised images, (2, slices, rows, columns).
         """
         problem = self._problem
         if self.sees_scan:
@@ -195,23 +195,12 @@ class DiffusionRun:
         """SDs of Ki and V0 from draws of the posterior, (2, slices, rows, columns)."""
         levels = [float(t) for t in np.geomspace(1.0, 0.1, SAMPLE_STEPS)]
         walker = self.denoiser(DRAWS)
-        centre = self.normal.parameters(values)
-        squares = np.zeros_like(centre)
-        total = np.zeros_like(centre)
-        for _ in range(self._problem.samples):
-            drawn = self.normal.parameters(posterior_sample(self.normal.values, walker, self._fresh, levels)) - centre
-            total += drawn
-            squares += drawn**2
-        count = self._problem.samples
-        variance = squares / count - (total / count) ** 2 if count > 1 else squares
-        variance *= count / max(1, count - 1)
-        smooth = np.stack([smoothed(v, self.images.spacing_mm, _SD_SMOOTHING_MM) for v in variance])
-        relative = _by_image((SD_RELATIVE["ki"], SD_RELATIVE["v0"]))
-        return np.sqrt(np.float32(self._sd_factor**2) * np.maximum(smooth, 0.0) + (relative * centre) ** 2)
-
-    @property
-    def _sd_factor(self) -> float:
-        return SD_FACTOR[0] + SD_FACTOR[1] * self.images.noise_to_contrast
+        draws = (
+            self.normal.parameters(posterior_sample(self.normal.values, walker, self._fresh, levels))
+            for _ in range(self._problem.samples)
+        )
+        factor = sd_factor(self.images.noise_to_contrast)
+        return sd_maps(draws, self.normal.parameters(values), self.images.spacing_mm, factor)
 
     def denoiser(self, role: str, flips: int = 1) -> LearnedDenoiser:
         """The network with the noise of these images, as prior, for draws of the prior, or as learned start.
@@ -288,7 +277,8 @@ class DiffusionRun:
             "noise_level": [round(float(np.median(s[self.images.inside])), 6) for s in self.normal.sigma],
         }
         if self._problem.samples:
-            found |= {"sd_factor": round(self._sd_factor, 4), "sd_relative": SD_RELATIVE}
+            factor = sd_factor(self.images.noise_to_contrast)
+            found |= {"sd_factor": round(factor, 4), "sd_relative": RELATIVE}
         return found
 
 

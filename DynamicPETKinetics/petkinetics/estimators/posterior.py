@@ -37,7 +37,7 @@ def half_quadratic(
 ) -> Float32:
     """Half-quadratic splitting with fresh noise in every step.
 
-    :param measured: y.
+    :param measured: y, (images, slices, rows, columns), as *start* and the answer.
     :param taus: falling noise levels, in units of the data's noise.
     :param weight: lambda of the prior.
     :param start: x of the first step before noise is added; by default the data are taken, whose noise is tau 1.
@@ -61,6 +61,7 @@ def posterior_sample(measured: Float32, denoise: Denoise, fresh: Fresh, taus: Se
     The data are a state of the diffusion, that of tau 1: walking it back from there (ancestral sampling; Ho,
     Jain & Abbeel 2020) draws from the posterior (Kawar, Vaksman & Elad, ICCVW 2021, for white noise).
 
+    :param measured: (images, slices, rows, columns), as the answer.
     :param taus: falling from 1; the walk ends at 0.
     """
     x = measured
@@ -88,7 +89,8 @@ def red_diff(
     The gradient of the objective above at noise level tau is S^-1 [(x - y) + lambda / tau^2 (x - D(x + tau sigma n))],
     where S is left out as preconditioner. Adam steps of *rate* noise SDs, falling to a tenth.
 
-    :param sigma: SD of the data's noise, like the images.
+    :param measured: (images, slices, rows, columns), as *sigma* and the answer.
+    :param sigma: SD of the data's noise.
     """
     x = measured.copy()
     first, second = np.zeros_like(x), np.zeros_like(x)
