@@ -121,6 +121,22 @@ def test_without_the_libraries_the_study_says_how_to_install_them(monkeypatch: p
     assert perceptual.why_not(metric, 256) == "piq is not installed (pip install petkinetics[quality])"
 
 
+def test_without_scikit_image_a_study_goes_on_without_nmi(
+    images: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reference, body, noise = images
+    whole = perceptual._library
+    monkeypatch.setattr(perceptual, "_library", lambda name: None if name == "skimage" else whole(name))
+    _, missing = perceptual_quality(reference, reference, body)
+    line = "Not computed: NMI (scikit-image is not installed (pip install petkinetics[quality]))."
+    assert line in lines_of_missing(missing)
+    rows = slice_quality(reference + 0.002 * noise, reference, body)
+    assert [(row["nmi"], row["psnr_db"] is not None) for row in rows] == [(None, True)]
+    distributions(tmp_path, "Ki", "truth", [{"seed": 1, "method": "ours", **row} for row in rows])
+    text = (tmp_path / "distributions_ki.svg").read_text(encoding="utf-8")
+    assert ">SSIM<" in text and "NMI" not in text
+
+
 def test_images_that_cannot_be_judged_are_refused(images: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     reference, body, _ = images
     with pytest.raises(InputError, match="the body"):
