@@ -19,7 +19,7 @@ from petkinetics.evaluate.figure_doses import _share, errors_by_dose, lesions_by
 from petkinetics.evaluate.figure_image_quality import distributions, radar
 from petkinetics.evaluate.figure_tumour import tumour_agreement
 from petkinetics.evaluate.figure_views import View, views
-from petkinetics.evaluate.figures import in_lines
+from petkinetics.evaluate.figures import columns_of, in_lines
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
@@ -119,6 +119,22 @@ def test_without_the_libraries_the_study_says_how_to_install_them(monkeypatch: p
     monkeypatch.setattr(perceptual, "_library", lambda _: None)
     metric = next(m for m in METRICS if m.name == "FSIM")
     assert perceptual.why_not(metric, 256) == "piq is not installed (pip install petkinetics[quality])"
+
+
+def test_without_scikit_image_a_study_goes_on_without_nmi(
+    images: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reference, body, noise = images
+    whole = perceptual._library
+    monkeypatch.setattr(perceptual, "_library", lambda name: None if name == "skimage" else whole(name))
+    _, missing = perceptual_quality(reference, reference, body)
+    line = "Not computed: NMI (scikit-image is not installed (pip install petkinetics[quality]))."
+    assert line in lines_of_missing(missing)
+    rows = slice_quality(reference + 0.002 * noise, reference, body)
+    assert [(row["nmi"], row["psnr_db"] is not None) for row in rows] == [(None, True)]
+    distributions(tmp_path, "Ki", "truth", [{"seed": 1, "method": "ours", **row} for row in rows])
+    text = (tmp_path / "distributions_ki.svg").read_text(encoding="utf-8")
+    assert ">SSIM<" in text and "NMI" not in text
 
 
 def test_images_that_cannot_be_judged_are_refused(images: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
@@ -255,6 +271,38 @@ def test_the_other_figures_are_written_as_pictures_and_vectors(tmp_path: Path) -
     assert GEOMETRY.shape == reference.shape
 
 
+@pytest.mark.parametrize(
+    ("slices", "planes"),
+    [(12, {"transverse"}), (30, {"transverse", "coronal", "sagittal"}), (90, {"transverse", "coronal", "sagittal"})],
+)
+def test_views_are_as_long_as_the_images_and_leave_out_slivers(slices: int, planes: set[str], tmp_path: Path) -> None:
+    values = np.ones((slices, 80, 120), np.float32)
+    like = ParametricMap(values, KI, VolumeGeometry(values.shape, (3.0, 3.0, 3.0)))
+    pictures = [View(label, values) for label in ("truth", "patlak", "ours")]
+    drawn = views(tmp_path, pictures, like, np.ones(values.shape, bool), "Ki", "mL/min/mL", colour=False)
+    text = drawn.path.with_suffix(".svg").read_text(encoding="utf-8")
+    # letters are text, which can be searched and set in a journal's own
+    assert {label for label in ("truth", "patlak", "ours") if f">{label}<" in text} == {"truth", "patlak", "ours"}
+    told = {plane for plane in ("transverse", "coronal", "sagittal") if f">{plane}<" in text}
+    assert told == (planes if len(planes) > 1 else set())
+    assert drawn.caption.endswith("the images are 36 mm thick.") == (len(planes) == 1)
+
+
+def test_panels_fill_their_rows() -> None:
+    assert [columns_of(panels) for panels in range(1, 9)] == [1, 2, 3, 2, 3, 3, 4, 4]
+
+
+def test_numbers_at_the_axes_of_the_tumours_plot_do_not_meet(tmp_path: Path) -> None:
+    reference = np.random.default_rng(1).uniform(0.0, 0.007, 500).astype(np.float32)
+    noise = np.random.default_rng(2).normal(0, 0.001, 500).astype(np.float32)
+    names = ("patlak", "nlm", "ours", "another", "a fifth")
+    pairs = dict.fromkeys(names, (reference + noise, reference))
+    agreements = {name: agreement_of_pairs(*pair, name) for name, pair in pairs.items()}
+    drawn = tumour_agreement(tmp_path, pairs, agreements, "the truth")
+    text = drawn.path.with_suffix(".svg").read_text(encoding="utf-8")
+    assert "10⁻³ mL/min/mL" in text and ">0.00" not in text
+
+
 def _summary_rows(methods: tuple[str, ...]) -> list[dict[str, object]]:
     return [
         {
@@ -292,6 +340,17 @@ def test_figures_over_dose_have_a_line_a_method_where_it_has_numbers(
     assert [values for _, values in drawn] == [[0, 0], [-10] * 3, [-20] * 3, [0, 0], [-3] * 3, []]
     stems = ("errors_by_dose", "lesions_by_dose")
     assert written(tmp_path) == {f"{stem}.{ext}" for stem in stems for ext in ("png", "svg", "pdf")}
+
+
+def test_without_a_lesion_in_view_no_empty_page_is_drawn_and_the_study_says_why() -> None:
+    rows = [
+        {k: v for k, v in row.items() if not k.startswith("lesion")} | {"world": "usual", "input": "aorta ROI"}
+        for row in _summary_rows(("patlak",))
+    ]
+    said: list[str] = []
+    study = paper_study.PaperStudy((1.0, 0.25, 0.05), quality=[{"method": "patlak", "until_min": None}])
+    assert len(study._drawings_of_doses(rows, said.append)) == 1
+    assert said == ["Not drawn: lesions by size over dose (no lesion lies wholly in the slices judged)."]
 
 
 @pytest.mark.parametrize(

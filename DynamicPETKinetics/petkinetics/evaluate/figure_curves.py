@@ -33,7 +33,7 @@ def blood_curve(
 ) -> FigureFile:
     """The input function over the whole scan, and its bolus enlarged.
 
-    :param timing: frames of the image-derived means, with *frame_mean* and *frame_sd* (kBq/mL).
+    :param timing: frames of the image-derived means, with *frame_mean* and *frame_sd* (kBq/mL), (frames,).
     """
     path = folder / name
     highest = int(np.argmax(curve.plasma_kbq_per_ml))

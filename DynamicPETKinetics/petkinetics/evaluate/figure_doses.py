@@ -51,16 +51,21 @@ def errors_by_dose(folder: Path, summary: Sequence[Row], methods: Sequence[str])
     )
 
 
-def lesions_by_dose(folder: Path, summary: Sequence[Row], methods: Sequence[str]) -> FigureFile:
-    """Mean bias of Ki in lesions over dose, a panel a size.
-
-    :param summary: see :func:`errors_by_dose`.
-    :param methods: see :func:`errors_by_dose`.
-    """
-    columns = sorted(
+def lesion_sizes(summary: Sequence[Row]) -> list[str]:
+    """The columns of the summary that hold a bias of lesions of some size, small ones first; none without lesions."""
+    return sorted(
         {name for row in summary for name, value in row.items() if name.startswith(BIAS_BY_SIZE) and value is not None},
         key=lambda name: float(name.removeprefix(BIAS_BY_SIZE).split("-")[0]),
     )
+
+
+def lesions_by_dose(folder: Path, summary: Sequence[Row], methods: Sequence[str]) -> FigureFile:
+    """Mean bias of Ki in lesions over dose, a panel a size.
+
+    :param summary: see :func:`errors_by_dose`; with a lesion, see :func:`lesion_sizes`.
+    :param methods: see :func:`errors_by_dose`.
+    """
+    columns = lesion_sizes(summary)
     path = folder / "lesions_by_dose.png"
     with figure(path, 3.6, PAGE_WIDTH, vector=True) as drawn:
         first: Axes | None = None

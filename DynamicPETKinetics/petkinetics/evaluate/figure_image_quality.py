@@ -82,16 +82,17 @@ def _places(
 def distributions(folder: Path, image: str, reference: str, rows: Sequence[Row]) -> FigureFile:
     """NMI, PSNR and SSIM over each patient's slices, method beside method.
 
-    :param rows: with patient ("seed"), "method", "nmi", "psnr_db" and "ssim".
+    :param rows: with patient ("seed"), "method", "nmi", "psnr_db" and "ssim"; a metric that a row lacks is left out.
     """
     methods = list(dict.fromkeys(str(row["method"]) for row in rows))
     seeds = list(dict.fromkeys(row["seed"] for row in rows))
     titles = {"nmi": "NMI", "psnr_db": "PSNR, dB", "ssim": "SSIM"}
+    titles = {column: title for column, title in titles.items() if all(row[column] is not None for row in rows)}
     path = folder / f"distributions_{image.lower()}.png"
-    with figure(path, 6.0, PAGE_WIDTH, vector=True) as drawn:
+    with figure(path, 1.9 * len(titles) + 0.3, PAGE_WIDTH, vector=True) as drawn:
         width = 0.8 / len(methods)
         for number, (column, title) in enumerate(titles.items(), start=1):
-            axes = drawn.add_subplot(3, 1, number)
+            axes = drawn.add_subplot(len(titles), 1, number)
             for m, method in enumerate(methods):
                 here = [
                     [float(r[column]) for r in rows if r["method"] == method and r["seed"] == seed]  # type: ignore[arg-type]
@@ -112,7 +113,7 @@ def distributions(folder: Path, image: str, reference: str, rows: Sequence[Row])
                     label=method if number == 1 else None,
                 )
             axes.set_ylabel(title)
-            axes.set_xticks(np.arange(len(seeds)), [str(seed) for seed in seeds] if number == 3 else [])
+            axes.set_xticks(np.arange(len(seeds)), [str(seed) for seed in seeds] if number == len(titles) else [])
             # upright numbers of five digits meet where there are more patients
             axes.tick_params(axis="x", labelrotation=90 if len(seeds) > 12 else 0)
             axes.set_xlim(-0.5, len(seeds) - 0.5)

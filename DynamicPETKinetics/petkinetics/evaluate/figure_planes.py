@@ -98,7 +98,7 @@ def map_overview(
     """One plane of every map, each with its own colour bar.
 
     :param labels: what each map is called in the picture.
-    :param body: mask to cut to and to scale by.
+    :param body: mask to cut to and to scale by, (slices, rows, columns).
     :param centre: as in :func:`ki_over_anatomy`; the plane is the axial one through it, or the coronal
         one where the scan is longer than 60 cm.
     """

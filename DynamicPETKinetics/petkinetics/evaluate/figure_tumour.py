@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.evaluate.bland_altman import Agreement
-from petkinetics.evaluate.figures import COLOURS, FigureFile, figure, in_lines, three_digits
+from petkinetics.evaluate.figures import COLOURS, PAGE_WIDTH, FigureFile, columns_of, figure, in_lines, three_digits
+
+#: Ki in the unit of the axes: without leading zeros, with which their numbers run into each other
+_UNIT = 1e3
 
 
 def tumour_agreement(
@@ -20,37 +23,43 @@ def tumour_agreement(
 ) -> FigureFile:
     """Bland-Altman plots in the tumour box, one panel a method, on one scale.
 
-    :param pairs: method -> its Ki and the reference's in the box's voxels.
+    :param pairs: method -> its Ki and the reference's in the box's voxels, mL/min/mL, (voxels,) each.
     """
     path = folder / "tumour_bland_altman.png"
-    differences = np.concatenate([a - b for a, b in pairs.values()])
-    means = np.concatenate([0.5 * (a + b) for a, b in pairs.values()])
-    low = min(float(np.percentile(differences, 0.2)), *(a.absolute.loa[0] for a in agreements.values()))
-    high = max(float(np.percentile(differences, 99.8)), *(a.absolute.loa[1] for a in agreements.values()))
+    differences = _UNIT * np.concatenate([a - b for a, b in pairs.values()])
+    means = _UNIT * np.concatenate([0.5 * (a + b) for a, b in pairs.values()])
+    bounds = [_UNIT * value for agreement in agreements.values() for value in agreement.absolute.loa]
+    low, high = (
+        min(float(np.percentile(differences, 0.2)), *bounds),
+        max(float(np.percentile(differences, 99.8)), *bounds),
+    )
     margin = 0.08 * (high - low)
-    with figure(path, 3.0, min(2.4 * len(pairs) + 0.6, 9.6), vector=True) as drawn:
-        for number, (method, (a, b)) in enumerate(pairs.items(), start=1):
-            axes = drawn.add_subplot(1, len(pairs), number)
+    columns = columns_of(len(pairs))
+    rows = -(-len(pairs) // columns)
+    with figure(path, 2.6 * rows + 0.4, min(2.4 * columns + 0.6, PAGE_WIDTH), vector=True) as drawn:
+        for number, (method, (a, b)) in enumerate(pairs.items()):
+            axes = drawn.add_subplot(rows, columns, number + 1)
             limits = agreements[method].absolute
-            axes.plot(0.5 * (a + b), a - b, "o", color="0.25", markersize=2.2, alpha=0.35, markeredgewidth=0)
+            points = (_UNIT * 0.5 * (a + b), _UNIT * (a - b))
+            axes.plot(*points, "o", color="0.25", markersize=2.2, alpha=0.35, markeredgewidth=0)
             axes.axhline(0, color="0.7", linewidth=0.8)
-            axes.axhspan(*limits.bias_ci, color=COLOURS[0], alpha=0.2, linewidth=0)
-            axes.axhline(limits.bias, color=COLOURS[0])
+            axes.axhspan(*(_UNIT * value for value in limits.bias_ci), color=COLOURS[0], alpha=0.2, linewidth=0)
+            axes.axhline(_UNIT * limits.bias, color=COLOURS[0])
             for value in limits.loa:
-                axes.axhline(value, color=COLOURS[1], linestyle="--")
+                axes.axhline(_UNIT * value, color=COLOURS[1], linestyle="--")
             # room above the points for the numbers
-            axes.set_ylim(low - margin, high + 0.3 * (high - low))
+            axes.set_ylim(low - margin, high + 0.4 * (high - low))
             axes.set_xlim(float(means.min()), float(means.max()))
             axes.set_title(in_lines(method), fontsize=8.5)
             numbers = {"bias": limits.bias, "+1.96 SD": limits.loa[1], "−1.96 SD": limits.loa[0]}
-            text = "\n".join(f"{name} {three_digits(value)}" for name, value in numbers.items())
+            text = "\n".join(f"{name} {three_digits(_UNIT * value)}" for name, value in numbers.items())
             shade = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
             axes.text(0.98, 0.98, text, transform=axes.transAxes, ha="right", va="top", fontsize=7.5, bbox=shade)
             axes.locator_params(axis="x", nbins=4)
-            if number > 1:
+            if number % columns:
                 axes.set_yticklabels([])
-        drawn.supxlabel("Ki, mean of the two (mL/min/mL)", fontsize=9)
-        drawn.supylabel(f"Ki: method − {reference}\n(mL/min/mL)", fontsize=9)
+        drawn.supxlabel("Ki, mean of the two, 10⁻³ mL/min/mL", fontsize=9)
+        drawn.supylabel(f"Ki: method − {reference},\n10⁻³ mL/min/mL", fontsize=9)
     return FigureFile(
         path,
         "Agreement in the tumour",

@@ -44,6 +44,7 @@ _STYLE = {
     "svg.hashsalt": "petkinetics",
     # letters stay letters, which journals ask for and people can search
     "pdf.fonttype": 42,
+    "svg.fonttype": "none",
 }
 NO_MATPLOTLIB = "No figures were made, because matplotlib is not installed (pip install matplotlib)."
 
@@ -136,3 +137,9 @@ def in_lines(label: str, width: int = 16) -> str:
     """A method's label in lines of some letters, broken at blanks and after colons and commas."""
     spaced = label.replace(":", ": ").replace(",", ", ")
     return "\n".join(textwrap.wrap(spaced, width, break_long_words=False, break_on_hyphens=False))
+
+
+def columns_of(panels: int, most: int = 4) -> int:
+    """How many panels to put side by side: about as many as rows, and few places left empty."""
+    least = min(math.ceil(math.sqrt(panels)), most)
+    return min(range(least, min(panels, most) + 1), key=lambda columns: -panels % columns)

@@ -1,6 +1,6 @@
 """The image metrics of Liang et al. 2023 besides RMSE and PSNR, by the libraries that hold them.
 
-``piq`` (optional group ``quality``) gives most; ``pyiqa`` gives MAD, NLPD and AHIQ where somebody has
+``piq`` (optional group ``quality``) gives most, scikit-image NMI; ``pyiqa`` gives MAD, NLPD and AHIQ where somebody has
 installed it. LPIPS, DISTS and AHIQ need weights, which are used where they lie already and never downloaded.
 What is not computed is said, with the reason.
 """
@@ -28,6 +28,12 @@ SLICES = 4
 #: smallest side, in pixels, of images with five scales
 _FIVE_SCALES = 161
 NOT_INSTALLED = "{} is not installed (pip install {})"
+#: library -> what people call it, and what to install
+_PACKAGES = {
+    "piq": ("piq", "petkinetics[quality]"),
+    "pyiqa": ("pyiqa", "pyiqa"),
+    "skimage": ("scikit-image", "petkinetics[quality]"),
+}
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ def _top(reference: Float32, body: NDArray[np.bool_]) -> float:
 def why_not(metric: Metric, side: int) -> str | None:
     """Why a metric cannot be computed on images of *side* pixels; None when it can."""
     if _library(metric.library) is None:
-        return NOT_INSTALLED.format(metric.library, "pyiqa" if metric.library == "pyiqa" else "petkinetics[quality]")
+        return NOT_INSTALLED.format(*_PACKAGES[metric.library])
     if metric.five_scales and side < _FIVE_SCALES:
         return f"needs images of {_FIVE_SCALES} pixels a side, these have {side}"
     absent = [name for name in metric.weights if not (_checkpoints() / name).is_file()]
@@ -223,31 +229,32 @@ def lines_of_missing(missing: dict[str, str]) -> list[str]:
 
 def slice_quality(
     values: Float32, reference: Float32, body: NDArray[np.bool_], least_voxels: int = 200
-) -> Sequence[dict[str, float]]:
+) -> Sequence[dict[str, float | None]]:
     """NMI, PSNR (dB) and SSIM of every transverse slice with enough body, for their distributions.
 
-    Peak and range are the reference's 99.9th percentile in the whole body; SSIM as in
+    The images are (slices, rows, columns). Peak and range are the reference's 99.9th percentile in the body; SSIM as in
     :mod:`petkinetics.evaluate.image_quality`, in 3-D.
 
-    :raises InputError: scikit-image is not installed, or the reference is nowhere above zero.
+    :returns: a row a slice; NMI is None where scikit-image is not installed (:func:`perceptual_quality` says so).
+    :raises InputError: the reference is nowhere above zero.
     """
-    if _library("skimage") is None:
-        raise InputError("NMI slice by slice needs scikit-image.", "Install it: pip install petkinetics[quality].")
-    from skimage.metrics import normalized_mutual_information
-
     from petkinetics.evaluate.image_quality import ssim_map
 
+    library = _library("skimage")
     top = _top(reference, body)
     similar = ssim_map(values, reference, top)
-    rows = []
+    rows: list[dict[str, float | None]] = []
     for k in np.flatnonzero(body.sum(axis=(1, 2)) >= least_voxels):
         inside = body[k]
         a, b = values[k][inside].astype(np.float64), reference[k][inside].astype(np.float64)
         rmse = float(np.sqrt(np.mean((a - b) ** 2)))
+        nmi = None
+        if library is not None:
+            nmi = float(library.normalized_mutual_information(np.clip(a, 0, top), np.clip(b, 0, top), bins=100))
         rows.append(
             {
                 "slice": int(k),
-                "nmi": float(normalized_mutual_information(np.clip(a, 0, top), np.clip(b, 0, top), bins=100)),
+                "nmi": nmi,
                 "psnr_db": float(20 * np.log10(top / rmse)) if rmse > 0 else float("inf"),
                 "ssim": float(similar[k][inside].mean()),
             }

@@ -7,7 +7,7 @@ full scan, as in Huang et al. 2025, slope (Ki) and intercept (V0) are held again
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.evaluate.bland_altman import Agreement
-from petkinetics.evaluate.figure_doses import errors_by_dose, lesions_by_dose
+from petkinetics.evaluate.figure_doses import errors_by_dose, lesion_sizes, lesions_by_dose
 from petkinetics.evaluate.figure_image_quality import distributions, radar
 from petkinetics.evaluate.figure_tumour import tumour_agreement
 from petkinetics.evaluate.figure_views import View, views
@@ -159,7 +159,8 @@ class PaperStudy:
         write_table(folder / "quality.tsv", self.quality)
         write_table(folder / "slices.tsv", self.slices)
         said: list[str] = []
-        figures = draw(folder / "figures", [*self._drawings(), *self._drawings_of_doses(summary)], said.append)
+        drawings = [*self._drawings(), *self._drawings_of_doses(summary, said.append)]
+        figures = draw(folder / "figures", drawings, said.append)
         lines = ["## Figures and metrics after the papers", "", *lines_of_missing(self.missing), *said]
         if len(self.doses) > 1:
             lines += ["", f"Figures of images and of slices: dose {self._dose:g}."]
@@ -196,14 +197,19 @@ class PaperStudy:
             drawings.append(lambda f: tumour_agreement(f, pairs, agreements, f"the {reference}"))
         return drawings
 
-    def _drawings_of_doses(self, summary: Sequence[Row]) -> list[Drawing]:
+    def _drawings_of_doses(self, summary: Sequence[Row], say: Callable[[str], None]) -> list[Drawing]:
         if len(self.doses) < 2:
             return []
         first = self.quality[0]
         rows = [r for r in summary if r["world"] == USUAL and r["input"] == AORTA]
         rows = [r for r in rows if r["until_min"] == first["until_min"]]
         methods = list(dict.fromkeys(str(row["method"]) for row in self.quality))
-        return [lambda f: errors_by_dose(f, rows, methods), lambda f: lesions_by_dose(f, rows, methods)]
+        drawings: list[Drawing] = [lambda f: errors_by_dose(f, rows, methods)]
+        if lesion_sizes(rows):
+            drawings.append(lambda f: lesions_by_dose(f, rows, methods))
+        else:
+            say("Not drawn: lesions by size over dose (no lesion lies wholly in the slices judged).")
+        return drawings
 
     def _of_figures(self, rows: Sequence[Row]) -> list[Row]:
         """Rows of the case that figures of images show."""

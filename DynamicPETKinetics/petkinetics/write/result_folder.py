@@ -36,7 +36,7 @@ class NiftiSink:
         }
 
     def write(self, name: str, slab: Float32) -> None:
-        """Append slices of a map."""
+        """Append slices of a map, (slices, rows, columns), in its unit."""
         self._writers[name].write(slab)
 
     def __enter__(self) -> NiftiSink:
@@ -64,7 +64,10 @@ def write_predicted_frames(folder: Path, frames: PredictedFrames, geometry: Volu
 
 
 def write_distrust(folder: Path, where: NDArray[np.bool_] | None, geometry: VolumeGeometry, compress: bool) -> None:
-    """Write ``distrust.nii.gz`` (or ``.nii``), 1 where not to trust the maps; nothing where all may be trusted."""
+    """Write ``distrust.nii.gz`` (or ``.nii``), 1 where not to trust the maps; nothing where all may be trusted.
+
+    :param where: (slices, rows, columns); None for nowhere.
+    """
     if where is not None and where.any():
         path = folder / ("distrust.nii" + ".gz" * compress)
         write_volume(path, where.astype(np.float32), geometry, description="where not to trust the maps; petkinetics")
