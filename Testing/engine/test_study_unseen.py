@@ -156,6 +156,11 @@ def test_worlds_change_dose_and_lesions() -> None:
             World.parse(text)
     assert gate_worlds("diffusion-prior") == DIFFUSION_GATE_WORLDS
     assert gate_worlds("kinetic-network") == GATE_WORLDS
+    # until 65 min a scan of 75 min is the usual one
+    longer = "frames=6x10,4x30,4x60,4x120,12x300"
+    assert set(GATE_WORLDS) - set(gate_worlds("kinetic-network", (35.0,))) == {longer}
+    assert longer in gate_worlds("kinetic-network", (35.0, 70.0))
+    assert gate_worlds("diffusion-prior", (35.0,)) == DIFFUSION_GATE_WORLDS
     assert [World.parse(text).name for text in DIFFUSION_GATE_WORLDS] == list(DIFFUSION_GATE_WORLDS)
 
 

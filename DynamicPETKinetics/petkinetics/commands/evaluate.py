@@ -78,13 +78,14 @@ def _evaluate_estimator(args: argparse.Namespace) -> None:
     from petkinetics.simulate.worlds import gate_worlds
 
     plan = plan_of(args.method, args.full)
+    until = tuple(args.until or plan.until_min)
     beside = plan.beside if args.beside is None else tuple(who for who in args.beside if who != "none")
     study = Study(
         method=args.method,
         split=args.split,
         patients=args.patients,
         doses=tuple(args.dose or plan.doses),
-        until_min=tuple(args.until or plan.until_min),
+        until_min=until,
         t_star_min=args.t_star,
         anatomy=args.anatomy,
         size=args.size,
@@ -94,7 +95,7 @@ def _evaluate_estimator(args: argparse.Namespace) -> None:
         worlds=tuple(
             world
             for given in args.world
-            for world in (gate_worlds(args.gates or args.method) if given == "gates" else (given,))
+            for world in (gate_worlds(args.gates or args.method, until) if given == "gates" else (given,))
         ),
         world_doses=tuple(args.world_dose),
         worlds_alone=args.worlds_alone,

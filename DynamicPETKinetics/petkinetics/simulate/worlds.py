@@ -5,8 +5,10 @@ A world is written as changes joined by ``+``, such as ``frames=60x60`` or ``lat
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from petkinetics.errors import InputError
 from petkinetics.evaluate.study_names import DIFFUSION_PRIOR, USUAL
@@ -52,9 +54,15 @@ DIFFUSION_GATE_WORLDS = (
 _LATE_FROM_S, _LATE_TO_S = 900.0, 3900.0
 
 
-def gate_worlds(gates: str) -> tuple[str, ...]:
-    """The worlds of somebody's gates (a name in :data:`petkinetics.evaluate.gates.GATES`)."""
-    return DIFFUSION_GATE_WORLDS if gates in (DIFFUSION_PRIOR, "prior-alone") else GATE_WORLDS
+def gate_worlds(gates: str, until_min: Sequence[float | None] = (None,)) -> tuple[str, ...]:
+    """The worlds of somebody's gates, but those that a short scan cannot tell from the usual one.
+
+    :param gates: a name in :data:`petkinetics.evaluate.gates.GATES`.
+    :param until_min: ends of the scans judged, minutes; None for the whole scan. Of a scan of 75 min the frames
+        until 65 min are the usual ones.
+    """
+    worlds = DIFFUSION_GATE_WORLDS if gates in (DIFFUSION_PRIOR, "prior-alone") else GATE_WORLDS
+    return tuple(text for text in worlds if any(World.parse(text).differs(until) for until in until_min))
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,14 @@ class World:
         if tracer not in TRACERS:
             raise InputError(f"'{tracer}' is not a tracer that can be simulated; choose {' or '.join(TRACERS)}.")
         return cls(text, frames, blood, noise, fwhm, voxel, factor, lesions, weight, _movement(changes), tracer)
+
+    def differs(self, until_min: float | None) -> bool:
+        """Whether a scan that ends then differs from the usual one: in more than frames, or in these."""
+        if replace(self, name=USUAL, frames=World.frames) != World():
+            return True
+        own, usual = (FrameTiming.parse(spec) for spec in (self.frames, World.frames))
+        own_s, usual_s = (timing.end_s[timing.until(until_min)] for timing in (own, usual))
+        return not np.array_equal(own_s, usual_s)
 
     def grid(self, usual: VolumeGeometry) -> VolumeGeometry:
         """The world's voxels over the extent of the usual ones."""
