@@ -13,12 +13,13 @@ from petkinetics.cli import main
 from petkinetics.errors import InputError
 from petkinetics.estimators import METHODS
 from petkinetics.evaluate.known_truth import lesion_rows, organ_rows, size_class, whole_map_row
-from petkinetics.evaluate.study_names import LEARNED, PATLAK
+from petkinetics.evaluate.study_names import AORTA, LEARNED, PATLAK, USUAL
 from petkinetics.maps import KI, V0, ParametricMap
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate import run_study as running
 from petkinetics.simulate.patient import grid
 from petkinetics.simulate.patient_problem import middle_slices
+from petkinetics.simulate.run_log import LOG_COLUMNS, append_run
 from petkinetics.simulate.run_study import run_study
 from petkinetics.simulate.study import SPLITS, Study
 from petkinetics.write.study import summarise
@@ -208,3 +209,28 @@ def test_runs_on_test_seeds_are_logged_and_cannot_run_where_they_cannot_be(
     with pytest.raises(InputError, match="exists already"):
         run_study(study, tmp_path / "out", log=log)
     assert len(read_table(log)) == 2
+    assert [(row["samples"], row["steps"], row["weights"], row["full"]) for row in rows] == [
+        (0, None, None, "false")
+    ] * 2
+
+
+def test_a_logged_run_says_what_was_run_and_older_rows_stay_readable(tmp_path: Path) -> None:
+    log = tmp_path / "test_log.tsv"
+    old = LOG_COLUMNS[: LOG_COLUMNS.index("samples")]
+    log.write_text("\t".join(old) + "\n" + "\t".join(f"{name} then" for name in old) + "\n", encoding="utf-8")
+    study = Study("diffusion-prior", "test", patients=2, samples=4, full=True)
+    numbers = dict.fromkeys(("ki_rmse_mean", "ki_rmse_sd", "ki_psnr_db_mean", "ki_ssim_mean"), 0.5)
+    case = {"dose": 1.0, "until_min": None, "input": AORTA, "world": USUAL}
+    row = {**case, **numbers, "method": "diffusion-prior", "steps_mean": 12.0}
+    append_run(log, study, "abc1234", [row], "0123456789abcdef")
+    before, after = read_table(log)
+    later = ("samples", "steps", "weights", "full")
+    assert [before[name] for name in later] == [None] * 4 and before["date"] == "date then"
+    assert [after[name] for name in later] == [4, 12, "0123456789ab", "true"]
+    append_run(log, study, "abc1234", [row])
+    assert [row["weights"] for row in read_table(log)] == [None, "0123456789ab", None]
+    # the log of this project is one of those
+    assert read_table(Path(__file__).parents[2] / "docs" / "test_log.tsv")[0].keys() == after.keys()
+    log.write_text("another\ttable\n", encoding="utf-8")
+    with pytest.raises(InputError, match="not those of a log of test runs"):
+        append_run(log, study, "abc1234", [row])

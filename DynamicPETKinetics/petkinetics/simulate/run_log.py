@@ -13,6 +13,7 @@ from petkinetics.estimators.patlak import Patlak
 from petkinetics.evaluate.known_truth import Row
 from petkinetics.evaluate.study_names import USUAL
 from petkinetics.evaluate.study_ratios import case_of
+from petkinetics.write.tables import MISSING, format_cell
 
 if TYPE_CHECKING:
     from petkinetics.simulate.study import Study
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 LOG_COLUMNS = (
     *("date", "commit", "method", "options", "seeds", "anatomy", "size", "slices", "dose", "until_min", "input"),
     *("ki_rmse_mean", "ki_rmse_sd", "ki_psnr_db_mean", "ki_ssim_mean", "patlak_ki_rmse_mean"),
+    # columns that came later, which older rows have no value for
+    *("samples", "steps", "weights", "full"),
 )
+#: the columns of the first rows
+_FIRST_COLUMNS = LOG_COLUMNS[:-4]
+#: letters of a hash that tell weights apart
+_HASH = 12
 
 
 def checkout_here() -> Path | None:
@@ -59,13 +66,33 @@ def log_of_test_runs() -> Path:
     return folder / "docs" / "test_log.tsv"
 
 
-def append_run(log: Path, study: Study, commit: str, summary: Sequence[Row]) -> None:
-    """Add one line a dose, end of scan and input to the log of test runs."""
-    from petkinetics.write.tables import format_cell
+def lines_of_log(log: Path) -> list[str]:
+    """The log's lines, older rows brought to today's columns with ``n/a``; only the header where there is none.
 
+    :raises InputError: its columns are not those of a log of test runs.
+    """
+    if not log.exists():
+        return ["\t".join(LOG_COLUMNS)]
+    header, *rows = (line.split("\t") for line in log.read_text(encoding="utf-8").splitlines())
+    here = len(header)
+    if not len(_FIRST_COLUMNS) <= here <= len(LOG_COLUMNS) or tuple(header) != LOG_COLUMNS[:here]:
+        raise InputError(
+            f"The columns of {log.name} are not those of a log of test runs.", "Move the file, and a new one is begun."
+        )
+    return ["\t".join(LOG_COLUMNS), *("\t".join(row + [MISSING] * (len(LOG_COLUMNS) - len(row))) for row in rows)]
+
+
+def append_run(log: Path, study: Study, commit: str, summary: Sequence[Row], weights: str | None = None) -> None:
+    """Add one line a dose, end of scan and input to the log of test runs.
+
+    ``steps`` are the evaluations a draw of methods that have them; ``full`` says whether it was a paper's study.
+
+    :param weights: SHA-256 of the judged method's weights; None for methods without.
+    :raises InputError: as :func:`lines_of_log`.
+    """
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     plain = {case_of(row): row["ki_rmse_mean"] for row in summary if row["method"] == Patlak.method}
-    lines = [] if log.exists() else ["\t".join(LOG_COLUMNS)]
+    lines = lines_of_log(log)
     for row in summary:
         if row["method"] != study.method:
             continue
@@ -79,10 +106,13 @@ def append_run(log: Path, study: Study, commit: str, summary: Sequence[Row]) -> 
             "size": study.size,
             "slices": study.slices,
             "patlak_ki_rmse_mean": plain.get(case_of(row)),
+            "samples": study.samples,
+            "steps": row.get("steps_mean"),
+            "weights": None if weights is None else weights[:_HASH],
+            "full": study.full,
         }
         lines.append("\t".join(format_cell(cells[name]) for name in LOG_COLUMNS))
-    with log.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write("\n".join(lines) + "\n")
+    log.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
 def _options(study: Study, row: Row) -> list[str]:

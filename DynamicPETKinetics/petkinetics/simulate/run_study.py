@@ -29,7 +29,7 @@ from petkinetics.simulate.paper_study import PaperStudy
 from petkinetics.simulate.patient import DigitalPatient
 from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
 from petkinetics.simulate.run_cost import Watch
-from petkinetics.simulate.run_log import append_run, commit_here, log_of_test_runs
+from petkinetics.simulate.run_log import append_run, commit_here, lines_of_log, log_of_test_runs
 from petkinetics.simulate.study import Study
 from petkinetics.simulate.worlds import World
 from petkinetics.write.staging import staged_folder
@@ -50,22 +50,25 @@ def run_study(study: Study, out: Path, progress: Progress = no_progress, log: Pa
         test_log = log or log_of_test_runs()
         if not commit:
             raise InputError("A run on test seeds is logged with its commit, and here there is none.")
+        # before hours of work
+        lines_of_log(test_log)
     began = time.monotonic()
     with staged_folder(out) as folder:
         tables: dict[str, list[Row]] = {name: [] for name in TABLES}
         paper = PaperStudy(study.doses) if study.full else None
+        weights: dict[str, str] = {}
         where = middle_slices(study.size, study.slices, anatomy=study.anatomy)
         for done, (seed, dose, world) in enumerate(study.cases):
             progress(done / len(study.cases), f"Patient {seed}, dose {dose:g}, {world}")
             patient = World.parse(world).patient(study.anatomy, study.size, seed, dose, where, no_progress)
             for until in study.until_min:
                 case: Row = {"seed": seed, "dose": dose, "until_min": until, "world": world}
-                _judge(study, patient, case, tables, paper if world == USUAL else None)
-        settings = _settings(study, commit, time.monotonic() - began)
+                _judge(study, patient, case, tables, weights, paper if world == USUAL else None)
+        settings = {**_settings(study, commit, time.monotonic() - began), "weights_hashes": weights}
         more = [] if paper is None else paper.write(folder, summarise(tables))
         summary = write_study(folder, settings, tables, more)
         if test_log is not None:
-            append_run(test_log, study, commit, summary)
+            append_run(test_log, study, commit, summary, weights.get(study.method))
     progress(1.0, "Done")
     return out
 
@@ -101,9 +104,17 @@ def _settings(study: Study, commit: str, seconds: float) -> dict[str, object]:
 
 
 def _judge(
-    study: Study, patient: DigitalPatient, case: Row, tables: dict[str, list[Row]], paper: PaperStudy | None
+    study: Study,
+    patient: DigitalPatient,
+    case: Row,
+    tables: dict[str, list[Row]],
+    weights: dict[str, str],
+    paper: PaperStudy | None,
 ) -> None:
-    """Add one patient's rows for one end of scan: everybody, with either input function."""
+    """Add one patient's rows for one end of scan: everybody, with either input function.
+
+    :param weights: receives the hashes of learned methods' weights, by label.
+    """
     until, dose, world = case["until_min"], case["dose"], case["world"]
     assert until is None or isinstance(until, float | int)
     assert isinstance(dose, float | int) and isinstance(world, str)
@@ -118,6 +129,8 @@ def _judge(
             result = run_contestant(study, one, patient, curve, until)
             key = {**case, "input": source, "method": one.label}
             found[one.label] = (one, result)
+            if "weights_hash" in result.record:
+                weights[one.label] = str(result.record["weights_hash"])
             noisy = full_scan if from_image else None
             _add_rows(patient, result, key, watch.row(result, patient.series.geometry), noisy, tables)
             if from_image and not patient.lesion_list:
