@@ -137,13 +137,14 @@ def test_nothing_touches_the_border_of_a_picture(tmp_path):
                 labels=["Ki", "V0", "SD of Ki"],
                 body=body,
             ),
+            partial(map_overview, maps=[ki], labels=["Ki"], body=body, distrust=body, name="distrust.png"),
             partial(blood_curve, curve=curve, timing=timing, frame_mean=mean, frame_sd=0.1 * mean),
             partial(patlak_plot, curves=region_curves_in_plot(), t_star_min=30.0),
             *agreement_drawings(comparison()),
         ],
         pytest.fail,
     )
-    assert len(made) == 5 + 3
+    assert len(made) == 6 + 3
     for figure in made:
         image = pixels(figure.path)
         border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
@@ -161,6 +162,27 @@ def test_every_figure_is_there_for_print_too(tmp_path):
     assert b"CreationDate" not in first
     patlak_plot(tmp_path / ".", region_curves_in_plot(), 30.0)
     assert (tmp_path / "patlak.pdf").read_bytes() == first
+
+
+def test_where_not_to_trust_a_map_is_outlined_and_said_in_the_legend(tmp_path):
+    ki, anatomy, body = phantom()
+    spot = ki.values > 0.02
+    plain = pixels(ki_over_anatomy(tmp_path, ki, anatomy, "Ki", body=body).path)
+    made = ki_over_anatomy(tmp_path, ki, anatomy, "Ki", body=body, distrust=spot)
+    shown = pixels(made.path)
+    # bright blue-green lines, of which the picture has none otherwise
+    lines = [(p[..., 0] < 0.15) & (p[..., 1] > 0.75) & (p[..., 2] > 0.9) for p in (plain, shown)]
+    assert not lines[0].any()
+    middle = (shown.shape[0] // 2, shown.shape[1] // 2)
+    # around the spot in three planes, and one stroke in the legend at the lower right
+    assert all(part.any() for half in np.split(lines[1], [middle[0]]) for part in np.split(half, [middle[1]], axis=1))
+    assert lines[1].mean() < 0.01
+    assert made.caption.endswith("explain the frames there (see the warnings).")
+    overview = map_overview(tmp_path, [ki], ["Ki"], body, distrust=spot)
+    assert "Outlined: where not to trust it" in overview.caption
+    elsewhere = np.zeros_like(spot)
+    elsewhere[1, 15, 10] = True
+    assert map_overview(tmp_path, [ki], ["Ki"], body, distrust=elsewhere).caption.endswith("none lies in this picture.")
 
 
 def test_the_anatomy_has_a_bar_where_its_unit_is_known(tmp_path):

@@ -62,6 +62,27 @@ def test_a_report_shows_what_the_folder_holds(folder: Path, tmp_path: Path) -> N
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 
+def test_places_not_to_trust_are_outlined_and_named(folder: Path, tmp_path: Path) -> None:
+    from petkinetics.read.maps import read_map
+    from petkinetics.write.result_folder import write_distrust
+
+    marked = tmp_path / "marked"
+    shutil.copytree(folder / "patlak", marked)
+    ki = read_map(marked / "ki.nii.gz")
+    k, j, i = np.unravel_index(ki.values.argmax(), ki.values.shape)
+    for near, said in ((True, "Outlined: where not to trust it"), (False, "none lies in this picture")):
+        where = np.zeros(ki.values.shape, dtype=bool)
+        if near:
+            where[max(k - 1, 0) : k + 2, max(j - 2, 0) : j + 3, max(i - 2, 0) : i + 3] = True
+        else:
+            where[0, 0, 0] = True
+        (marked / "distrust.nii.gz").unlink(missing_ok=True)
+        write_distrust(marked, where, ki.geometry, compress=True)
+        text, warned = write(tmp_path, "marked", tmp_path / f"{near}.html")
+        assert said in text and warned == []
+    assert "trust" not in write(folder, "patlak", tmp_path / "plain.html")[0]
+
+
 def test_rows_and_errors_are_those_of_the_estimate(folder: Path, tmp_path: Path) -> None:
     text, _ = write(folder, "patlak", tmp_path / "own.html")
     again, _ = write(folder, "patlak", tmp_path / "measured.html", rois=str(folder / "regions.nii.gz"))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from region_scenes import SMALL, VESSEL_AT, ball, small_patient
 
 import slicer
@@ -18,10 +20,12 @@ from DynamicPETKineticsLib.results.result_nodes import ResultNodes
 from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 from DynamicPETKineticsLib.scene.load_sequence import add_sequence, show_in_browser
 from petkinetics.job import EstimateJob
+from petkinetics.read.maps import read_map
 from petkinetics.read.regions import Regions
 from petkinetics.read.series import read_series
 from petkinetics.simulate.dicom_series import write_dicom_series
 from petkinetics.write.regions import write_regions
+from petkinetics.write.result_folder import write_distrust
 from petkinetics.write.sequence_nrrd import write_sequence
 
 
@@ -109,3 +113,13 @@ def save_modified(folder: Path) -> list[str]:
 
 def _valid(name: str) -> str:
     return "".join(c if c.isalnum() or c in " ._-" else "_" for c in name)
+
+
+def distrusted(folder: Path) -> NDArray[np.bool_]:
+    """Mark a corner of a result folder's maps as not to be trusted, as a network's check of the scan does."""
+    ki = read_map(folder / "ki.nii")
+    where = np.zeros(ki.values.shape, dtype=bool)
+    where[2:5, 3:9, 4:12] = True
+    where[3, 5, 6] = False
+    write_distrust(folder, where, ki.geometry, compress=False)
+    return where

@@ -62,6 +62,12 @@ class MapBox:
             parts.append(_("The input function is whole blood: {label}.").format(label=result.ki_label))
         if any(method.name == result.method and method.learned for method in METHODS):
             parts.append(_("This method was trained on simulated patients."))
+        if result.distrust is not None:
+            parts.append(
+                _("Places not to trust were found; show them in the Data module: {name}.").format(
+                    name=result.distrust.GetName()
+                )
+            )
         missing = result.missing_maps
         if missing:
             parts.append(_("Deleted from the scene: {maps}.").format(maps=", ".join(missing)))

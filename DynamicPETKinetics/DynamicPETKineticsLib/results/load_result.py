@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import slicer
 from DynamicPETKineticsLib.results.colours import COLOURS, default_colour
+from DynamicPETKineticsLib.results.distrust import add_distrust
 from DynamicPETKineticsLib.results.map_display import default_threshold, set_threshold
 from DynamicPETKineticsLib.results.map_file import MapImage, map_path, read_map_image
 from DynamicPETKineticsLib.results.result_nodes import (
+    DISTRUST_ROLE,
     FILE,
     FILE_ROLE,
     INPUT_FUNCTION_FILES,
@@ -34,7 +36,7 @@ from DynamicPETKineticsLib.scene.volume_geometry import ijk_to_ras
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.maps import QUANTITIES, Quantity
-from petkinetics.read.result_folder import RECORD_NAME, read_record
+from petkinetics.read.result_folder import DISTRUST, RECORD_NAME, distrust_path, read_record
 from petkinetics.write.map_provenance import MapProvenance
 from petkinetics.write.quantity_terms import Term, quantity_label, quantity_term, unit_term
 from petkinetics.write.tables import read_table
@@ -74,14 +76,20 @@ def load_result_steps(folder: Path, sequence: DynamicSequence, name: str) -> Gen
             _("Run the estimate again."),
         )
     paths = {quantity: map_path(folder, quantity) for quantity in record["maps"]}
+    distrust = distrust_path(folder)
     loading = _Loading(record, sequence, name)
-    pieces = 2 * len(paths) + 2
+    pieces = 2 * len(paths) + (4 if distrust else 2)
     try:
         for done, (quantity, path) in enumerate(paths.items()):
             image = read_map_image(path)
             yield (2 * done + 1) / pieces
             loading.add_map(quantity, image)
             yield (2 * done + 2) / pieces
+        if distrust is not None:
+            image = read_map_image(distrust)
+            yield (pieces - 3) / pieces
+            loading.add_distrust(image)
+            yield (pieces - 2) / pieces
         loading.add_tables(folder)
         yield (pieces - 1) / pieces
         result = loading.add_texts(folder)
@@ -99,6 +107,7 @@ class _Loading:
         self.id = new_id()
         self.maps: list[Any] = []
         self.files: list[Any] = []
+        self.distrust: list[Any] = []
         proxy = sequence.proxy
         self.transform = proxy.GetTransformNodeID() if proxy is not None else None
         self.blood = MapProvenance.of(record).blood
@@ -137,6 +146,15 @@ class _Loading:
         how |= {"ki_label": self.record["ki_label"], "quantity": quantity.meaning, "unit": quantity.unit}
         return json.dumps(how, ensure_ascii=False)
 
+    def add_distrust(self, image: MapImage) -> None:
+        where = image.voxels > 0.5
+        if where.any():
+            node = add_distrust(where, image.geometry, self.name)
+            self.distrust.append(node)
+            node.SetAndObserveTransformNodeID(self.transform)
+            node.SetAttribute(FILE, f"{DISTRUST}.nii")
+            self._own(node)
+
     def add_tables(self, folder: Path) -> None:
         for file, title in table_titles().items():
             if (folder / file).is_file():
@@ -157,7 +175,7 @@ class _Loading:
             self.files.append(node)
             self._own(node)
         record_node = self.files.pop()
-        for role, nodes in ((MAP_ROLE, self.maps), (FILE_ROLE, self.files)):
+        for role, nodes in ((MAP_ROLE, self.maps), (FILE_ROLE, self.files), (DISTRUST_ROLE, self.distrust)):
             for node in nodes:
                 record_node.AddNodeReferenceID(role, node.GetID())
         self.files.append(record_node)
@@ -175,7 +193,7 @@ class _Loading:
         node.StorableModified()
 
     def undo(self) -> None:
-        present = [node for node in (*self.maps, *self.files) if slicer.mrmlScene.IsNodePresent(node)]
+        present = [node for node in (*self.maps, *self.distrust, *self.files) if slicer.mrmlScene.IsNodePresent(node)]
         remove_nodes(present)
         # By its mark, not its number: the scene may have been closed meanwhile.
         folder = folder_of(self.id)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from DynamicPETKineticsLib.results.distrust import distrust_on
 from DynamicPETKineticsLib.results.result_nodes import ResultNodes
 from DynamicPETKineticsLib.results.table_nodes import rows_of
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
@@ -14,7 +15,7 @@ from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.read.result_folder import RECORD_NAME
 from petkinetics.write.nifti import write_volume
-from petkinetics.write.result_folder import write_record
+from petkinetics.write.result_folder import write_distrust, write_record
 from petkinetics.write.tables import write_table
 
 
@@ -37,6 +38,10 @@ def restore_steps(result: ResultNodes, to: Path) -> Generator[float, None, Path]
     for done, (name, node) in enumerate(maps.items(), start=1):
         write_map(to / f"{name}.nii", node)
         yield done / (len(maps) + 1)
+    if result.distrust is not None:
+        like = next(iter(maps.values()))
+        geometry = geometry_of(like)
+        write_distrust(to, distrust_on(result.distrust, geometry, like), geometry, compress=False)
     for file, node in result.texts.items():
         if file != RECORD_NAME:
             (to / file).write_text(node.GetText(), encoding="utf-8", newline="\n")

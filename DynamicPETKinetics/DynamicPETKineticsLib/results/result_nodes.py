@@ -3,7 +3,7 @@
 The record (``result.json`` in a text node) refers to the maps, texts and tables of its result by node references,
 which survive renaming, saving, reopening and importing. Attributes say what each node is, for everybody else:
 ``DynamicPET.Result`` on all of them, ``DynamicPET.Map`` on volumes (:mod:`DynamicPETKineticsLib.scene.map_attribute`),
-``DynamicPET.File`` on texts and tables.
+``DynamicPET.File`` on texts, tables and the segmentation of where not to trust the maps.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RESULT = "DynamicPET.Result"
 LABEL = "DynamicPET.Label"
 #: on a volume: how it was made, as JSON
 PROVENANCE = "DynamicPET.Provenance"
-#: on a text or table: which file of the result folder it holds
+#: on a text, table or segmentation: which file of the result folder it holds
 FILE = "DynamicPET.File"
 #: on the record: what the result is called, where its folder is gone
 NAME = "DynamicPET.Name"
@@ -41,6 +41,7 @@ NAME = "DynamicPET.Name"
 MAP_ROLE = "DynamicPETMap"
 FILE_ROLE = "DynamicPETFile"
 SEQUENCE_ROLE = "DynamicPETSequence"
+DISTRUST_ROLE = "DynamicPETDistrust"
 
 INPUT_FUNCTION_FILES = ("input_function.tsv", "input_function.json")
 
@@ -129,6 +130,11 @@ class ResultNodes:
         """Table nodes by the file that they hold, such as ``input_function_frames.tsv``."""
         return self._files("vtkMRMLTableNode")
 
+    @property
+    def distrust(self) -> Any:
+        """The segmentation of where not to trust the maps; None where nothing was found against them."""
+        return next(iter(_referenced(self.record_node, DISTRUST_ROLE)), None)
+
     def _files(self, kind: str) -> dict[str, Any]:
         nodes = (node for node in _referenced(self.record_node, FILE_ROLE) if node.IsA(kind))
         return {str(node.GetAttribute(FILE)): node for node in nodes}
@@ -182,7 +188,8 @@ class ResultNodes:
     @property
     def nodes(self) -> list[Any]:
         """All its nodes, the record last."""
-        return [*_referenced(self.record_node, MAP_ROLE), *_referenced(self.record_node, FILE_ROLE), self.record_node]
+        roles = (MAP_ROLE, DISTRUST_ROLE, FILE_ROLE)
+        return [*(node for role in roles for node in _referenced(self.record_node, role)), self.record_node]
 
     def keep_table(self, file: str, fill: Callable[[Any], Any]) -> Any:
         """Keep a table with the result, under the name of a file of its folder; saved with the scene.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from petkinetics.evaluate.figure_outline import legend_line, outline_mask, outline_sentence
 from petkinetics.evaluate.figures import WIDTH, FigureFile, figure, three_digits
 from petkinetics.evaluate.planes import Planes, Upright, mean_of_27, planes_of
 from petkinetics.maps import ParametricMap
@@ -38,6 +39,7 @@ def ki_over_anatomy(
     body: NDArray[np.bool_] | None = None,
     centre: tuple[int, int, int] | None = None,
     name: str = "ki_over_anatomy.png",
+    distrust: NDArray[np.bool_] | None = None,
 ) -> FigureFile:
     """Ki in colour over the anatomy in inverted grey, three planes through one point.
 
@@ -46,6 +48,7 @@ def ki_over_anatomy(
     :param anatomy_unit: of the anatomy's values; without one they get no bar.
     :param body: mask to cut to and to scale by; from the anatomy where it is not given.
     :param centre: (slice, row, column) of the crossing point; the hottest 3x3x3 voxels of Ki otherwise.
+    :param distrust: where not to trust the map, on its grid: outlined.
     """
     upright = Upright.of(ki.geometry)
     inside = body if body is not None else _body(anatomy)
@@ -64,6 +67,7 @@ def ki_over_anatomy(
         grid = drawn.add_gridspec(2, 2, width_ratios=(x, y), height_ratios=(z, y))
         places = {"coronal": grid[0, 0], "sagittal": grid[0, 1], "axial": grid[1, 0]}
         colours = _ki_colours()
+        outlined = False
         for plane, place in places.items():
             axes = drawn.add_subplot(place)
             grey = planes.cut(anatomy_up, plane)
@@ -71,6 +75,7 @@ def ki_over_anatomy(
             extent = planes.extent(plane)
             axes.imshow(grey, cmap="gray_r", vmin=0, vmax=grey_top, extent=extent, interpolation="bilinear")
             axes.imshow(_overlay(values, top, colours), extent=extent, interpolation="bilinear")
+            outlined |= _outline(axes, distrust, upright, planes, plane)
             _dress(axes, planes, plane)
         scale_bar(axes, planes.size_mm[2])
         corner = drawn.add_subplot(grid[1, 1])
@@ -78,12 +83,14 @@ def ki_over_anatomy(
         _colour_bar(corner, 0.72, colours, top, f"{label}, {ki.quantity.unit}")
         if anatomy_unit:
             _colour_bar(corner, 0.3, mpl.colormaps["gray_r"], grey_top, f"{anatomy_label}, {anatomy_unit}")
+        if outlined:
+            corner.legend(handles=[legend_line()], loc="upper left", borderaxespad=0.1)
     return FigureFile(
         path,
         f"{label} over the anatomy",
         f"{label}, {ki.quantity.unit}, in colour over {anatomy_label} in inverted grey; the planes cross at the thin "
         f"lines. Values below {three_digits(_FADE[0] * top)} are transparent. Radiological view: the patient's right "
-        "is at the left.",
+        f"is at the left.{outline_sentence(distrust, outlined)}",
     )
 
 
@@ -94,6 +101,7 @@ def map_overview(
     body: NDArray[np.bool_],
     centre: tuple[int, int, int] | None = None,
     name: str = "maps.png",
+    distrust: NDArray[np.bool_] | None = None,
 ) -> FigureFile:
     """One plane of every map, each with its own colour bar.
 
@@ -101,6 +109,7 @@ def map_overview(
     :param body: mask to cut to and to scale by, (slices, rows, columns).
     :param centre: as in :func:`ki_over_anatomy`; the plane is the axial one through it, or the coronal
         one where the scan is longer than 60 cm.
+    :param distrust: as in :func:`ki_over_anatomy`.
     """
     upright = Upright.of(maps[0].geometry)
     planes = planes_of(maps[0], upright, body, centre)
@@ -110,6 +119,7 @@ def map_overview(
     rows = -(-len(maps) // columns)
     height = rows * ((WIDTH / columns - 0.65) * tall / width + 0.42) + 0.1
     path = folder / name
+    outlined = False
     with figure(path, min(height, 10.0)) as drawn:
         for number, (parametric, label) in enumerate(zip(maps, labels, strict=True)):
             axes = drawn.add_subplot(rows, columns, number + 1)
@@ -124,6 +134,7 @@ def map_overview(
                 extent=planes.extent(plane),
                 interpolation="nearest",
             )
+            outlined |= _outline(axes, distrust, upright, planes, plane)
             axes.set_title(label, fontsize=9)
             _dress(axes, planes, plane, cross=False)
             if number == 0:
@@ -136,8 +147,18 @@ def map_overview(
                 bar.set_label(unit, fontsize=8)
             bar.ax.locator_params(nbins=4)
             bar.ax.tick_params(labelsize=8)
+        if outlined:
+            drawn.legend(handles=[legend_line()], loc="outside lower center")
     shown = "; ".join(f"{label}: {m.quantity.meaning}" for m, label in zip(maps, labels, strict=True))
-    return FigureFile(path, "Maps side by side", f"The same {plane} plane of every map. {shown}.")
+    said = outline_sentence(distrust, outlined)
+    return FigureFile(path, "Maps side by side", f"The same {plane} plane of every map. {shown}.{said}")
+
+
+def _outline(axes: Axes, mask: NDArray[np.bool_] | None, upright: Upright, planes: Planes, plane: str) -> bool:
+    """Outline a mask in a plane; whether some of it lies there."""
+    if mask is None:
+        return False
+    return outline_mask(axes, planes.cut(upright.turn(mask), plane).astype(bool), planes.extent(plane))
 
 
 def _body(anatomy: Volume) -> NDArray[np.bool_]:

@@ -7,11 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from petkinetics.errors import InputError
 from petkinetics.maps import QUANTITIES, ParametricMap
 
 #: file of the record
 RECORD_NAME = "result.json"
+#: file of where not to trust the maps, without its ending
+DISTRUST = "distrust"
 
 
 def read_record(result: Path) -> dict[str, Any]:
@@ -48,3 +53,20 @@ def result_maps(result: Path, record: dict[str, Any]) -> list[ParametricMap]:
             raise InputError(f"'{result}' lacks the map {name}.nii.gz that its {RECORD_NAME} names.")
         maps.append(replace(read_map(found[0]), quantity=QUANTITIES[name], provenance=record))
     return maps
+
+
+def distrust_path(result: Path) -> Path | None:
+    """The file that marks where not to trust the maps; None where nothing was found against them."""
+    files = [result / f"{DISTRUST}.nii", result / f"{DISTRUST}.nii.gz"]
+    return next((file for file in files if file.is_file()), None)
+
+
+def read_distrust(result: Path) -> NDArray[np.bool_] | None:
+    """Where not to trust the maps of a result folder, bool (slices, rows, columns); None as :func:`distrust_path`.
+
+    :raises InputError: the file is unreadable.
+    """
+    from petkinetics.read.maps import read_map
+
+    path = distrust_path(result)
+    return None if path is None else np.asarray(read_map(path).values > 0.5)

@@ -139,8 +139,8 @@ class World:
         if replace(self, name=USUAL, frames=World.frames) != World():
             return True
         own, usual = (FrameTiming.parse(spec) for spec in (self.frames, World.frames))
-        ends = [timing.end_s[timing.until(until_min)] for timing in (own, usual)]
-        return not np.array_equal(*ends)
+        own_s, usual_s = (timing.end_s[timing.until(until_min)] for timing in (own, usual))
+        return not np.array_equal(own_s, usual_s)
 
     def grid(self, usual: VolumeGeometry) -> VolumeGeometry:
         """The world's voxels over the extent of the usual ones."""

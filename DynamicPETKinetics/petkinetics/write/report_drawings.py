@@ -43,6 +43,7 @@ def map_drawings(
     anatomy_label: str = "late PET",
     anatomy_unit: str = "",
     regions: Regions | None = None,
+    distrust: NDArray[np.bool_] | None = None,
 ) -> list[Drawing]:
     """The main map over the anatomy, and one plane of every map.
 
@@ -50,6 +51,7 @@ def map_drawings(
     :param anatomy: on the maps' grid, likewise; None for no such picture.
     :param anatomy_unit: of its values.
     :param regions: the planes cross in the one with the highest mean.
+    :param distrust: where not to trust the maps, on their grid: outlined; None for nowhere.
     """
     main = main_map(maps)
     centre = None if regions is None else _centre_of_hottest(regions, main)
@@ -67,10 +69,11 @@ def map_drawings(
                 body=body,
                 centre=centre,
                 name=f"{main.quantity.name}_over_anatomy.png",
+                distrust=distrust,
             )
         )
     labels = [_map_label(m, ki_label) for m in shown]
-    return [*drawings, partial(map_overview, maps=shown, labels=labels, body=body, centre=centre)]
+    return [*drawings, partial(map_overview, maps=shown, labels=labels, body=body, centre=centre, distrust=distrust)]
 
 
 def blood_drawing(curve: InputFunction, measured: TimeActivityCurve | None) -> Drawing:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from petkinetics.estimators.estimator import PredictedFrames
 from petkinetics.maps import Quantity
-from petkinetics.read.result_folder import RECORD_NAME
+from petkinetics.read.result_folder import DISTRUST, RECORD_NAME
 from petkinetics.series import Float32, VolumeGeometry
 from petkinetics.write.nifti import NiftiWriter, write_volume
 
@@ -69,7 +69,7 @@ def write_distrust(folder: Path, where: NDArray[np.bool_] | None, geometry: Volu
     :param where: (slices, rows, columns); None for nowhere.
     """
     if where is not None and where.any():
-        path = folder / ("distrust.nii" + ".gz" * compress)
+        path = folder / (f"{DISTRUST}.nii" + ".gz" * compress)
         write_volume(path, where.astype(np.float32), geometry, description="where not to trust the maps; petkinetics")
 
 

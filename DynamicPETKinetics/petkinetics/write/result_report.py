@@ -107,6 +107,7 @@ def write_result_report(
         _late_mean(problem),
         anatomy_unit="kBq/mL",
         regions=None if regions is None else regions.regions,
+        distrust=None if found.applicability is None else found.applicability.distrust,
     )
     drawings.append(blood_drawing(problem.input_function, measured))
     if regions is not None and regions.curves:

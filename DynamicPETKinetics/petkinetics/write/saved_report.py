@@ -23,6 +23,7 @@ from petkinetics.maps import ParametricMap
 from petkinetics.read.curve_statements import CurveContext
 from petkinetics.read.curves import read_input_function
 from petkinetics.read.regions import Regions
+from petkinetics.read.result_folder import read_distrust
 from petkinetics.write.report_drawings import blood_drawing, curve_drawing, main_map, map_drawings
 from petkinetics.write.tables import read_table
 
@@ -42,6 +43,7 @@ class SavedResult:
     :param measured: frame means of the blood region; None where the curve came from a file.
     :param rows: of ``roi.tsv``, where it is there.
     :param tacs: the regions' curves of ``tacs.tsv``, where it is there.
+    :param distrust: where not to trust the maps; None where nothing was found against them.
     """
 
     record: Mapping[str, Any]
@@ -50,6 +52,7 @@ class SavedResult:
     measured: TimeActivityCurve | None = None
     rows: Sequence[Row] = ()
     tacs: Sequence[TimeActivityCurve] = field(default=())
+    distrust: NDArray[np.bool_] | None = None
 
     @classmethod
     def read(cls, folder: Path, record: Mapping[str, Any], maps: Sequence[ParametricMap]) -> SavedResult:
@@ -73,6 +76,7 @@ class SavedResult:
             measured=measured[0] if measured else None,
             rows=read_table(folder / "roi.tsv") if (folder / "roi.tsv").is_file() else (),
             tacs=_curves(folder / "tacs.tsv", decay),
+            distrust=read_distrust(folder),
         )
 
 
@@ -131,6 +135,7 @@ def _drawings(result: SavedResult, fit: RecordedFit | None, regions: Regions | N
         _ANATOMY.get(under or "", ""),
         "" if under is None else maps[under].quantity.unit,
         regions,
+        result.distrust,
     )
     drawings.append(blood_drawing(result.input_function, result.measured))
     if fit is not None and result.tacs:
