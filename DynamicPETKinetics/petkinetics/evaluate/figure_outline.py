@@ -56,6 +56,7 @@ def legend_line() -> Line2D:
 def outline_sentence(distrust: NDArray[np.bool_] | None, outlined: bool) -> str:
     """What a caption says of it; "" where there is nothing against the map.
 
+    :param distrust: the places, (slices, rows, columns); None for nowhere.
     :param outlined: whether some of it lies in the picture.
     """
     if distrust is None or not distrust.any():
