@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import Applicability
-from petkinetics.estimators.curve_error import brought_to_level, curve_error
+from petkinetics.estimators.curve_error import believed_share, brought_to_level, curve_error
 from petkinetics.estimators.estimator import Problem, Progress
 from petkinetics.estimators.nlm import SEARCH_MM, non_local_means
 from petkinetics.estimators.noise_draws import unit_draws
@@ -94,7 +94,7 @@ class DiffusionRun:
         self._start: LearnedStart | None = None
         self._other_start: tuple[str, bool] | None = None
         self._start_of = ""
-        self._curve_error = (1.0, 0.0)
+        self._curve_error, self._believed = (1.0, 0.0), 0.0
         self._slices_done, self._slices_in_all = 0.0, 1
         unit = unit_draws(np.random.default_rng([problem.seed, 6]), normal.values.shape, images.correlation)
         self._fresh = lambda: unit() * normal.sigma
@@ -148,14 +148,20 @@ class DiffusionRun:
         answers[LIKE_VOXELS] = self._like_voxels()
         if SCAN in answers:
             quiet = np.stack([0.5 * (answers[PRIORS][0] + answers[LIKE_VOXELS][0]), answers[LIKE_VOXELS][1]])
-            error = curve_error(learned[0], quiet, self.images.inside, self.images.spacing_mm)
-            self._curve_error = error
+            error = self._curve_error_of(learned[0], quiet)
             answers |= {name: brought_to_level(answers[name], error) for name in (PRIORS, LIKE_VOXELS)}
             self.normal = self.normal.with_values(brought_to_level(self.normal.values, error))
         shares = np.array([START_SHARES[name] for name in answers], np.float32)
         shares /= shares.sum(axis=0)
         self._start_of = "mean of " + ", ".join(answers)
         return np.einsum("mi,mizyx->izyx", shares, np.stack(list(answers.values())))
+
+    def _curve_error_of(self, learned: Float32, quiet: Float32) -> tuple[float, float]:
+        problem = self._problem
+        series, timing = problem.series, problem.series.timing.select(problem.frames)
+        self._believed = believed_share(problem.input_function, timing, series.frame_decay_per_s)
+        self._curve_error = curve_error(learned, quiet, self.images.inside, self.images.spacing_mm, self._believed)
+        return self._curve_error
 
     def _like_voxels(self) -> Float32:
         """Non-local means of the same images."""
@@ -257,7 +263,7 @@ class DiffusionRun:
             devices.append(self._start.device)
             ki, activity = self._curve_error
             per_minute = activity * self.normal.contrast[0] / self.normal.contrast[1]
-            level = {"ki": round(ki, 5), "activity_per_min": round(per_minute, 7)}
+            level = {"believed": round(self._believed, 3), "ki": round(ki, 5), "activity_per_min": round(per_minute, 7)}
             found["start"] = {"by": self._start_of or SCAN, "weights": self._start.weights, "level": level}
             found["applicability"] = self._start.judged(METHOD)
         elif self._other_start is not None:
