@@ -44,7 +44,7 @@ KI = ((1, 0, 0), (0.5, 0.2, 0.3), (0.55, 0.15, 0.3), (0.7, 0.1, 0.2), (0, 1, 0),
 #: how far the last two are brought to the level of the first
 BELIEVED = (0.0, 0.3, 0.6, 1.0)
 ACTIVITY = ((1, 0, 0), (0.5, 0.5, 0), (0.4, 0, 0.6), (0.3, 0.1, 0.6))
-STEPS = (0.0, 0.3, 1.0)
+STEPS = (0.3, 1.0)
 THRESHOLDS = (2.0, 3.0, 4.0)
 FACTORS, RELATIVE = (1.1, 1.3, 1.5, 1.75), (0.0, 0.05, 0.09, 0.12)
 SAMPLES, SD_SMOOTHING_MM, STRENGTHS = 4, 8.0, (2.0, 1.4)
@@ -116,9 +116,10 @@ def variants(run: DiffusionRun, judge: Judge, starts_alone: bool) -> dict[str, d
                 shares = np.array((ki, activity), np.float32)
                 mixed = np.einsum("im,mizyx->izyx", shares, levelled)
                 found[f"Ki {ki}, activity {activity}, level {believed:g}"] = judge.numbers(mixed)
+    plain = run._mean_start(starts[0])
+    found["as the engine mixes"] = judge.numbers(plain)
     if starts_alone:
         return found
-    plain = run._mean_start(starts[0])
     y = run.normal.values
     for share in STEPS:
         kept = plain + np.array([share, 0.0], np.float32)[:, None, None, None] * walked(plain)
