@@ -288,6 +288,17 @@ def test_views_are_as_long_as_the_images_and_leave_out_slivers(slices: int, plan
     assert drawn.caption.endswith("the images are 36 mm thick.") == (len(planes) == 1)
 
 
+def test_the_unit_beside_the_colours_is_not_cut_off(tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    values = np.full((8, 80, 120), 0.01, np.float32)
+    like = ParametricMap(values, KI, VolumeGeometry(values.shape, (3.0, 3.0, 3.0)))
+    pictures = [View(label, values) for label in ("truth", "patlak", "ours")]
+    drawn = views(tmp_path, pictures, like, np.ones(values.shape, bool), "Ki", "mL/min/mL", colour=True)
+    edge = imread(drawn.path)[:, -6:, :3]
+    assert edge.min() > 0.99
+
+
 def test_panels_fill_their_rows() -> None:
     assert [columns_of(panels) for panels in range(1, 9)] == [1, 2, 3, 2, 3, 3, 4, 4]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Float32 = NDArray[np.float32]
 #: inches: of a page's height, of the strips for names at the left and above, for the bar at the right, between pictures
-_TALL, _NAMES, _ABOVE, _BAR, _GAP = 9.5, 1.25, 0.34, 0.85, 0.06
+_TALL, _NAMES, _ABOVE, _BAR, _GAP = 9.5, 1.25, 0.34, 1.1, 0.06
 #: inches: the least height of a row with its name, the most width of a picture
 _LEAST_ROW, _WIDEST = 0.65, 3.0
 #: images thinner than this are shown in the transverse plane alone: the others would be slivers
