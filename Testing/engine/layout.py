@@ -26,6 +26,7 @@ ORDER = (
     {"evaluate"},
     {"write"},
     {"simulate"},
+    {"studies"},
     {"training"},
     {"job", "job_file", "estimate", "estimate_record", "propose_aorta", "export", "report", "worker"},
     {"commands"},

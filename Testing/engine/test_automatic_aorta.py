@@ -19,11 +19,11 @@ from petkinetics.input_function.aorta import AortaNotFound, find_aorta
 from petkinetics.job import AortaJob, EstimateJob
 from petkinetics.job_file import job_from_json, job_to_json
 from petkinetics.series import ArrayVoxels, DynamicSeries, Float32, Tracer, VolumeGeometry
-from petkinetics.simulate import aorta_study
-from petkinetics.simulate.aorta_study import from_minute
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
 from petkinetics.simulate.variants import Variant
 from petkinetics.simulate.write import write_patient
+from petkinetics.studies import aorta_study
+from petkinetics.studies.aorta_study import from_minute
 
 FDG = Tracer("FDG", "F-18", 6586.2)
 TIMING = FrameTiming.parse("liang2023")

@@ -27,7 +27,7 @@ from petkinetics.estimators.posterior import half_quadratic, posterior_sample, r
 from petkinetics.maps import ParametricResult
 from petkinetics.series import ArrayVoxels, Tracer
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
-from petkinetics.simulate.patient_problem import middle_slices, problem_of
+from petkinetics.studies.patient_problem import middle_slices, problem_of
 
 MEAN, PRIOR_VARIANCE, NOISE_VARIANCE = 1.0, 0.5, 0.2
 SHAPE = (2, 6, 40, 40)

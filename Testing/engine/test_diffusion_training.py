@@ -11,8 +11,8 @@ import pytest
 
 from petkinetics.errors import InputError
 from petkinetics.simulate.patient import grid, simulate_patient
-from petkinetics.simulate.patient_problem import middle_slices
 from petkinetics.simulate.seeds import stream
+from petkinetics.studies.patient_problem import middle_slices
 from petkinetics.training.static_patient import IMAGE_NAMES, StaticPatient, static_only, static_patient
 
 torch = pytest.importorskip("torch")

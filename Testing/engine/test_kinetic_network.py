@@ -27,7 +27,7 @@ from petkinetics.networks.weight_files import write_weights
 from petkinetics.read.regions import RegionWeights
 from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
-from petkinetics.simulate.patient_problem import middle_slices
+from petkinetics.studies.patient_problem import middle_slices
 from petkinetics.write.map_provenance import MapProvenance
 
 SEED = 23

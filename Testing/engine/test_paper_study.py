@@ -15,23 +15,23 @@ from petkinetics.commands import evaluate as command
 from petkinetics.errors import InputError
 from petkinetics.evaluate import perceptual
 from petkinetics.evaluate.bland_altman import agreement_of_pairs
-from petkinetics.evaluate.figure_doses import _share, errors_by_dose, lesions_by_dose
-from petkinetics.evaluate.figure_image_quality import distributions, radar
-from petkinetics.evaluate.figure_tumour import tumour_agreement
-from petkinetics.evaluate.figure_views import View, views
 from petkinetics.evaluate.figures import columns_of, in_lines
 from petkinetics.evaluate.image_quality import image_quality
-from petkinetics.evaluate.late_frame import predicted_frame
 from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import two_tissue_frames
 from petkinetics.maps import FV, K1, K2, K3, KI, V0, ParametricMap, ParametricResult
 from petkinetics.series import VolumeGeometry
-from petkinetics.simulate import paper_study, run_study
 from petkinetics.simulate.blood import BloodParameters, input_function
-from petkinetics.simulate.paper_plan import PLANS, plan_of
 from petkinetics.simulate.patient import FDG
-from petkinetics.simulate.study import Study
+from petkinetics.studies import paper_study, run_study
+from petkinetics.studies.figure_doses import _share, errors_by_dose, lesions_by_dose
+from petkinetics.studies.figure_image_quality import distributions, radar
+from petkinetics.studies.figure_tumour import tumour_agreement
+from petkinetics.studies.figure_views import View, views
+from petkinetics.studies.late_frame import predicted_frame
+from petkinetics.studies.paper_plan import PLANS, plan_of
+from petkinetics.studies.study import Study
 from petkinetics.write.tables import read_table
 
 #: of piq and scikit-image: those that need no weights
@@ -242,7 +242,7 @@ def test_a_radar_places_the_best_at_the_rim_and_leaves_out_what_somebody_lacks(t
     drawn = radar(tmp_path, "Ki", "noisy full scan", means, better)
     assert written(tmp_path) == {"radar_ki.png", "radar_ki.svg", "radar_ki.pdf"}
     assert drawn.path.stat().st_size > 10_000
-    from petkinetics.evaluate.figure_image_quality import _places
+    from petkinetics.studies.figure_image_quality import _places
 
     places = _places(["SSIM", "RMSE"], means, better)
     assert places["ours"] == pytest.approx([1.0, 1.0])
@@ -332,7 +332,7 @@ def _summary_rows(methods: tuple[str, ...]) -> list[dict[str, object]]:
 def test_figures_over_dose_have_a_line_a_method_where_it_has_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from petkinetics.evaluate import figure_doses
+    from petkinetics.studies import figure_doses
 
     drawn: list[tuple[str, list[float]]] = []
     plain = figure_doses._lines
@@ -404,8 +404,8 @@ def test_a_papers_study_needs_no_option_but_full(method: str, monkeypatch: pytes
 
 
 def test_who_differs_in_samples_alone_is_shown_once() -> None:
-    from petkinetics.simulate.contestants import Contestant
-    from petkinetics.simulate.paper_study import _shown
+    from petkinetics.studies.contestants import Contestant
+    from petkinetics.studies.paper_study import _shown
 
     nothing = ParametricResult({})
     everybody = (

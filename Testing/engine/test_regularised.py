@@ -22,8 +22,8 @@ from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.patlak import patlak_design
 from petkinetics.series import ArrayVoxels, DynamicSeries, VolumeGeometry
 from petkinetics.simulate.patient import FDG, simulate_patient
-from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
 from petkinetics.simulate.scanner import NOISE_FWHM_MM, unit_noise
+from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
 
 METHODS = ("gaussian", "hypr", "nlm", "total-variation")
 TIMING = FrameTiming.parse("6x10,4x30,4x60,4x120,10x300")

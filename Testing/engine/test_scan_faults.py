@@ -14,7 +14,7 @@ from petkinetics.estimators.scan_faults import scale_step, scan_faults, with_sca
 from petkinetics.frames import FrameTiming
 from petkinetics.series import ArrayVoxels, DynamicSeries, VolumeGeometry
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
-from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
+from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
 
 
 @pytest.fixture(scope="module")

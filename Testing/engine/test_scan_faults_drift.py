@@ -10,8 +10,8 @@ from petkinetics.estimators.scan_faults import scan_faults
 from petkinetics.estimators.slow_drift import drift_rows, slow_drift
 from petkinetics.frames import FrameTiming
 from petkinetics.simulate.movement import Movement
-from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
-from petkinetics.simulate.worlds import World
+from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
+from petkinetics.studies.worlds import World
 
 
 def scan(world: str, seed: int = 90041, until_min: float = 35.0) -> Problem:

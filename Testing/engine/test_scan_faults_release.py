@@ -14,8 +14,8 @@ from petkinetics.estimators.tracer_release import Release, release_rows, tracer_
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.convolution import plasma_response
 from petkinetics.series import ArrayVoxels
-from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
-from petkinetics.simulate.worlds import World
+from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
+from petkinetics.studies.worlds import World
 
 
 def scan(world: str, until_min: float = 35.0) -> Problem:

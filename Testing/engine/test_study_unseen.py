@@ -11,22 +11,22 @@ from test_study import GEOMETRY, known
 
 from petkinetics.errors import InputError
 from petkinetics.evaluate import perceptual
-from petkinetics.evaluate.data_explained import chi_square_rows, mean_chi_square
-from petkinetics.evaluate.gates import GATES, StudyNumbers, gate_rows
-from petkinetics.evaluate.invented import HEIGHT_SD, count_blobs, invented_blobs, ratio_of_counts
-from petkinetics.evaluate.study_names import USUAL
 from petkinetics.job import SimulateJob
 from petkinetics.maps import KI, RESIDUAL, ParametricMap, ParametricResult
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.body import Body
-from petkinetics.simulate.contestants import Contestant
 from petkinetics.simulate.patient import grid, simulate_patient
-from petkinetics.simulate.patient_problem import middle_slices
-from petkinetics.simulate.run_cost import Watch
-from petkinetics.simulate.run_study import run_study
-from petkinetics.simulate.study import Study
 from petkinetics.simulate.unusual_lesions import HOT_KI, RING_SMALLEST_MM
-from petkinetics.simulate.worlds import DIFFUSION_GATE_WORLDS, GATE_WORLDS, World, gate_worlds
+from petkinetics.studies.contestants import Contestant
+from petkinetics.studies.data_explained import chi_square_rows, mean_chi_square
+from petkinetics.studies.gates import GATES, StudyNumbers, gate_rows
+from petkinetics.studies.invented import HEIGHT_SD, count_blobs, invented_blobs, ratio_of_counts
+from petkinetics.studies.patient_problem import middle_slices
+from petkinetics.studies.run_cost import Watch
+from petkinetics.studies.run_study import run_study
+from petkinetics.studies.study import Study
+from petkinetics.studies.study_names import USUAL
+from petkinetics.studies.worlds import DIFFUSION_GATE_WORLDS, GATE_WORLDS, World, gate_worlds
 from petkinetics.write.tables import read_table
 
 CUBE = VolumeGeometry((24, 40, 40), (3.0, 3.0, 3.0))

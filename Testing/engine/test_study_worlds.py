@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from petkinetics.errors import InputError
-from petkinetics.evaluate.study_ratios import kind_of
 from petkinetics.frames import FrameTiming
 from petkinetics.simulate.anatomy import grid_axes
 from petkinetics.simulate.body import Body
@@ -14,9 +13,10 @@ from petkinetics.simulate.calibration import count_noise
 from petkinetics.simulate.movement import Movement, moved_grids
 from petkinetics.simulate.osem_world import calibrated_sensitivity, reconstructed_frames
 from petkinetics.simulate.patient import DigitalPatient, noise_cov, simulate_patient
-from petkinetics.simulate.patient_problem import middle_slices
 from petkinetics.simulate.physiology import RELEASE
-from petkinetics.simulate.worlds import World
+from petkinetics.studies.patient_problem import middle_slices
+from petkinetics.studies.study_ratios import kind_of
+from petkinetics.studies.worlds import World
 
 SEED = 90_005
 FRAMES = "1x120,3x300,1x2880,1x300"

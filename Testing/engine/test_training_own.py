@@ -12,8 +12,8 @@ from petkinetics.cli import main
 from petkinetics.errors import InputError
 from petkinetics.networks.features import FEATURES, KI_UNIT, LINEAR
 from petkinetics.simulate.patient import simulate_patient
-from petkinetics.simulate.patient_problem import middle_slices
 from petkinetics.simulate.write import write_patient
+from petkinetics.studies.patient_problem import middle_slices
 from petkinetics.training.own_series import OwnStream, own_paper_scan, read_training_table
 
 

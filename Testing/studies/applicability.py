@@ -37,15 +37,15 @@ from petkinetics.estimators.estimator import Problem, estimate_in_memory, no_pro
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.patlak import Patlak
 from petkinetics.estimators.scan_faults import scan_faults
-from petkinetics.evaluate.study_names import USUAL
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import RESIDUAL
 from petkinetics.networks import weights as shipped
 from petkinetics.series import ArrayVoxels
 from petkinetics.simulate.patient import DigitalPatient
-from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
-from petkinetics.simulate.worlds import World
+from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
+from petkinetics.studies.study_names import USUAL
+from petkinetics.studies.worlds import World
 from petkinetics.write.tables import read_table, write_table
 
 METHOD, UNTIL_MIN, SLICES = "kinetic-network", 35.0, 6

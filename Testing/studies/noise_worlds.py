@@ -21,7 +21,7 @@ from petkinetics.estimators import make_estimator
 from petkinetics.estimators.estimator import estimate_in_memory
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.patient import NOISE_WORLDS, PATLAK_WINDOW_MIN, DigitalPatient, grid, simulate_patient
-from petkinetics.simulate.patient_problem import aorta_input, problem_of
+from petkinetics.studies.patient_problem import aorta_input, problem_of
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
 SEED = 90_000

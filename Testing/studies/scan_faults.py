@@ -28,8 +28,8 @@ from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.networks import weights as shipped
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.patient import DigitalPatient, grid
-from petkinetics.simulate.patient_problem import problem_of
-from petkinetics.simulate.worlds import World
+from petkinetics.studies.patient_problem import problem_of
+from petkinetics.studies.worlds import World
 from petkinetics.write.tables import read_table, write_table
 
 SLICES, UNTIL_MIN = 6, 35.0

@@ -32,10 +32,10 @@ from petkinetics.estimators.explained import explained
 from petkinetics.estimators.nlm import SEARCH_MM, non_local_means
 from petkinetics.estimators.posterior import half_quadratic, posterior_sample
 from petkinetics.estimators.regularised import box_around, smoothed
-from petkinetics.evaluate.study_names import USUAL
 from petkinetics.simulate.patient import Body, DigitalPatient, grid
-from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
-from petkinetics.simulate.worlds import World
+from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
+from petkinetics.studies.study_names import USUAL
+from petkinetics.studies.worlds import World
 from petkinetics.write.tables import write_table
 
 Float32 = NDArray[np.float32]

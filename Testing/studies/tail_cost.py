@@ -21,8 +21,8 @@ from petkinetics.frames import FrameTiming
 from petkinetics.input_function.tail import extrapolated
 from petkinetics.kinetics.patlak import patlak_design, weighted_fit
 from petkinetics.simulate.patient import PATLAK_WINDOW_MIN, DigitalPatient, simulate_patient
-from petkinetics.simulate.patient_problem import aorta_input
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
+from petkinetics.studies.patient_problem import aorta_input
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "experiments.md"
 DOSES = (1.0, 0.25)

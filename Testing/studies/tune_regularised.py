@@ -27,8 +27,8 @@ from petkinetics.estimators.patlak import prepare_fit
 from petkinetics.estimators.regularised import PatlakImages, RegularisedPatlak, read_images
 from petkinetics.estimators.total_variation import TotalVariationPatlak
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
-from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
+from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
 
 SLICES = 12
 DOSES = (1.0, 0.25, 0.1)

@@ -37,8 +37,8 @@ from petkinetics.networks.features import KI_UNIT, LATE_WINDOWS, LINEAR, WINDOWS
 from petkinetics.networks.model_rows import KNEE, STEP, model_rows
 from petkinetics.series import ArrayVoxels
 from petkinetics.simulate.patient import simulate_patient
-from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
+from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]

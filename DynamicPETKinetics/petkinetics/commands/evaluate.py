@@ -62,7 +62,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from petkinetics.simulate import aorta_study
+    from petkinetics.studies import aorta_study
 
     if args.method == aorta_study.METHOD:
         aorta_study.run_aorta_study(args.output, args.split, args.patients, args.size, shown_progress)
@@ -73,10 +73,10 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _evaluate_estimator(args: argparse.Namespace) -> None:
-    from petkinetics.simulate.paper_plan import plan_of
-    from petkinetics.simulate.run_study import run_study
-    from petkinetics.simulate.study import Study
-    from petkinetics.simulate.worlds import gate_worlds
+    from petkinetics.studies.paper_plan import plan_of
+    from petkinetics.studies.run_study import run_study
+    from petkinetics.studies.study import Study
+    from petkinetics.studies.worlds import gate_worlds
 
     plan = plan_of(args.method, args.full)
     until = tuple(args.until or plan.until_min)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.evaluate.known_truth import LEAST_LESION_VOXELS, KnownPatient, Row
 from petkinetics.maps import ParametricMap
+from petkinetics.studies.known_truth import LEAST_LESION_VOXELS, KnownPatient, Row
 
 
 def chi_square_rows(patient: KnownPatient, residual: ParametricMap | None) -> list[Row]:

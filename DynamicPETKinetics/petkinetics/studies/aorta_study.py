@@ -22,9 +22,9 @@ from petkinetics.input_function.aorta import AortaNotFound, ProposedAorta, find_
 from petkinetics.integrals import frame_mean
 from petkinetics.series import ArrayVoxels, DynamicSeries
 from petkinetics.simulate.patient import DigitalPatient, simulate_patient
-from petkinetics.simulate.run_log import checkout_here, commit_here
 from petkinetics.simulate.seeds import AORTA_SEEDS, VALIDATION_SEEDS
 from petkinetics.simulate.variants import Variant
+from petkinetics.studies.run_log import checkout_here, commit_here
 from petkinetics.write.staging import staged_folder
 from petkinetics.write.tables import format_cell, write_table
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from petkinetics.evaluate.known_truth import Row
 from petkinetics.maps import ParametricResult
 from petkinetics.series import VolumeGeometry
+from petkinetics.studies.known_truth import Row
 
 #: voxels of the slice that processor time is told for
 SLICE_VOXELS = 256 * 256

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from petkinetics.evaluate.gates import GATES, StudyNumbers, gate_rows
-from petkinetics.evaluate.noisy_reference import COLUMNS as NOISY_COLUMNS
-from petkinetics.evaluate.noisy_reference import gain_rows
-from petkinetics.evaluate.study_names import PATLAK, USUAL
-from petkinetics.evaluate.study_ratios import ratio_rows, world_costs
-from petkinetics.write.study_text import as_markdown
+from petkinetics.studies.gates import GATES, StudyNumbers, gate_rows
+from petkinetics.studies.noisy_reference import COLUMNS as NOISY_COLUMNS
+from petkinetics.studies.noisy_reference import gain_rows
+from petkinetics.studies.study_names import PATLAK, USUAL
+from petkinetics.studies.study_ratios import ratio_rows, world_costs
+from petkinetics.studies.study_text import as_markdown
 from petkinetics.write.tables import write_table
 
 Row = Mapping[str, object]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from petkinetics.evaluate.study_names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
-from petkinetics.simulate.contestants import CLASSICAL, FULL_SCAN
+from petkinetics.studies.contestants import CLASSICAL, FULL_SCAN
+from petkinetics.studies.study_names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
 
 
 @dataclass(frozen=True)

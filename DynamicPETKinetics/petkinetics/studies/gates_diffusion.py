@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from petkinetics.evaluate.data_explained import mean_chi_square
-from petkinetics.evaluate.gate import Gate, Measure, StudyNumbers, number, ratio, size, worst_world
-from petkinetics.evaluate.invented import ratio_of_counts
-from petkinetics.evaluate.study_names import AORTA
-from petkinetics.evaluate.study_ratios import BEST_CLASSICAL, WEIGHTED_PATLAK
+from petkinetics.studies.data_explained import mean_chi_square
+from petkinetics.studies.gate import Gate, Measure, StudyNumbers, number, ratio, size, worst_world
+from petkinetics.studies.invented import ratio_of_counts
+from petkinetics.studies.study_names import AORTA
+from petkinetics.studies.study_ratios import BEST_CLASSICAL, WEIGHTED_PATLAK
 
 #: solvers without a learned start
 PURE = ("hqs", "red-diff")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.patlak import Patlak
-from petkinetics.evaluate.known_truth import Row
-from petkinetics.evaluate.study_names import USUAL
-from petkinetics.evaluate.study_ratios import case_of
+from petkinetics.studies.known_truth import Row
+from petkinetics.studies.study_names import USUAL
+from petkinetics.studies.study_ratios import case_of
 from petkinetics.write.tables import MISSING, format_cell
 
 if TYPE_CHECKING:
-    from petkinetics.simulate.study import Study
+    from petkinetics.studies.study import Study
 
 LOG_COLUMNS = (
     *("date", "commit", "method", "options", "seeds", "anatomy", "size", "slices", "dose", "until_min", "input"),

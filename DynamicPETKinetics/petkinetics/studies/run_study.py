@@ -11,29 +11,29 @@ from petkinetics.errors import InputError
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.estimator import Progress, estimate_in_memory, no_progress, uses_whole_series
 from petkinetics.estimators.patlak import Patlak
-from petkinetics.evaluate.data_explained import chi_square_rows
-from petkinetics.evaluate.gates import GATES
-from petkinetics.evaluate.invented import invented_blobs
-from petkinetics.evaluate.known_truth import Row, coverage_row, lesion_rows, organ_rows, whole_map_row
-from petkinetics.evaluate.noisy_reference import noisy_reference_row
-from petkinetics.evaluate.study_names import AORTA, LEARNED, NOISY_FULL_SCAN, PATLAK_OF_FULL_SCAN, TRUTH, USUAL
-from petkinetics.evaluate.tumour_roi import box_agreement, box_row, tumour_box
 from petkinetics.maps import ParametricResult
-from petkinetics.simulate.contestants import (
+from petkinetics.simulate.patient import DigitalPatient
+from petkinetics.studies.contestants import (
     CLASSICAL,
     FULL_SCAN,
     Contestant,
     classical,
 )
-from petkinetics.simulate.paper_study import PaperStudy
-from petkinetics.simulate.patient import DigitalPatient
-from petkinetics.simulate.patient_problem import aorta_input, middle_slices, problem_of
-from petkinetics.simulate.run_cost import Watch
-from petkinetics.simulate.run_log import append_run, commit_here, lines_of_log, log_of_test_runs
-from petkinetics.simulate.study import Study
-from petkinetics.simulate.worlds import World
+from petkinetics.studies.data_explained import chi_square_rows
+from petkinetics.studies.gates import GATES
+from petkinetics.studies.invented import invented_blobs
+from petkinetics.studies.known_truth import Row, coverage_row, lesion_rows, organ_rows, whole_map_row
+from petkinetics.studies.noisy_reference import noisy_reference_row
+from petkinetics.studies.paper_study import PaperStudy
+from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
+from petkinetics.studies.run_cost import Watch
+from petkinetics.studies.run_log import append_run, commit_here, lines_of_log, log_of_test_runs
+from petkinetics.studies.study import Study
+from petkinetics.studies.study_folder import summarise, write_study
+from petkinetics.studies.study_names import AORTA, LEARNED, NOISY_FULL_SCAN, PATLAK_OF_FULL_SCAN, TRUTH, USUAL
+from petkinetics.studies.tumour_roi import box_agreement, box_row, tumour_box
+from petkinetics.studies.worlds import World
 from petkinetics.write.staging import staged_folder
-from petkinetics.write.study import summarise, write_study
 
 #: what is measured of every patient
 TABLES = ("patients", "lesions", "organs", "tumour_roi", "chi_square", "invented")

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from petkinetics.errors import InputError
-from petkinetics.evaluate.study_names import DIFFUSION_PRIOR, USUAL
 from petkinetics.frames import FrameTiming
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.blood import BloodChange
@@ -20,6 +19,7 @@ from petkinetics.simulate.movement import MOST_MM, Movement
 from petkinetics.simulate.patient import NOISE_WORLDS, DigitalPatient, simulate_patient
 from petkinetics.simulate.scanner import NOISE_FWHM_MM
 from petkinetics.simulate.unusual_lesions import LESION_KINDS, USUAL_LESIONS, require_lesions
+from petkinetics.studies.study_names import DIFFUSION_PRIOR, USUAL
 
 #: what a change may be called, and what it means
 CHANGES = {
@@ -57,7 +57,7 @@ _LATE_FROM_S, _LATE_TO_S = 900.0, 3900.0
 def gate_worlds(gates: str, until_min: Sequence[float | None] = (None,)) -> tuple[str, ...]:
     """The worlds of somebody's gates, but those that a short scan cannot tell from the usual one.
 
-    :param gates: a name in :data:`petkinetics.evaluate.gates.GATES`.
+    :param gates: a name in :data:`petkinetics.studies.gates.GATES`.
     :param until_min: ends of the scans judged, minutes; None for the whole scan. Of a scan of 75 min the frames
         until 65 min are the usual ones.
     """

@@ -1,17 +1,17 @@
 """The gates of the learned methods, by the method that they were made for.
 
-Ratios are of the mean RMSE over patients (:mod:`petkinetics.evaluate.study_ratios`).
+Ratios are of the mean RMSE over patients (:mod:`petkinetics.studies.study_ratios`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from petkinetics.evaluate.gate import Gate, StudyNumbers, gate_rows, ratio
-from petkinetics.evaluate.gates_diffusion import DIFFUSION
-from petkinetics.evaluate.gates_network import NETWORK
-from petkinetics.evaluate.study_names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
-from petkinetics.evaluate.study_ratios import BEST_CLASSICAL
+from petkinetics.studies.gate import Gate, StudyNumbers, gate_rows, ratio
+from petkinetics.studies.gates_diffusion import DIFFUSION
+from petkinetics.studies.gates_network import NETWORK
+from petkinetics.studies.study_names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
+from petkinetics.studies.study_ratios import BEST_CLASSICAL
 
 __all__ = ["GATES", "Gate", "StudyNumbers", "gate_rows"]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.evaluate.bland_altman import Agreement, Differences, agreement_in_region
-from petkinetics.evaluate.known_truth import KnownPatient
 from petkinetics.maps import ParametricMap
 from petkinetics.series import VolumeGeometry
+from petkinetics.studies.known_truth import KnownPatient
 
 Float32 = NDArray[np.float32]
 

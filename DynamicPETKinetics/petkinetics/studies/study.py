@@ -14,9 +14,9 @@ from pathlib import Path
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.patlak import Patlak
-from petkinetics.evaluate.gates import GATES
-from petkinetics.evaluate.study_names import AORTA, INPUTS, LEARNED, USUAL
-from petkinetics.simulate.contestants import (
+from petkinetics.simulate.patient import PATLAK_WINDOW_MIN
+from petkinetics.simulate.seeds import TEST_SEEDS, VALIDATION_SEEDS
+from petkinetics.studies.contestants import (
     CLASSICAL,
     FULL_SCAN,
     Contestant,
@@ -24,9 +24,9 @@ from petkinetics.simulate.contestants import (
     others,
     require_ki,
 )
-from petkinetics.simulate.patient import PATLAK_WINDOW_MIN
-from petkinetics.simulate.seeds import TEST_SEEDS, VALIDATION_SEEDS
-from petkinetics.simulate.worlds import World
+from petkinetics.studies.gates import GATES
+from petkinetics.studies.study_names import AORTA, INPUTS, LEARNED, USUAL
+from petkinetics.studies.worlds import World
 
 SPLITS = {"validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
 
@@ -45,12 +45,12 @@ class Study:
     :param options: of the method.
     :param beside: who else takes part: "classical", "full-scan" or METHOD[:key=value,...]; None: the first
         two for learned methods, nobody for others.
-    :param worlds: besides the usual one, see :class:`petkinetics.simulate.worlds.World`.
+    :param worlds: besides the usual one, see :class:`petkinetics.studies.worlds.World`.
     :param world_doses: those of *doses* at which the other worlds are run; empty for all.
     :param worlds_alone: in the other worlds only plain Patlak and the method are run, with the aorta region's curve.
-    :param gates: whose gates to check, a name in :data:`petkinetics.evaluate.gates.GATES`; None: the method's own.
+    :param gates: whose gates to check, a name in :data:`petkinetics.studies.gates.GATES`; None: the method's own.
     :param weights: folder of own weights of learned methods; *seed* and *samples* as of an estimate.
-    :param full: with the image metrics and figures of the papers (:mod:`petkinetics.simulate.paper_study`).
+    :param full: with the image metrics and figures of the papers (:mod:`petkinetics.studies.paper_study`).
     :raises InputError: something cannot be studied.
     """
 

@@ -1,0 +1,1 @@
+"""Studies: methods judged on simulated patients whose truth is known."""
