@@ -44,11 +44,20 @@ def test_the_last_frame_shows_the_image_and_hot_tissue_traps(study: ModuleType) 
     assert 0.06 < np.median(sd[liver] / frames[-1][liver]) < 0.2
 
 
-def test_slices_that_are_not_there_are_refused(study, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_slabs_divide_the_image_and_those_that_do_not_fit_are_refused(study: ModuleType, tmp_path: Path) -> None:
     import SimpleITK as sitk
 
     sitk.WriteImage(sitk.GetImageFromArray(np.ones((8, 4, 4), np.float32)), str(tmp_path / "suv.nii"))
-    values, spacing = study.read_suv(tmp_path / "suv.nii", None, 4)
-    assert values.shape == (4, 4, 4) and spacing == (1.0, 1.0, 1.0)
-    with pytest.raises(InputError, match="There are 8 slices; 4 from 6 on"):
-        study.read_suv(tmp_path / "suv.nii", 6, 4)
+    values, spacing = study.read_suv(tmp_path / "suv.nii")
+    assert values.shape == (8, 4, 4) and spacing == (1.0, 1.0, 1.0)
+    assert study.slabs(8, 4, 1) == [2] and study.slabs(24, 4, 3) == [2, 10, 18]
+    with pytest.raises(InputError, match="There are 8 slices; 3 times 4 are not there"):
+        study.slabs(8, 4, 3)
+
+
+def test_the_last_table_is_the_mean_of_the_slabs(study: ModuleType) -> None:
+    one = {run: study.Found(1e-3, 1.0, 0.5, run[0] == "kinetic-network" or None) for run in study.RUNS}
+    two = {run: study.Found(3e-3 if run[0] == "patlak" else 1e-3, 0.5, 0.7, None) for run in study.RUNS}
+    lines = study.table([one, two]).splitlines()
+    assert "| patlak | 35 | 2.00 | 1.00 | 0.600 | – |" in lines
+    assert "| kinetic-network | 35 | 1.00 | 0.50 | 0.600 | 1 of 1 |" in lines

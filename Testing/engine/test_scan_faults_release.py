@@ -82,6 +82,9 @@ def test_the_rate_of_exact_tissue_comes_back() -> None:
         assert found is not None
         assert found.per_min == pytest.approx(rate, abs=0.002)
         assert found.error_per_min < 0.001
+        # the brightest of a view without a vessel is tissue, whose curve says nothing of blood
+        dim, images, inside = 0.5 * first_pass, np.array(means, np.float32), np.ones(shape, bool)
+        assert tracer_release(dim, images, inside, (6.0, 6.0, 6.0), curve, timing) is None
 
 
 def test_too_few_frames_or_no_blood_tell_nothing() -> None:

@@ -1,10 +1,13 @@
 """A real static FDG image turned into a dynamic scan whose truth is known. The table in docs/experiments.md.
 
-    python Testing/studies/real_texture.py IMAGE [--first SLICE] [--slices 12] [--dose 0.25] [--seed 90050]
+    python Testing/studies/real_texture.py IMAGE [--places 3] [--slices 12] [--dose 1 0.25] [--seed 90050]
 
-IMAGE is a DICOM folder of one static series (of a folder with gaps the longest run of slices), or a NIfTI in SUV. No
-anatomy is drawn: shapes, edges and contrasts are the patient's. Each voxel gets the two-tissue parameters that lead to
-its SUV an hour after injection, with shares that vary smoothly from place to place:
+IMAGE is a DICOM folder of one static series (of a folder with gaps the longest run of slices), or a NIfTI in SUV. From
+it --places slabs are taken, evenly along the patient (one: the middle), each with kinetics, blood and noise of a seed
+of its own: the given one and those after it. The last tables are means over the slabs.
+
+No anatomy is drawn: shapes, edges and contrasts are the patient's. Each voxel gets the two-tissue parameters that lead
+to its SUV an hour after injection, with shares that vary smoothly from place to place:
 
 * V0 is 35-75 % of activity over plasma (less in hot tissue: at most 0.9 mL/mL), the rest is trapped: Ki;
 * fv is 3-9 %, k2 + k3 is 0.25/min at a V0 of 0.2 and grows with it; K1, k2 and k3 follow.
@@ -19,7 +22,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,42 +50,49 @@ from petkinetics.simulate.seeds import stream
 
 Float32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Run = tuple[str, float]
 
+CLASSICAL = ("patlak", "gaussian", "total-variation", "hypr", "nlm")
 #: method and end of the scan, minutes
 RUNS = (
-    *(("patlak", 35.0), ("nlm", 35.0), ("kinetic-network", 35.0)),
-    *(("patlak", 65.0), ("nlm", 65.0), ("diffusion-prior", 65.0)),
+    *((method, 35.0) for method in (*CLASSICAL, "kinetic-network")),
+    *((method, 65.0) for method in (*CLASSICAL, "kinetic-network", "diffusion-prior")),
 )
+HEAD = "| method | until, min | RMSE ×10⁻³ | ÷ Patlak | SSIM | check fires |\n|---|---|---|---|---|---|"
 SMOOTHING_MM, FIELD_MM = 5.0, 14.0
 V0_SHARE, V0_MOST, FV, EXCHANGE_PER_MIN = (0.35, 0.75), 0.9, (0.03, 0.09), 0.25
 _AIR_SUV, _LEVELS, _COARSE, _SUV_OF_DOSE = 0.15, 24, 4, 2.0
 
 
-def read_suv(path: Path, first: int | None, count: int) -> tuple[Float32, tuple[float, float, float]]:
-    """SUV (slices, rows, columns) of some slices (by default the middle ones), and the voxel size (x, y, z).
+def read_suv(path: Path) -> tuple[Float32, tuple[float, float, float]]:
+    """SUV (slices, rows, columns) and the voxel size (x, y, z).
 
-    :raises InputError: the image cannot be read, or has too few slices.
+    :raises InputError: the image cannot be read.
     """
-    if path.is_dir():
-        with tempfile.TemporaryDirectory() as folder:
-            for file in longest_run(path):
-                shutil.copy(file, folder)
-            series = read_series(Path(folder), require_dynamic=False)
-            if not series.weight_kg or not series.injected_activity_mbq:
-                raise InputError("The series does not say body weight and injected activity, which SUV needs.")
-            to_suv = np.float32(series.weight_kg / series.injected_activity_mbq)
-            values = series.read([0], 0, series.geometry.shape[0])[0] * to_suv
-            spacing = series.geometry.spacing_mm
-    else:
+    if not path.is_dir():
         import SimpleITK as sitk
 
         image = sitk.ReadImage(str(path), sitk.sitkFloat32)
         x, y, z = image.GetSpacing()
-        values, spacing = sitk.GetArrayFromImage(image), (x, y, z)
-    first = (len(values) - count) // 2 if first is None else first
-    if not 0 <= first <= len(values) - count:
-        raise InputError(f"There are {len(values)} slices; {count} from {first} on are not all there.")
-    return np.ascontiguousarray(values[first : first + count]), spacing
+        return sitk.GetArrayFromImage(image), (x, y, z)
+    with tempfile.TemporaryDirectory() as folder:
+        for file in longest_run(path):
+            shutil.copy(file, folder)
+        series = read_series(Path(folder), require_dynamic=False)
+        if not series.weight_kg or not series.injected_activity_mbq:
+            raise InputError("The series does not say body weight and injected activity, which SUV needs.")
+        to_suv = np.float32(series.weight_kg / series.injected_activity_mbq)
+        return series.read([0], 0, series.geometry.shape[0])[0] * to_suv, series.geometry.spacing_mm
+
+
+def slabs(available: int, slices: int, places: int) -> list[int]:
+    """First slices of slabs whose middles divide the image evenly.
+
+    :raises InputError: they would not fit side by side.
+    """
+    if slices * places > available:
+        raise InputError(f"There are {available} slices; {places} times {slices} are not there.")
+    return [round((place + 0.5) * available / places - 0.5 * slices) for place in range(places)]
 
 
 def longest_run(folder: Path) -> list[Path]:
@@ -147,11 +157,20 @@ def count_noise(frames: Float32, suv: Float32, geometry: VolumeGeometry, timing:
     return CountNoise(lines, kappa, dose, timing, FDG.decay_per_s, seed)
 
 
-def judged(
-    series: DynamicSeries, curve: InputFunction, reference: Float32, body: Mask, say: Callable[[str], None]
-) -> None:
-    """One line of the table for every method."""
-    plain: dict[float, float] = {}
+@dataclass(frozen=True)
+class Found:
+    """What a method made of a slab; *fires* is None where nothing is checked."""
+
+    rmse: float
+    ratio: float
+    ssim: float
+    fires: bool | None
+    warnings: tuple[str, ...] = ()
+
+
+def judged(series: DynamicSeries, curve: InputFunction, reference: Float32, body: Mask) -> dict[Run, Found]:
+    """Every method on one scan."""
+    found: dict[Run, Found] = {}
     for method, until in RUNS:
         estimator = make_estimator(method)
         start = 0.0 if uses_whole_series(estimator) else PATLAK_WINDOW_MIN[0]
@@ -159,48 +178,49 @@ def judged(
         known = curve.until(float(series.timing.end_s[frames[-1]]))
         problem = Problem(series, known, frames, body_mask(series, frames.tolist()))
         sink = MemorySink()
-        found = estimator.estimate(problem, sink)
-        checked = with_scan_faults(found.applicability, scan_faults(problem))
+        result = estimator.estimate(problem, sink)
         quality = image_quality(sink.volume("ki"), reference, body)
-        plain.setdefault(until, quality.rmse)
-        fires = "–" if "network" not in found.record else "yes" if checked.warnings else "no"
-        numbers = f"{1e3 * quality.rmse:.2f} | {quality.rmse / plain[until]:.2f} | {quality.ssim:.3f}"
-        say(f"| {method} | {until:g} | {numbers} | {fires} |")
-        for warning in checked.warnings if fires != "–" else ():
-            say(f"    {warning}")
+        plain = found["patlak", until].rmse if method != "patlak" else quality.rmse
+        fires, warnings = None, ()
+        if "network" in result.record:
+            warnings = tuple(with_scan_faults(result.applicability, scan_faults(problem)).warnings)
+            fires = bool(warnings)
+        found[method, until] = Found(quality.rmse, quality.rmse / plain, quality.ssim, fires, warnings)
+    return found
 
 
-def main() -> None:
-    """See the top of this file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("image", type=Path)
-    parser.add_argument("--first", type=int, help="first slice (default: the middle ones)")
-    parser.add_argument("--slices", type=int, default=12)
-    parser.add_argument("--dose", type=float, default=0.25)
-    parser.add_argument("--seed", type=int, default=90_050)
-    asked = parser.parse_args()
-    from scipy.ndimage import gaussian_filter
+def table(slabs_found: list[dict[Run, Found]]) -> str:
+    """Means over slabs (the ratio: of the mean errors), and in how many the check fires."""
+    lines = [HEAD]
+    for run in RUNS:
+        mine, plain = [one[run] for one in slabs_found], [one["patlak", run[1]] for one in slabs_found]
+        rmse, ssim = (float(np.mean([getattr(one, name) for one in mine])) for name in ("rmse", "ssim"))
+        ratio = rmse / float(np.mean([one.rmse for one in plain]))
+        told = [one.fires for one in mine if one.fires is not None]
+        fires = f"{sum(told)} of {len(told)}" if told else "–"
+        lines.append(f"| {run[0]} | {run[1]:g} | {1e3 * rmse:.2f} | {ratio:.2f} | {ssim:.3f} | {fires} |")
+    return "\n".join(lines)
 
-    suv, spacing = read_suv(asked.image, asked.first, asked.slices)
-    suv = gaussian_filter(suv, sd_in_voxels(SMOOTHING_MM, spacing[::-1]), mode="nearest")
+
+def scan_of(
+    suv: Float32, spacing: tuple[float, float, float], dose: float, seed: int
+) -> tuple[DynamicSeries, InputFunction, Float32, Mask]:
+    """Series, blood curve, noise-free slope and body of a slab of SUV (slices, rows, columns)."""
     size = suv.shape
     origin = tuple(-0.5 * (n - 1) * step for n, step in zip(size[::-1], spacing, strict=True))
     geometry = VolumeGeometry((size[0], size[1], size[2]), spacing, (origin[0], origin[1], origin[2]))
     timing = FrameTiming.parse("liang2023")
-    weight, injected = draw_weight_and_dose(asked.seed)
-    blood = random_blood(stream(asked.seed, "blood"), injected, weight)
+    weight, injected = draw_weight_and_dose(seed)
+    blood = random_blood(stream(seed, "blood"), injected, weight)
     curve = input_function(blood, float(timing.end_s[-1]))
-    body = body_of(suv, curve, injected / weight, geometry, asked.seed)
+    body = body_of(suv, curve, injected / weight, geometry, seed)
     noise_free, slope, _ = noise_free_frames(body, curve, timing, lambda volume: volume)
     inside = body.labels > 0
     made = noise_free[-1][inside] / (injected / weight)
     off = float(np.median(np.abs(made / suv[inside] - 1.0)))
-    voxel = " x ".join(f"{step:.2f}" for step in spacing)
-    print(f"{asked.image.name}: {size[0]} slices of {size[1]} x {size[2]}, {voxel} mm; dose {asked.dose:g}")
-    for name, values in (("SUV", suv), ("Ki", slope)):
-        print(f"{name}: median {np.median(values[inside]):.3g}, largest {values[inside].max():.3g}")
+    print(f"dose {dose:g}, seed {seed}: Ki median {np.median(slope[inside]):.3g}, largest {slope[inside].max():.3g}")
     print(f"the SUV of the last frame is off by {100 * off:.1f} % (median)", flush=True)
-    noise = count_noise(noise_free, suv, geometry, timing, asked.dose, asked.seed)
+    noise = count_noise(noise_free, suv, geometry, timing, dose, seed)
     axes = grid_axes(geometry)
     values = np.stack([noise.sample(i, frame, *axes) for i, frame in enumerate(noise_free)])
     series = DynamicSeries(
@@ -213,8 +233,36 @@ def main() -> None:
         decay_weighted=True,
         suv_factor=weight / injected,
     )
-    print("| method | until, min | RMSE ×10⁻³ | ÷ Patlak | SSIM | check fires |\n|---|---|---|---|---|---|", flush=True)
-    judged(series, curve, slope, inside, lambda line: print(line, flush=True))
+    return series, curve, slope, inside
+
+
+def main() -> None:
+    """See the top of this file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("image", type=Path)
+    parser.add_argument("--places", type=int, default=1)
+    parser.add_argument("--slices", type=int, default=12)
+    parser.add_argument("--dose", type=float, nargs="+", default=[0.25])
+    parser.add_argument("--seed", type=int, default=90_050)
+    asked = parser.parse_args()
+    from scipy.ndimage import gaussian_filter
+
+    suv, spacing = read_suv(asked.image)
+    firsts = slabs(len(suv), asked.slices, asked.places)
+    suv = gaussian_filter(suv, sd_in_voxels(SMOOTHING_MM, spacing[::-1]), mode="nearest")
+    voxel = " x ".join(f"{step:.2f}" for step in spacing)
+    size = " x ".join(str(n) for n in suv.shape[1:])
+    print(f"{asked.image.name}: {len(suv)} slices of {size}, {voxel} mm; {asked.slices} from {firsts}")
+    for dose in asked.dose:
+        found = []
+        for place, first in enumerate(firsts):
+            slab = np.ascontiguousarray(suv[first : first + asked.slices])
+            found.append(judged(*scan_of(slab, spacing, dose, asked.seed + place)))
+            print(table(found[-1:]), flush=True)
+            for (method, until), one in found[-1].items():
+                for warning in one.warnings:
+                    print(f"    {method}, {until:g} min: {warning}", flush=True)
+        print(f"\nDose {dose:g}, means of {len(found)}:\n{table(found)}\n", flush=True)
 
 
 if __name__ == "__main__":

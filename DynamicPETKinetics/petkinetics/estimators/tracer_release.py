@@ -33,6 +33,8 @@ _TIMES = 14
 _LINEAR_FROM_S, _FEWEST = 540.0, 5
 #: blood is what is at least so bright in the first pass, relative to the brightest millilitre; most and least of it
 _BLOOD_LEVEL, _MOST_BLOOD_ML, _LEAST_BLOOD_ML = 0.8, 10.0, 2.0
+#: where nothing in view is so bright in the first pass, relative to blood, no vessel is in view
+_LEAST_FIRST_PASS = 0.6
 _SMOOTHING_MM = 8.0
 #: rate at which the exponential's slope is taken, 1/min, and the change of blood that shows how errors spread
 _RATE, _CHANGE = 0.02, 0.02
@@ -125,6 +127,8 @@ def _blood(first_pass: Float32, inside: Mask, spacing_mm: tuple[float, float, fl
     blocks = 1000.0 / float(np.prod(spacing_mm))
     most, one, least = (max(1, round(ml * blocks)) for ml in (_MOST_BLOOD_ML, 1.0, _LEAST_BLOOD_ML))
     if brightest.size < least:
+        return None
+    if brightest[one - 1] < _LEAST_FIRST_PASS:
         return None
     level = max(_BLOOD_LEVEL * float(brightest[one - 1]), float(brightest[min(most, brightest.size) - 1]))
     pool = inside & (seen >= level)
