@@ -23,6 +23,7 @@ from petkinetics.studies.study import Study
 from petkinetics.studies.study_names import USUAL
 from petkinetics.studies.study_ratios import kind_of, ratio_rows, world_costs
 from petkinetics.studies.tumour_roi import box_agreement, box_row, tumour_box
+from petkinetics.studies.world_table import world_table
 from petkinetics.studies.worlds import GATE_WORLDS, World
 from petkinetics.write.tables import read_table
 
@@ -68,6 +69,18 @@ def test_an_unseen_world_costs_only_what_the_method_loses_against_patlak() -> No
     assert worse["cost_percent"] == pytest.approx(25.0)
     assert worse["gain_kept_percent"] == pytest.approx(75.0)
     assert kind_of("late=600+bolus=60") == "several"
+
+
+def test_everybody_stands_in_one_table_of_worlds_and_tuned_settings_do_not() -> None:
+    rows = [summary("ours", 1.0e-3), summary("patlak", 2.0e-3), summary("nlm", 1.5e-3), summary("nlm (tuned)", 1.4e-3)]
+    assert world_table(rows, "ours") == ""
+    rows += [summary(name, 3e-3, world="bolus=60") for name in ("patlak", "nlm")]
+    rows += [{**summary("ours", 1.0e-3, world="bolus=60"), "ki_ssim_mean": 0.5}]
+    lines = world_table(rows, "ours", ["nlm (tuned)"]).splitlines()
+    assert "| scan | patlak | nlm | ours | SSIM |" in lines
+    assert "| `usual` | 2.000 | 1.500 | 1.000 | – |" in lines
+    assert "| `bolus=60` | 3.000 | 3.000 (+33) | 1.000 (−33) | 0.500 |" in lines
+    assert "Dose 1, until 35 min:" in lines
 
 
 @pytest.mark.parametrize(

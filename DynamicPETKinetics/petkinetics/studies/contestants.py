@@ -9,6 +9,7 @@ import numpy as np
 
 from petkinetics.errors import InputError
 from petkinetics.estimators import make_estimator
+from petkinetics.studies.study_names import TUNED
 
 #: words for those beside a method that are not methods
 CLASSICAL, FULL_SCAN = "classical", "full-scan"
@@ -85,7 +86,7 @@ def classical(dose: float, until_min: float | None, tuned: bool) -> list[Contest
         end = 35.0 if until_min is not None and until_min < 50.0 else 65.0
         nearest = min((d for e, d in TUNED_STRENGTHS if e == end), key=lambda d: abs(np.log(d / dose)))
         found += [
-            Contestant(f"{method} (tuned)", method, {"strength": f"{strength:g}"}, classical=True)
+            Contestant(method + TUNED, method, {"strength": f"{strength:g}"}, classical=True)
             for method, strength in zip(CLASSICAL_METHODS, TUNED_STRENGTHS[end, nearest], strict=True)
         ]
     return found

@@ -10,6 +10,8 @@ INPUTS = (AORTA, TRUE_CURVE)
 
 #: weighted Patlak of the scan that is judged, and of the noisy full scan
 PATLAK, PATLAK_OF_FULL_SCAN = "patlak", "patlak (full scan)"
+#: how the labels of classical methods at the strengths of least error end
+TUNED = " (tuned)"
 #: methods with weights trained on simulated patients, by their names in :data:`petkinetics.estimators.METHODS`
 KINETIC_NETWORK, DIRECT_NETWORK, DIFFUSION_PRIOR = "kinetic-network", "direct-network", "diffusion-prior"
 LEARNED = (KINETIC_NETWORK, DIRECT_NETWORK, DIFFUSION_PRIOR)

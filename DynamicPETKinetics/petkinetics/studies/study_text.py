@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from petkinetics.studies.data_explained import mean_chi_square
 from petkinetics.studies.noisy_reference import PAPER_GAINS
-from petkinetics.studies.study_names import BIAS_BY_SIZE, PATLAK, USUAL
+from petkinetics.studies.study_names import BIAS_BY_SIZE, PATLAK, TUNED, USUAL
+from petkinetics.studies.world_table import world_table
 
 Row = Mapping[str, object]
 #: what only methods with SD maps or several evaluations have
@@ -24,6 +25,9 @@ def as_markdown(settings: Mapping[str, object], tables: Mapping[str, Sequence[Ro
         parts.append(_calibration(sampled))
     if tables.get("gates"):
         parts.append(_gates(settings, tables["gates"]))
+    many_worlds = world_table(tables["summary"], str(settings["method"]), _tuned(settings))
+    if many_worlds:
+        parts.append(many_worlds)
     parts += [section(rows) for name, section in _SECTIONS.items() if (rows := tables.get(name))]
     return "\n\n".join(parts) + "\n"
 
@@ -50,6 +54,13 @@ def _opening(settings: Mapping[str, object]) -> str:
     if named:
         lines.append(f"Trained on simulated patients: {', '.join(named)}.")
     return "\n".join(lines)
+
+
+def _tuned(settings: Mapping[str, object]) -> list[str]:
+    """Labels of the classical methods at the strengths of least error: chosen for the usual world."""
+    classical = settings.get("classical", [])
+    assert isinstance(classical, list)
+    return [label for label in classical if label.endswith(TUNED)]
 
 
 def _summary(summary: Sequence[Row]) -> str:
