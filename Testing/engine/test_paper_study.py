@@ -69,9 +69,9 @@ def test_what_is_not_computed_is_said_with_its_reason(images: tuple[np.ndarray, 
     _, missing = perceptual_quality(reference[:, :96, :96], reference[:, :96, :96], body[:, :96, :96])
     assert missing["MS-SSIM"] == "needs images of 161 pixels a side, these have 96"
     assert missing["LPIPS"] == "weights not present: vgg16-397923af.pth, lpips_weights.pt"
-    assert missing["MAD"] == "pyiqa is not installed (pip install pyiqa)"
+    assert missing["MAD"] == "pyiqa is not installed (pip install petkinetics[quality-all])"
     lines = lines_of_missing(missing)
-    assert "Not computed: MAD, NLPD, AHIQ (pyiqa is not installed (pip install pyiqa))." in lines
+    assert "Not computed: MAD, NLPD, AHIQ (pyiqa is not installed (pip install petkinetics[quality-all]))." in lines
 
 
 def test_weights_that_lie_in_torchs_folder_are_looked_for_there(

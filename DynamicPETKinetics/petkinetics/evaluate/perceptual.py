@@ -31,7 +31,7 @@ NOT_INSTALLED = "{} is not installed (pip install {})"
 #: library -> what people call it, and what to install
 _PACKAGES = {
     "piq": ("piq", "petkinetics[quality]"),
-    "pyiqa": ("pyiqa", "pyiqa"),
+    "pyiqa": ("pyiqa", "petkinetics[quality-all]"),
     "skimage": ("scikit-image", "petkinetics[quality]"),
 }
 
