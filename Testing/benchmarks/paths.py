@@ -1,5 +1,7 @@
 """Every path that moves many bytes, beside its floor: the same bytes read and written by numpy alone.
 
+The floor of learned methods has the arithmetic of their networks, too (floor_operations.py).
+
     python Testing/benchmarks/paths.py [--quick] [--runs N] [--only TEXT] [--profile FOLDER] [--json FILE]
 
 A path above 3 times its floor has to be explained in README.md's table; one that is above and has no row there
@@ -37,7 +39,9 @@ class Way:
     :param reads: files and folders that it has to read.
     :param last: bytes at the end of each that it has to read; 0: all.
     :param compressed: the floor compresses the maps that *reads* holds.
-    :param out: the output's name.
+    :param out: the output's name; empty for a path that leaves nothing but words.
+    :param counted: arguments of ``floor_operations.py`` for a learned method; its floor is that of the bytes and, after
+        that, the arithmetic of its networks.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Way:
     last: int = 0
     compressed: bool = False
     out: str = "out"
+    counted: tuple[str | Path, ...] = ()
 
     def floor(self, done: Path, out: Path) -> Command:
         """The floor's command, when *done* holds what ours left."""
@@ -72,19 +77,43 @@ def ways(folder: Path, quick: bool) -> list[Way]:
     export: Command = ["export", result, "--series", dicom]
     window: Command = ["suv", dicom, "--type", "activity", "--window", "0-50", "-o"]
     fits = [Way(f"estimate: {m}", [*plain, m, "-o"], (pet,), used) for m in ("patlak", *_REGULARISED)]
+    aorta = scan / "aorta.nii"
+    roi: Command = [pet, "--roi", aorta, "-o"]
     return [
         *fits,
         Way("estimate: two-tissue", [*plain, "two-tissue", "-o"], (pet,)),
+        Way(
+            "estimate: kinetic-network, 35 min",
+            [*plain, "kinetic-network", "--until", "35", "-o"],
+            (pet,),
+            counted=("kinetic-network", pet, aorta, "35"),
+        ),
+        Way(
+            "estimate: diffusion-prior",
+            [*plain, "diffusion-prior", "-o"],
+            (pet,),
+            counted=("diffusion-prior", pet, aorta, "0"),
+        ),
         Way("patlak, compressed maps", [*estimate, "--method", "patlak", "-o"], (maps,), compressed=True),
         Way("aorta", ["aorta", pet, "-o"], (pet,), out="aorta.nii.gz"),
+        Way("input-function", ["input-function", *roi], (pet, aorta), out="blood.tsv"),
+        Way("tac", ["tac", *roi], (pet, aorta), out="tacs.tsv"),
+        Way("compare", ["compare", maps / "ki.nii", maps / "v0.nii", "--roi", aorta, "-o"], _compared(maps, aorta)),
         Way("SUV image", ["suv", pet, "--type", "activity", "--window", "30-65", "-o"], (pet,), used, out="suv.nii"),
+        Way("info, DICOM", ["info", dicom, "--json"], (dicom,), _HEADER, out=""),
         Way("DICOM, all frames to one image", window, (dicom,), out="mean.nii"),
         Way("export: parametric maps", [*export, "--to"], (result,)),
         Way("export: PET images", [*export, "--as", "pet-image", "--to"], (result,)),
     ]
 
 
+#: bytes of a file that its header takes
+_HEADER = 4096
 _REGULARISED = ("gaussian", "hypr", "total-variation", "nlm")
+
+
+def _compared(maps: Path, roi: Path) -> tuple[Path, ...]:
+    return maps / "ki.nii", maps / "v0.nii", roi
 
 
 def clear(path: Path) -> None:
@@ -95,27 +124,35 @@ def clear(path: Path) -> None:
 
 def measure(way: Way, folder: Path, runs: int, profile: Path | None) -> dict[str, object]:
     """Ours and the floor in turn; a row of the table."""
-    out, done, bytes_ = folder / way.out, folder / f"done-{way.out}", folder / "floor-out"
-    ours: Command = ["petkinetics", *way.arguments]
-    run_once([sys.executable, "-m", *ours[:1], *way.arguments, done])
-    floor = way.floor(done, bytes_)
-    clear(done)
+    bytes_ = folder / "floor-out"
+    # a path that leaves nothing has no name for it
+    places = [folder / way.out, folder / f"done-{way.out}"] if way.out else []
+    ours: Command = ["-m", "petkinetics", *way.arguments, *places[:1]]
+    run_once([sys.executable, "-m", "petkinetics", *way.arguments, *places[1:]])
+    floor = way.floor(places[-1] if places else folder / "nothing", bytes_)
+    for place in places:
+        clear(place)
 
     def before_each() -> None:
-        clear(out)
-        clear(bytes_)
+        for place in (*places, bytes_):
+            clear(place)
 
-    programs: dict[str, Command] = {"floor": floor, "ours": [sys.executable, "-m", *ours, out]}
+    programs: dict[str, Command] = {"floor": floor, "ours": [sys.executable, *ours]}
     found = interleaved({n: lambda c=c: c for n, c in programs.items()}, runs, before_each)  # type: ignore[misc]
     before_each()
     if profile is not None:
         profile.mkdir(parents=True, exist_ok=True)
         table = profile / (way.name.replace(": ", "-").replace(" ", "-").replace(",", "") + ".prof")
-        run_once([sys.executable, "-m", "cProfile", "-o", table, "-m", *ours, out])
+        run_once([sys.executable, "-m", "cProfile", "-o", table, *ours])
         before_each()
-    mib = found["ours"].largest_mib
-    times = {"floor_s": found["floor"].median_s, "seconds": found["ours"].median_s}
-    return {"path": way.name, **times, "of_floor": ratio(found["ours"], found["floor"]), "mib": mib}
+    seconds, bytes_s = found["ours"].median_s, found["floor"].median_s
+    row = {"path": way.name, "floor_s": bytes_s, "seconds": seconds, "of_floor": ratio(found["ours"], found["floor"])}
+    if way.counted:
+        arithmetic = json.loads(run_once([sys.executable, HERE / "floor_operations.py", *way.counted, places[0]])[2])
+        before_each()
+        whole = bytes_s + arithmetic.pop("seconds")
+        row |= {"floor_s": whole, "of_floor": seconds / whole, "bytes_s": bytes_s, **arithmetic}
+    return row | {"mib": found["ours"].largest_mib}
 
 
 def reasons() -> set[str]:
@@ -151,6 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verdict = "" if not above else "see README" if row["path"] in explained else "NOT EXPLAINED"
         if verdict == "NOT EXPLAINED" and not given.quick:
             failures.append(f"{row['path']}: above {MOST_OF_FLOOR:g} times its floor, and README.md has no reason")
+        if "operations" in row:
+            verdict += f"; {row['operations'] / 1e12:.2f} Tflop at {row['operations_per_s'] / 1e9:.0f} Gflop/s"  # type: ignore[operator]
         times = f"{row['floor_s']:.2f} | {row['seconds']:.2f} | {row['of_floor']:.1f} | {row['mib']:.0f}"
         print(f"| {row['path']} | {times} | {verdict} |")
     for failure in failures:
