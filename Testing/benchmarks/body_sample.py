@@ -10,12 +10,12 @@ import numpy as np
 
 
 def body_sample(pet: Path, maps: Path, count: int) -> tuple[np.ndarray, int]:
-    """At most *count* voxels of our mask (where our Ki is not 0), and how many voxels the mask has.
+    """At most *count* voxels of our mask (where our residual is not 0), and how many voxels the mask has.
 
     :param maps: our result folder, uncompressed.
     :returns: curves, (voxels, frames) float64, and the mask's voxels.
     """
-    inside = np.argwhere(np.asarray(nib.load(maps / "ki.nii").dataobj) != 0)
+    inside = np.argwhere(np.asarray(nib.load(maps / "residual.nii").dataobj) != 0)
     chosen = inside[:: max(1, -(-len(inside) // count))]
     image = nib.load(pet).dataobj
     curves = np.stack([image[..., frame][tuple(chosen.T)] for frame in range(image.shape[3])], axis=1)
