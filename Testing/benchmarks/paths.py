@@ -64,20 +64,21 @@ def ways(folder: Path, quick: bool) -> list[Way]:
     """Make the data in *folder*; returns the paths to measure."""
     slices, dicom_slices = (9, 10) if quick else (71, DICOM_SLICES)
     scan, dicom = folder / "scan", folder / "dicom"
-    pet, maps, result = scan / "pet.nii", folder / "maps", folder / "result"
+    pet, maps, smooth, result = scan / "pet.nii", folder / "maps", folder / "smooth", folder / "result"
     run_once([sys.executable, HERE / "make_series.py", scan, "--matrix", str(MATRIX), "--slices", str(slices)])
     run_once([sys.executable, HERE / "make_dicom.py", dicom, str(DICOM_FRAMES), str(dicom_slices)])
     estimate: Command = ["estimate", pet, "--roi", scan / "aorta.nii", "--set", "suv=none"]
     plain: Command = [*estimate, "--no-compress", "--method"]
     petkinetics: Command = [sys.executable, "-m", "petkinetics"]
     run_once([*petkinetics, *plain, "patlak", "-o", maps])
+    run_once([*petkinetics, *plain, "gaussian", "-o", smooth])
     blood = maps / "input_function.tsv"
     run_once([*petkinetics, "estimate", dicom, "--input-function", blood, "--method", "patlak", "-o", result])
     used = 4 * USED * slices * MATRIX**2
     export: Command = ["export", result, "--series", dicom]
     window: Command = ["suv", dicom, "--type", "activity", "--window", "0-50", "-o"]
     fits = [Way(f"estimate: {m}", [*plain, m, "-o"], (pet,), used) for m in ("patlak", *_REGULARISED)]
-    aorta = scan / "aorta.nii"
+    aorta, two_ki = scan / "aorta.nii", (maps / "ki.nii", smooth / "ki.nii")
     roi: Command = [pet, "--roi", aorta, "-o"]
     return [
         *fits,
@@ -98,7 +99,7 @@ def ways(folder: Path, quick: bool) -> list[Way]:
         Way("aorta", ["aorta", pet, "-o"], (pet,), out="aorta.nii.gz"),
         Way("input-function", ["input-function", *roi], (pet, aorta), out="blood.tsv"),
         Way("tac", ["tac", *roi], (pet, aorta), out="tacs.tsv"),
-        Way("compare", ["compare", maps / "ki.nii", maps / "v0.nii", "--roi", aorta, "-o"], _compared(maps, aorta)),
+        Way("compare", ["compare", *two_ki, "--roi", aorta, "-o"], (*two_ki, aorta)),
         Way("SUV image", ["suv", pet, "--type", "activity", "--window", "30-65", "-o"], (pet,), used, out="suv.nii"),
         Way("info, DICOM", ["info", dicom, "--json"], (dicom,), _HEADER, out=""),
         Way("DICOM, all frames to one image", window, (dicom,), out="mean.nii"),
@@ -110,10 +111,6 @@ def ways(folder: Path, quick: bool) -> list[Way]:
 #: bytes of a file that its header takes
 _HEADER = 4096
 _REGULARISED = ("gaussian", "hypr", "total-variation", "nlm")
-
-
-def _compared(maps: Path, roi: Path) -> tuple[Path, ...]:
-    return maps / "ki.nii", maps / "v0.nii", roi
 
 
 def clear(path: Path) -> None:
