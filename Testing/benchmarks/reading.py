@@ -82,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("| program | s | ÷ floor | ÷ petkinetics | peak MiB | farthest voxel from ours |\n|---|---|---|---|---|---|")
     for row in rows:
         times = f"{row['seconds']:.2f} | {row['of_floor']:.1f} | {row['of_ours']:.1f} | {row['mib']:.0f}"
-        print(f"| {row['program']} | {times} | {apart.get(str(row['program']), '')} |")
+        farthest = f"{apart[name]:.0e}" if (name := str(row["program"])) in apart else ""
+        print(f"| {name} | {times} | {farthest} |")
     wrong = {program: value for program, value in apart.items() if not value <= MOST_APART}
     for program, value in wrong.items():
         print(f"\nFAILED a voxel of {program} differs from ours by {value:.1e} of the largest value")
