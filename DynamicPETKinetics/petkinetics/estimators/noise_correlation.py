@@ -90,7 +90,8 @@ def noise_correlation(problem: Problem, fit: LinearFit) -> NoiseCorrelation:
 
 def _shifted(values: Float32, axis: int, lag: int) -> tuple[Float32, Float32]:
     before = (slice(None),) * (axis + 1)
-    return values[(*before, slice(None, -lag))], values[(*before, slice(lag, None))]
+    near, far = (*before, slice(None, -lag)), (*before, slice(lag, None))
+    return values[near], values[far]
 
 
 def _sd(products: Float64, powers: Float64, step_mm: float) -> float | None:
