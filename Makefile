@@ -45,13 +45,7 @@ test-slicer:
 option = $(if $($(1)),--$(2) "$($(1))")
 
 bench: $(VENV)/.ready-to-test
-	$(BIN)/python Testing/benchmarks/run.py
-	$(BIN)/python Testing/benchmarks/two_tissue.py $(call option,KMAP,kmap)
-	$(BIN)/python Testing/benchmarks/networks.py
-	$(BIN)/python Testing/benchmarks/race.py $(call option,DYNAMICPET,dynamicpet) $(call option,PETPAL,petpal)
-	$(BIN)/python Testing/benchmarks/paths.py
-	$(BIN)/python Testing/benchmarks/reading.py $(call option,DICOM2NIFTI,dicom2nifti)
-	$(BIN)/python Testing/benchmarks/responsiveness.py
+	$(BIN)/python Testing/benchmarks/bench.py $(call option,KMAP,kmap) $(call option,DYNAMICPET,dynamicpet) $(call option,PETPAL,petpal) $(call option,DICOM2NIFTI,dicom2nifti)
 
 docs: $(VENV)/.ready-to-test
 	$(SITE)

@@ -8,6 +8,7 @@ measured in turn with the methods. The numbers are pasted by hand, with the date
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -37,12 +38,14 @@ def main() -> int:
     parser.add_argument("--matrix", type=int, default=256)
     parser.add_argument("--slices", type=int, nargs=2, default=(6, 18), help="the two sizes")
     parser.add_argument("--only", nargs="*", default=list(METHODS))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="method-times-") as name:
         folder = Path(name)
         series = [make_series(folder / f"{slices}", arguments.matrix, slices) for slices in arguments.slices]
         more = 28 * arguments.matrix**2 * (arguments.slices[1] - arguments.slices[0]) / 1e6
         speeds = []
+        slopes = {}
         print("method                   s per million voxels x frames   small   large (s)")
         for method in arguments.only:
             taken: list[list[float]] = [[], []]
@@ -52,8 +55,12 @@ def main() -> int:
                     taken[size].append(seconds(series[size], method, folder / f"{method}-{run}-{size}"))
             # The best: what other programs take away on a busy machine is not the method's.
             small, large = (min(times) for times in taken)
-            print(f"{method:24s} {(large - small) / more:29.4f} {small:9.2f} {large:9.2f}", flush=True)
+            slopes[method] = (large - small) / more
+            print(f"{method:24s} {slopes[method]:29.4f} {small:9.2f} {large:9.2f}", flush=True)
         print(f"REFERENCE_S = {min(speeds):.4f}")
+    if arguments.json:
+        found = {"reference_s": min(speeds), "s_per_million_voxels": slopes}
+        arguments.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

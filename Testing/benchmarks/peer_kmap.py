@@ -1,13 +1,15 @@
 """KMAP's two-tissue fit, built from a checkout of KMAP-C (https://github.com/ShareKM/KMAP-C, MIT licence).
 
 KMAP is made for MATLAB; two headers that stand in for MATLAB's and one function that calls its
-Levenberg-Marquardt fit voxel by voxel let it be built with a C++ compiler alone. Nothing of it is kept here.
+Levenberg-Marquardt fit voxel by voxel, in threads as its own parallel program does, let it be built with a C++
+compiler alone. Nothing of it is kept here.
 """
 
 from __future__ import annotations
 
 import ctypes
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -34,11 +36,15 @@ extern "C" void fit_voxels(double *tac, double *weight, double *frames, double *
   KMODEL_T model;
   model.dk = 0; model.td = 1.0; model.cp = plasma; model.wb = blood; model.num_frm = frame_count; model.num_vox = 1;
   model.scant = frames; model.tacfunc = kconv_2tcm_tac; model.jacfunc = kconv_2tcm_jac;
-  double *curve = (double *) malloc(sizeof(double) * frame_count);
-  for (int voxel = 0; voxel < voxels; ++voxel)
-    kmap_levmar(tac + (size_t) voxel * frame_count, weight, frame_count, parameters + (size_t) voxel * 6, 6, &model,
-                tac_eval, jac_eval, lower, upper, fitted, iterations, curve);
-  free(curve);
+  #pragma omp parallel
+  {
+    double *curve = (double *) malloc(sizeof(double) * frame_count);
+    #pragma omp for schedule(dynamic, 16)
+    for (int voxel = 0; voxel < voxels; ++voxel)
+      kmap_levmar(tac + (size_t) voxel * frame_count, weight, frame_count, parameters + (size_t) voxel * 6, 6, &model,
+                  tac_eval, jac_eval, lower, upper, fitted, iterations, curve);
+    free(curve);
+  }
 }
 """
 #: fv, K1, k2, k3, k4, delay: KMAP's order; where its parametric images start, and bounds
@@ -63,7 +69,9 @@ class Kmap:
         library = folder / "libkmap.so"
         sources = [folder / "call.cpp", *(checkout / "src" / name for name in _SOURCES)]
         command = ["c++", "-O3", "-fPIC", "-shared", f"-I{folder}", f"-I{checkout / 'src'}", "-include", "cstring"]
-        subprocess.run([*command, *map(str, sources), "-o", str(library)], check=True)
+        # Apple's compiler knows no OpenMP: one thread there.
+        threads = [] if sys.platform == "darwin" else ["-fopenmp"]
+        subprocess.run([*command, *threads, *map(str, sources), "-o", str(library)], check=True)
         self._library = ctypes.CDLL(str(library))
 
     def fit(

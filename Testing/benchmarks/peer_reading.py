@@ -1,12 +1,13 @@
-"""One program's way from a folder of PET slices to all frames in memory; prints each frame's mean, Bq/mL.
+"""One program's way from a folder of PET slices to all frames in memory as float32.
 
-    python peer_reading.py petkinetics|SimpleITK|dicom2nifti FOLDER
+    python peer_reading.py petkinetics|SimpleITK|dicom2nifti FOLDER [FILE.npy]
+
+FILE gets what was read, in Bq/mL, (frames, slices, rows, columns), each axis in either direction.
 
 petkinetics is given the folder. The others are told which files are which frame, in order (that is in their favour:
 neither sorts the slices of a PET series into frames): files are named as ``make_dicom.py`` names them.
 """
 
-import json
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -23,8 +24,8 @@ def by_petkinetics(folder):
     from petkinetics.read.series import read_series
 
     series = read_series(folder)
-    voxels = series.read(range(len(series.timing)), 0, series.geometry.shape[0])
-    return [1000.0 * float(frame.mean(dtype="float64")) for frame in voxels]
+    # kBq/mL
+    return series.read(range(len(series.timing)), 0, series.geometry.shape[0]), 1000.0
 
 
 def by_simpleitk(folder):
@@ -33,13 +34,11 @@ def by_simpleitk(folder):
     import SimpleITK as sitk
 
     reader = sitk.ImageSeriesReader()
-    means = []
-    kept = []
+    frames = []
     for files in frames_of(folder):
         reader.SetFileNames([str(file) for file in files])
-        kept.append(sitk.GetArrayFromImage(reader.Execute()).astype(np.float32))
-        means.append(float(kept[-1].mean(dtype="float64")))
-    return means
+        frames.append(sitk.GetArrayFromImage(reader.Execute()).astype(np.float32))
+    return frames, 1.0
 
 
 def by_dicom2nifti(folder):
@@ -48,16 +47,18 @@ def by_dicom2nifti(folder):
     from dicom2nifti.convert_generic import dicom_to_nifti
     from pydicom import dcmread
 
-    means = []
-    kept = []
+    frames = []
     for files in frames_of(folder):
         image = dicom_to_nifti([dcmread(file) for file in files], None)["NII"]
-        kept.append(np.asarray(image.dataobj, dtype=np.float32))
-        means.append(float(kept[-1].mean(dtype="float64")))
-    return means
+        frames.append(np.asarray(image.dataobj, dtype=np.float32).T)
+    return frames, 1.0
 
 
 WAYS = {"petkinetics": by_petkinetics, "SimpleITK": by_simpleitk, "dicom2nifti": by_dicom2nifti}
 
 if __name__ == "__main__":
-    print(json.dumps(WAYS[sys.argv[1]](Path(sys.argv[2]))))
+    read, factor = WAYS[sys.argv[1]](Path(sys.argv[2]))
+    if len(sys.argv) > 3:
+        import numpy as np
+
+        np.save(sys.argv[3], np.float32(factor) * np.asarray(read))

@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,21 +47,22 @@ def run_once(command: Sequence[str | Path]) -> tuple[float, float, str]:
 
     :raises ProgramFailed: it exits with another status than 0.
     """
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_keeps_bytecode()
-    )
-    assert process.stdout and process.stderr
-    # What these programs print fits in a pipe, so reading one after the other cannot block them.
-    said, complained = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    process.stderr.close()
-    if process.returncode != 0:
-        last = complained.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-        raise ProgramFailed(f"'{Path(command[1]).name}' ended with status {process.returncode}: {last[0]}")
+    # A file, not a pipe: a program that warns of every voxel would fill it and wait.
+    with tempfile.TemporaryFile() as complained:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=complained, env=_keeps_bytecode()
+        )
+        assert process.stdout
+        said = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stdout.close()
+        if process.returncode != 0:
+            complained.seek(0)
+            last = complained.read().decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+            raise ProgramFailed(f"'{Path(command[1]).name}' ended with status {process.returncode}: {last[0]}")
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
     return seconds, usage.ru_maxrss / unit, said.decode(errors="replace")
 

@@ -632,14 +632,14 @@ def test_stopping_half_way_leaves_nothing_behind(there: bool, axial_source: Path
 def test_a_full_disk_is_said_and_nothing_is_left(
     axial_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = Dataset.save_as
+    write = Path.write_bytes
 
-    def fills_up(self: Dataset, filename: Path, **options: object) -> None:
-        if Path(filename).name == "v0.dcm":
+    def fills_up(self: Path, data: bytes) -> int:
+        if self.name == "v0.dcm":
             raise OSError(errno.ENOSPC, "No space left on device")
-        save(self, filename, **options)  # type: ignore[arg-type]
+        return write(self, data)
 
-    monkeypatch.setattr(Dataset, "save_as", fills_up)
+    monkeypatch.setattr(Path, "write_bytes", fills_up)
     with pytest.raises(ResourceError, match="full; nothing was written"):
         export_maps([make_map(AXIAL), make_map(AXIAL, V0)], axial_source, tmp_path / "dicom")
     assert list(tmp_path.iterdir()) == []

@@ -426,14 +426,14 @@ def test_stopping_between_the_formats_leaves_nothing_behind(axial_source: Path, 
 def test_a_disk_that_fills_up_half_way_leaves_nothing_behind(
     axial_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = Dataset.save_as
+    write = Path.write_bytes
 
-    def fills_up(self: Dataset, filename: Path, **options: object) -> None:
-        if Path(filename).name == "ki_0004.dcm":
+    def fills_up(self: Path, data: bytes) -> int:
+        if self.name == "ki_0004.dcm":
             raise OSError(errno.ENOSPC, "No space left on device")
-        save(self, filename, **options)  # type: ignore[arg-type]
+        return write(self, data)
 
-    monkeypatch.setattr(Dataset, "save_as", fills_up)
+    monkeypatch.setattr(Path, "write_bytes", fills_up)
     with pytest.raises(ResourceError, match="full; nothing was written"):
         export_maps([smooth_map(AXIAL)], axial_source, tmp_path / "dicom", FORMATS)
     assert list(tmp_path.iterdir()) == []

@@ -74,12 +74,14 @@ def noise_correlation(problem: Problem, fit: LinearFit) -> NoiseCorrelation:
             continue
         inside = inside & (squares <= np.quantile(squares[inside], _KEPT))
         residual *= inside
+        power = residual**2
         for axis in range(3):
             for lag in range(1, min(_MOST_LAG, squares.shape[axis] - 1) + 1):
                 near, far = _shifted(residual, axis, lag)
+                near_power, far_power = _shifted(power, axis, lag)
                 both = (near != 0) & (far != 0)
                 products[axis, lag - 1] += float(np.sum(near * far, dtype=np.float64))
-                powers[axis, lag - 1] += float(np.sum(both * (near**2 + far**2), dtype=np.float64)) / 2.0
+                powers[axis, lag - 1] += float(np.sum(both * (near_power + far_power), dtype=np.float64)) / 2.0
     found = [_sd(products[axis], powers[axis], spacing[axis]) for axis in range(3)]
     # A single slice says nothing about the third axis: as within the slice.
     sd = tuple(value if value is not None else (found[1] or 0.0) for value in found)
@@ -87,8 +89,9 @@ def noise_correlation(problem: Problem, fit: LinearFit) -> NoiseCorrelation:
 
 
 def _shifted(values: Float32, axis: int, lag: int) -> tuple[Float32, Float32]:
-    size = values.shape[axis + 1]
-    return np.take(values, range(size - lag), axis + 1), np.take(values, range(lag, size), axis + 1)
+    before = (slice(None),) * (axis + 1)
+    near, far = (*before, slice(None, -lag)), (*before, slice(lag, None))
+    return values[near], values[far]
 
 
 def _sd(products: Float64, powers: Float64, step_mm: float) -> float | None:

@@ -16,15 +16,12 @@ from pydicom.uid import PositronEmissionTomographyImageStorage
 from petkinetics import __version__
 from petkinetics.errors import InputError
 from petkinetics.maps import ParametricMap
-from petkinetics.read.dicom_image import ImageHeader
 from petkinetics.series import VolumeGeometry
 from petkinetics.write import dicom_codes
+from petkinetics.write.dicom_references import Slices
 from petkinetics.write.dicom_sources import from_other_end
 from petkinetics.write.map_provenance import MapProvenance
 from petkinetics.write.quantity_terms import unit_text
-
-#: images at each slice of a map, in order of time
-Slices = Sequence[Sequence[ImageHeader]]
 
 DISCLAIMER = "For research only. Not for diagnostic use."
 #: DICOM long string (LO) and short text (ST)
@@ -203,25 +200,3 @@ def describe(dataset: SOPClass, header: Dataset, label: str, provenance: MapProv
         f"{label} by petkinetics {provenance.version}{details and ': '}{details}. {DISCLAIMER}"[:ST]
     )
     dataset.ImageComments = DISCLAIMER
-
-
-def source_images(images: Sequence[ImageHeader], in_place: bool) -> list[Dataset]:
-    """Items of Source Image Sequence: what was computed from, and whether its voxels lie where the map's do."""
-    purpose = dicom_codes.code_item(codes.DCM.SourceImageForImageProcessingOperation)
-    items = []
-    for image in images:
-        item = reference(image)
-        item.SpatialLocationsPreserved = "YES" if in_place else "NO"
-        item.PurposeOfReferenceCodeSequence = [purpose]
-        items.append(item)
-    return items
-
-
-def reference(image: ImageHeader) -> Dataset:
-    """A reference to one image."""
-    item = Dataset()
-    item.ReferencedSOPClassUID = image.sop_class
-    item.ReferencedSOPInstanceUID = image.sop_uid
-    if image.frame_number is not None:
-        item.ReferencedFrameNumber = image.frame_number
-    return item

@@ -9,7 +9,7 @@ written where, and the private codes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 
@@ -24,22 +24,31 @@ from petkinetics import __version__
 from petkinetics.maps import ParametricMap
 from petkinetics.series import VolumeGeometry
 from petkinetics.write import dicom_codes
+from petkinetics.write.dicom_encoding import encode, joined, sequence, write_object
 from petkinetics.write.dicom_map_header import (
     LO,
-    Slices,
     describe,
     display_window,
-    reference,
     right_handed,
     slice_positions,
     software_versions,
-    source_images,
     template_image,
     value_mapping,
+)
+from petkinetics.write.dicom_references import (
+    REFERENCED_SERIES,
+    SOURCE_IMAGES,
+    Slices,
+    all_source_images,
+    referenced_series,
+    source_images,
 )
 from petkinetics.write.dicom_sources import SourceSeries
 from petkinetics.write.map_provenance import MapProvenance
 from petkinetics.write.quantity_terms import quantity_label
+
+#: tags of the per-frame functional groups, and of what a frame was computed from
+_FRAMES, _DERIVATION_IMAGES = 0x52009230, 0x00089124
 
 
 def parametric_map_names(parametric_map: ParametricMap) -> list[str]:
@@ -59,18 +68,22 @@ def write_parametric_map(
 
     :param prefix: put before the quantity in the series description.
     """
+    _, _, images = right_handed(parametric_map, sources.frames(provenance.frames_used))
     dataset = _dicom_map(parametric_map, provenance, sources, prefix, series_number)
     dataset.SeriesDate, dataset.SeriesTime = dataset.ContentDate, dataset.ContentTime
-    dataset.save_as(folder / parametric_map_names(parametric_map)[0], enforce_file_format=True)
+    elements = encode(dataset)
+    elements[_FRAMES] = sequence(_FRAMES, _frames(dataset, images, sources.in_place))
+    elements[SOURCE_IMAGES], elements[REFERENCED_SERIES] = all_source_images(images), referenced_series(images)
+    write_object(folder / parametric_map_names(parametric_map)[0], dataset.file_meta, elements)
 
 
 def _dicom_map(
     parametric_map: ParametricMap, provenance: MapProvenance, sources: SourceSeries, prefix: str, series_number: int
 ) -> DicomMap:
-    """The whole object of one map."""
+    """The object of one map, without its references."""
     quantity = parametric_map.quantity
     label = quantity_label(quantity, provenance.blood)
-    geometry, values, images = right_handed(parametric_map, sources.frames(provenance.frames_used))
+    geometry, values, _ = right_handed(parametric_map, sources.slices)
     template = template_image(sources.header, geometry)
     window = display_window(values)
     # highdicom sorts frames the other way round, so it gets them so; they are turned below
@@ -104,7 +117,6 @@ def _dicom_map(
     dataset.SharedFunctionalGroupsSequence[0].FrameVOILUTSequence = [window]
     _turn_frames(dataset, geometry, values)
     _describe(dataset, sources.header, label, provenance)
-    _refer(dataset, images, sources.in_place)
     return dataset
 
 
@@ -138,35 +150,13 @@ def _describe(dataset: DicomMap, header: Dataset, label: str, provenance: MapPro
     dataset.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [anatomy]
 
 
-def _refer(dataset: DicomMap, slices: Slices, in_place: bool) -> None:
-    """Refer to the source images: in every frame to those at its position, and to all of them together."""
-    derivation = dicom_codes.code_item(dicom_codes.DERIVATION)
-    everything: list[Dataset] = []
-    by_series: dict[str, list[Dataset]] = {}
+def _frames(dataset: DicomMap, slices: Slices, in_place: bool) -> Iterator[bytes]:
+    """The items of the frames, each with references to the source images at its position."""
+    text = dataset.get("SpecificCharacterSet")
+    derivation = Dataset()
+    derivation.DerivationDescription = dataset.DerivationDescription
+    derivation.DerivationCodeSequence = [dicom_codes.code_item(dicom_codes.DERIVATION)]
+    shared = encode(derivation, text)
     for frame, images in zip(dataset.PerFrameFunctionalGroupsSequence, slices, strict=True):
-        item = Dataset()
-        item.DerivationDescription = dataset.DerivationDescription
-        item.SourceImageSequence = source_images(images, in_place)
-        item.DerivationCodeSequence = [derivation]
-        frame.DerivationImageSequence = [item]
-        for image in images:
-            everything.append(reference(image))
-            by_series.setdefault(image.series_uid, []).append(everything[-1])
-    dataset.SourceImageSequence = everything
-    dataset.ReferencedSeriesSequence = []
-    for uid, references in by_series.items():
-        series = Dataset()
-        series.SeriesInstanceUID = uid
-        series.ReferencedInstanceSequence = _instances(references)
-        dataset.ReferencedSeriesSequence.append(series)
-
-
-def _instances(references: Sequence[Dataset]) -> list[Dataset]:
-    """Each object once, without frame numbers: what a series' list of its instances wants."""
-    found: dict[str, Dataset] = {}
-    for image in references:
-        instance = Dataset()
-        instance.ReferencedSOPClassUID = image.ReferencedSOPClassUID
-        instance.ReferencedSOPInstanceUID = image.ReferencedSOPInstanceUID
-        found.setdefault(instance.ReferencedSOPInstanceUID, instance)
-    return list(found.values())
+        item = joined({**shared, SOURCE_IMAGES: source_images(images, in_place)})
+        yield joined({**encode(frame, text), _DERIVATION_IMAGES: sequence(_DERIVATION_IMAGES, [item])})

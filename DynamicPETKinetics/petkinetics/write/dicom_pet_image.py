@@ -27,6 +27,7 @@ from petkinetics.read.dicom_image import ImageHeader
 from petkinetics.read.dicom_tracer import read_administration
 from petkinetics.read.overrides import Overrides
 from petkinetics.write import dicom_codes
+from petkinetics.write.dicom_encoding import encode, write_object
 from petkinetics.write.dicom_map_header import (
     LO,
     describe,
@@ -34,10 +35,10 @@ from petkinetics.write.dicom_map_header import (
     right_handed,
     slice_positions,
     software_versions,
-    source_images,
     template_image,
     value_mapping,
 )
+from petkinetics.write.dicom_references import SOURCE_IMAGES, source_images
 from petkinetics.write.dicom_sources import SourceSeries
 from petkinetics.write.map_provenance import MapProvenance
 from petkinetics.write.quantity_terms import quantity_label, unit_text
@@ -141,15 +142,17 @@ def write_pet_images(
     geometry, values, images = right_handed(parametric_map, sources.frames(provenance.frames_used))
     stored = StoredValues.of(values, units[1])
     dataset = _series(parametric_map, provenance, sources, stored, images[0], prefix, series_number)
+    shared = encode(dataset)
     for k, (position, name) in enumerate(zip(slice_positions(geometry), pet_image_names(parametric_map), strict=True)):
-        pixels = stored.integers[k]
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid(prefix=None)
-        dataset.InstanceNumber = dataset.ImageIndex = k + 1
-        dataset.ImagePositionPatient = [float(f"{c:.8f}") for c in position]
-        dataset.SourceImageSequence = source_images(images[k], sources.in_place)
-        dataset.SmallestImagePixelValue, dataset.LargestImagePixelValue = int(pixels.min()), int(pixels.max())
-        dataset.PixelData = pixels.tobytes()
-        dataset.save_as(folder / name, enforce_file_format=True)
+        pixels, own = stored.integers[k], Dataset()
+        own.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid(prefix=None)
+        own.InstanceNumber = own.ImageIndex = k + 1
+        own.ImagePositionPatient = [float(f"{c:.8f}") for c in position]
+        own.add_new("SmallestImagePixelValue", "SS", int(pixels.min()))
+        own.add_new("LargestImagePixelValue", "SS", int(pixels.max()))
+        own.add_new("PixelData", "OW", pixels.tobytes())
+        elements = {**shared, **encode(own), SOURCE_IMAGES: source_images(images[k], sources.in_place)}
+        write_object(folder / name, dataset.file_meta, elements)
     return _told(parametric_map, stored, units[1])
 
 
