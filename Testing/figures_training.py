@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from figures_maps import Page, Scan, run
+from figures_maps import Page, run
 from petkinetics.cli import main as petkinetics
 from petkinetics.evaluate.figures import COLOURS, MARKERS
 from petkinetics.networks.score_network import SLICES, ScoreNetwork
@@ -25,9 +26,10 @@ from petkinetics.training.trainer import LOSSES
 from petkinetics.write.tables import Value, read_table
 from pictures import bare, page_picture
 
-METHOD = "direct-network"
-#: as given on the command line
-PATIENTS, STEPS = 4, 90
+#: of the short training, as given on the command line
+METHOD, PATIENTS, STEPS = "diffusion-prior", 4, 120
+#: what is judged: the prior without a learned start
+_ALONE = {"solver": "hqs"}
 #: static patients and how many patches are drawn from them, to choose from
 _STATIC_SEEDS, _DRAWN = (3, 8), 96
 #: noise levels that are shown, in units of the image's contrast
@@ -36,8 +38,8 @@ _LEVELS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 def train(folder: Path) -> list[dict[str, Value]]:
     """The short training; returns the rows of its ``losses.tsv``."""
-    arguments = ["train", METHOD, "--preset", "default", "-o", str(folder), "--patients", str(PATIENTS)]
-    if status := petkinetics([*arguments, "--steps", str(STEPS), "--workers", "0", "--device", "cpu"]):
+    arguments = ["train", METHOD, "-o", str(folder), "--patients", str(PATIENTS), "--steps", str(STEPS)]
+    if status := petkinetics([*arguments, "--workers", "0", "--device", "cpu"]):
         sys.exit(status)
     return read_table(folder / LOSSES)
 
@@ -45,40 +47,31 @@ def train(folder: Path) -> list[dict[str, Value]]:
 def draw_course(rows: list[dict[str, Value]]) -> None:
     """Loss and validation over the steps, as ``losses.tsv`` has them."""
     steps = [row["step"] for row in rows]
-    with page_picture("training_course.png", 2.6) as drawn:
-        left, right = drawn.subplots(1, 2)
-        left.plot(steps, [row["train_loss"] for row in rows], color=COLOURS[0], marker="o", markersize=4)
-        left.set_title("Loss of the training scans", fontsize=9)
-        left.set_ylabel("train_loss (moving average)")
-        for number, (column, name) in enumerate(
-            (("ki_rmse_ratio", "first 35 min"), ("whole_scan_ki_rmse_ratio", "whole scan"))
-        ):
-            style = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 4, "label": name}
+    with page_picture("training_course.png", 2.5) as drawn:
+        left, right = drawn.subplots(1, 2, sharey=True)
+        left.plot(steps, [row["train_loss"] for row in rows], color="0.35", marker=".", label="train_loss")
+        left.set_title("Training patches, moving average", fontsize=9)
+        for number, column in enumerate(("ki", "activity")):
+            style = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 4, "label": column}
             right.plot(steps, [row[column] for row in rows], **style)  # type: ignore[arg-type]
-        right.axhline(1.0, color="0.45", linestyle=":")
-        right.text(steps[-1], 1.02, "plain Patlak", ha="right", va="bottom", fontsize=8, color="0.35")  # type: ignore[arg-type]
-        right.set_title("Validation patients: RMSE of Ki ÷ Patlak's", fontsize=9)
-        right.set_ylim(bottom=0)
-        right.legend(loc="lower left", title="of the")
+        right.set_title("Validation patients", fontsize=9)
+        left.set_ylabel("squared error (1: nothing learned)")
+        left.set_ylim(0, 1.05)
         for axes in (left, right):
+            axes.legend(loc="lower left")
             axes.set_xlabel("step")
             axes.set_xlim(0, STEPS * 1.03)
             axes.grid(axis="y", color="0.9", linewidth=0.7)
 
 
 def draw_maps(own: Path) -> None:
-    """Ki of plain Patlak, of the weights just made, and of those that come with the engine."""
-    heading = "First 35 min of a scan of usual dose"
-    plain = run(heading, 1.0, 35.0, ("patlak",))
-    mine = run(heading, 1.0, 35.0, (METHOD,), own, {"preset": "default"})
-    shipped = run(heading, 1.0, 35.0, ("kinetic-network",))
-    maps = {
-        "patlak": plain.ki["patlak"],
-        f"own weights, {STEPS} steps": mine.ki[METHOD],
-        "kinetic-network": shipped.ki["kinetic-network"],
-    }
-    with page_picture("training_maps.png", 3.5) as drawn:
-        Page(drawn, [Scan(heading, plain.patient, plain.suv, maps)]).draw()
+    """Ki of plain Patlak, of the prior just trained, and of the one that comes with the engine."""
+    scan = ("All 65 min at a quarter of the dose", 0.25, None)
+    plain = run(*scan, ("patlak",))
+    mine, engine = (run(*scan, (METHOD,), weights, _ALONE).ki[METHOD] for weights in (own, None))
+    maps = {"patlak": plain.ki["patlak"], f"trained for {STEPS} steps": mine, "the engine's weights": engine}
+    with page_picture("training_maps.png", 3.4) as drawn:
+        Page(drawn, [replace(plain, ki=maps)]).draw()
 
 
 def patches_by_level() -> Patches:

@@ -245,18 +245,18 @@ def draw_slice(path: Path, maps: dict[str, Float64], frames: Float64) -> None:
     """Activity and maps of the real slice; without a scale bar, since its files do not say how large a voxel is."""
     bound = float(np.quantile(np.abs(maps["ki"]), 0.995))
     pictures = [
-        ("Mean activity, 0–10 min", "counts", frames[:18].mean(axis=0), "inferno", (0.0, None)),
-        ("Mean activity, 30–90 min", "counts", frames[22:].mean(axis=0), "inferno", (0.0, None)),
-        ("Patlak slope (not FDG Ki)", "1/min", maps["ki"], "RdBu_r", (-bound, bound)),
+        ("Activity, 0–10 min", "counts", frames[:18].mean(axis=0), "inferno", (0.0, None)),
+        ("Activity, 30–90 min", "counts", frames[22:].mean(axis=0), "inferno", (0.0, None)),
+        ("Slope (not Ki of FDG)", "1/min", maps["ki"], "RdBu_r", (-bound, bound)),
         ("Intercept", "reference region = 1", maps["v0"], "viridis", (0.0, None)),
-        ("Predicted SD of the slope", "1/min", maps["ki_sd"], "viridis", (0.0, None)),
+        ("Predicted SD of slope", "1/min", maps["ki_sd"], "viridis", (0.0, None)),
         ("Residual", "1 = explained to the noise", maps["residual"], "cividis", (0.0, 2.0)),
     ]
     with figure(path, 4.4, PAGE_WIDTH) as drawn:
         panels = drawn.subplots(2, 3).flat
         for axes, (title, unit, values, colours, (low, high)) in zip(panels, pictures, strict=True):
             shown = axes.imshow(values, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-            axes.set_title(title, fontsize=9)
+            axes.set_title(title, fontsize=8.5)
             axes.set_axis_off()
             signed = bool((values < (low or 0.0)).any())
             beyond = "both" if signed else "max" if high is not None and bool((values > high).any()) else "neither"
