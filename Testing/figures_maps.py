@@ -6,8 +6,8 @@ slices, where every method has it hardest. Nothing is trained or tuned here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,28 +58,33 @@ class Scan:
     ki: dict[str, Float32]
 
 
-def run(
-    heading: str,
-    dose: float,
-    until_min: float | None,
-    methods: tuple[str, ...],
-    weights: Path | None = None,
-    options: Mapping[str, str] | None = None,
-) -> Scan:
+@dataclass(frozen=True)
+class Way:
+    """A method with what it is given.
+
+    :param label: over its map; the method's name where none is given.
+    :param weights: folder of own weights.
+    """
+
+    method: str
+    label: str = ""
+    weights: Path | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def run(heading: str, dose: float, until_min: float | None, ways: Sequence[Way]) -> Scan:
     """Simulate the scan and estimate, with the blood curve of its noisy aorta.
 
     :param until_min: nothing later is used.
-    :param weights: folder of own weights; *options*: of the methods.
     """
     patient = simulate_patient("thorax", "full", SEED, dose, geometry=middle_slices("full", SLICES))
     curve = aorta_input(patient, until_min)
     maps: dict[str, Float32] = {}
-    for method in methods:
-        estimator = make_estimator(method)
+    for way in ways:
+        estimator = make_estimator(way.method)
         problem = problem_of(patient, curve, 0.0 if uses_whole_series(estimator) else T_STAR_MIN, until_min)
-        maps[method] = estimate_in_memory(
-            estimator, replace(problem, seed=0, weights=weights, options=dict(options or {}))
-        )["ki"].values
+        problem = replace(problem, seed=0, weights=way.weights, options=dict(way.options))
+        maps[way.label or way.method] = estimate_in_memory(estimator, problem)["ki"].values
     series = patient.series
     used = series.timing.until(until_min)
     end_min = float(series.timing.end_s[used[-1]]) / 60.0
@@ -217,7 +222,7 @@ class Page:
 
 def main() -> None:
     """Simulate, estimate, draw."""
-    scans = [run(*scan) for scan in _SCANS]
+    scans = [run(*scan, [Way(method) for method in methods]) for *scan, methods in _SCANS]
     with page_picture("patient_maps.png", 6.7) as drawn:
         Page(drawn, scans).draw()
 

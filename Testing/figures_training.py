@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from figures_maps import Page, run
+from figures_maps import Page, Way, run
 from petkinetics.cli import main as petkinetics
 from petkinetics.evaluate.figures import COLOURS, MARKERS
 from petkinetics.networks.score_network import SLICES, ScoreNetwork
@@ -47,6 +46,7 @@ def train(folder: Path) -> list[dict[str, Value]]:
 def draw_course(rows: list[dict[str, Value]]) -> None:
     """Loss and validation over the steps, as ``losses.tsv`` has them."""
     steps = [row["step"] for row in rows]
+    reached = read_weights(METHOD).card["validation"]
     with page_picture("training_course.png", 2.5) as drawn:
         left, right = drawn.subplots(1, 2, sharey=True)
         left.plot(steps, [row["train_loss"] for row in rows], color="0.35", marker=".", label="train_loss")
@@ -54,11 +54,13 @@ def draw_course(rows: list[dict[str, Value]]) -> None:
         for number, column in enumerate(("ki", "activity")):
             style = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 4, "label": column}
             right.plot(steps, [row[column] for row in rows], **style)  # type: ignore[arg-type]
+            right.axhline(reached[column], color=COLOURS[number], linestyle=":")
+        right.text(STEPS, 0.26, "the engine's weights", ha="right", va="bottom", fontsize=8, color="0.3")
         right.set_title("Validation patients", fontsize=9)
         left.set_ylabel("squared error (1: nothing learned)")
         left.set_ylim(0, 1.05)
         for axes in (left, right):
-            axes.legend(loc="lower left")
+            axes.legend(loc="lower left", ncols=2, bbox_to_anchor=(0.0, 0.03))
             axes.set_xlabel("step")
             axes.set_xlim(0, STEPS * 1.03)
             axes.grid(axis="y", color="0.9", linewidth=0.7)
@@ -66,12 +68,14 @@ def draw_course(rows: list[dict[str, Value]]) -> None:
 
 def draw_maps(own: Path) -> None:
     """Ki of plain Patlak, of the prior just trained, and of the one that comes with the engine."""
-    scan = ("All 65 min at a quarter of the dose", 0.25, None)
-    plain = run(*scan, ("patlak",))
-    mine, engine = (run(*scan, (METHOD,), weights, _ALONE).ki[METHOD] for weights in (own, None))
-    maps = {"patlak": plain.ki["patlak"], f"trained for {STEPS} steps": mine, "the engine's weights": engine}
+    ways = (
+        Way("patlak"),
+        Way(METHOD, f"trained for {STEPS} steps", own, _ALONE),
+        Way(METHOD, "the engine's weights", None, _ALONE),
+    )
+    scan = run("All 65 min at a quarter of the dose", 0.25, None, ways)
     with page_picture("training_maps.png", 3.4) as drawn:
-        Page(drawn, [replace(plain, ki=maps)]).draw()
+        Page(drawn, [scan]).draw()
 
 
 def patches_by_level() -> Patches:

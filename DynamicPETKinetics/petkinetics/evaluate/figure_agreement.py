@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,7 +74,7 @@ def bland_altman_plot(
         overlap = _intervals_overlap(limits)
         for (_, interval, _, colour, _), x in zip(lines, _BARS_AT, strict=True):
             if overlap:
-                bar = {"transform": axes.get_yaxis_transform(), "color": colour, "linewidth": 2.0}
+                bar: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "color": colour, "linewidth": 2.0}
                 axes.plot([x, x], interval, marker="_", markersize=7, markeredgewidth=2.0, **bar)
             else:
                 axes.axhspan(*interval, color=colour, alpha=0.18, linewidth=0)
