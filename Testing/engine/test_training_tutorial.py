@@ -51,8 +51,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "patient01" / "dicom").rename(tmp_path / "patient01" / "pet")
     write_patient(patient, tmp_path / "patient02", fmt="nifti")
     (tmp_path / "pet").symlink_to(tmp_path / "patient01" / "pet")
-    for name in ("aorta.nii.gz", "lesions.nii.gz"):
-        (tmp_path / name).symlink_to(tmp_path / "patient02" / name)
+    # organs as regions: lesions may lie outside of the few slices
+    for name, made in (("aorta.nii.gz", "aorta.nii.gz"), ("lesions.nii.gz", "labels.nii.gz")):
+        (tmp_path / name).symlink_to(tmp_path / "patient02" / made)
     (tmp_path / "series.tsv").write_text(table("series"))
     (tmp_path / "static.tsv").write_text("series\npatient01/pet\npatient02/pet.nii.gz\n")
     return tmp_path
