@@ -54,6 +54,9 @@ docs: $(VENV)/.ready-to-test
 figures: $(VENV)/.ready-to-test
 	Testing/standin/system_libraries.sh
 	$(BIN)/python Testing/figures.py
+	$(BIN)/python Testing/figures_validation.py
+	$(BIN)/python Testing/figures_maps.py
+	$(BIN)/python Testing/figures_training.py
 	$(BIN)/python Testing/icons.py
 	$(BIN)/python Testing/figures_slicer.py
 

@@ -177,7 +177,7 @@ def test_where_not_to_trust_a_map_is_outlined_and_said_in_the_legend(tmp_path):
     # around the spot in three planes, and one stroke in the legend at the lower right
     assert all(part.any() for half in np.split(lines[1], [middle[0]]) for part in np.split(half, [middle[1]], axis=1))
     assert lines[1].mean() < 0.01
-    assert made.caption.endswith("explain the frames there (see the warnings).")
+    assert made.caption.endswith("does not explain the frames there.")
     overview = map_overview(tmp_path, [ki], ["Ki"], body, distrust=spot)
     assert "Outlined: where not to trust it" in overview.caption
     elsewhere = np.zeros_like(spot)
@@ -227,6 +227,25 @@ def test_a_plot_of_many_points_says_how_many_are_drawn(tmp_path):
     assert labels.size > MOST_POINTS
     assert f"{labels.size} voxels" in made.caption
     assert f"{MOST_POINTS} of them are drawn" in made.caption
+
+
+def test_intervals_that_overlap_are_bars_and_not_shades(tmp_path):
+    """Of few regions they are wide: orange over blue would be neither."""
+    compared = comparison()
+    across = next(a for a in compared.agreements if a.roi == "across regions")
+    assert "Bars at the right: 95 % confidence intervals" in bland_altman_plot(tmp_path, compared, across).caption
+    within = bland_altman_plot(tmp_path, compared, compared.agreements[0]).caption
+    assert "Shading: 95 % confidence intervals" in within
+
+
+def test_nothing_is_drawn_over_the_place_where_the_planes_cross(tmp_path):
+    ki, anatomy, body = phantom()
+    blue = (np.abs(pixels(ki_over_anatomy(tmp_path, ki, anatomy, "Ki", body=body).path) * 255 - (0, 114, 178))).max(2)
+    rows = np.flatnonzero((blue < 70).sum(axis=1) > 0.2 * blue.shape[1])
+    assert rows.size, "there are lines"
+    for row in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        columns = np.flatnonzero((blue[row] < 70).any(axis=0))
+        assert np.diff(columns).max() > 10, "each is open somewhere"
 
 
 def test_more_regions_than_colours_are_not_drawn_and_the_caption_says_so(tmp_path):

@@ -163,6 +163,13 @@ def test_it_learns_and_keeps_the_best(tmp_path: Path) -> None:
     assert len((tmp_path / LOSSES).read_text().splitlines()) == 11
 
 
+def test_a_short_training_is_judged_ten_times_and_a_long_one_as_planned() -> None:
+    plan = Plan(steps=8000)
+    assert (plan.in_steps(120).check_every, plan.in_steps(2).check_every) == (12, 1)
+    assert plan.in_steps(120).warm_up == plan.warm_up
+    assert plan.in_steps(8000) == plan
+
+
 def test_a_stage_is_resumed_where_it_ended(tmp_path: Path) -> None:
     first = trainer(tmp_path, stage_minutes=0.0).run(show=False)
     assert first.step == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import tempfile
 from dataclasses import dataclass, replace
 from math import log
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction, TimeActivityCurve
 from petkinetics.estimators.noise import frame_variances
+from petkinetics.evaluate.figures import COLOURS, MARKERS, PAGE_WIDTH, figure
 from petkinetics.frames import FrameTiming
 from petkinetics.input_function.from_frames import continuous_curve
 from petkinetics.job import EstimateJob
@@ -199,67 +201,70 @@ def slice_table(maps: dict[str, Float64], frames: Float64) -> str:
 
 def draw_grey_matter(path: Path) -> None:
     """The Patlak plot of the grey matter, t* = 20 min."""
-    from matplotlib.figure import Figure
-
     curves = grey_matter()
     fitted = patlak(curves, 20.0)
     timing = curves.tissue.timing
     integral, plasma = patlak_design(input_function(curves), timing).T
     x, y = integral / plasma, curves.tissue.mean_kbq_per_ml / plasma
     used, found = fitted.frames, fitted.found
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = figure.subplots()
     before = np.setdiff1d(np.arange(1, x.size), used)
-    axes.plot(x[before], y[before], "o", color="0.65", label="before t* (not fitted)")
-    axes.plot(x[used], y[used], "o", color="C0", label=f"from t* = 20 min, {used.size} frames")
-    line = np.array([x[used[0]], x[used[-1]]])
-    axes.plot(line, found.v0 + found.ki * line, color="C3", label=f"Ki = {found.ki:.4f} ± {found.ki_se:.4f} mL/min/mL")
-    axes.set(xlabel="∫Cp dt / Cp (min)", ylabel="tissue / Cp (mL/mL)", xlim=(0, None), ylim=(0, None))
-    axes.set_title("Measured human grey matter, FDG")
-    axes.legend(frameon=False, loc="upper left")
-    figure.savefig(path, dpi=120)
+    with figure(path, 3.3) as drawn:
+        axes = drawn.subplots()
+        axes.plot(x[before], y[before], "o", color="0.45", markerfacecolor="none", label="before t* (not fitted)")
+        axes.plot(x[used], y[used], "o", color=COLOURS[0], label=f"from t* = 20 min, {used.size} frames")
+        line = np.array([x[used[0]], x[used[-1]]])
+        ki = f"Ki = {found.ki:.4f} ± {found.ki_se:.4f} mL/min/mL"
+        axes.plot(line, found.v0 + found.ki * line, color=COLOURS[1], label=ki)
+        axes.set(xlabel="∫Cp dt / Cp (min)", ylabel="C tissue / Cp (mL/mL)", xlim=(0, None), ylim=(0, None))
+        axes.set_title("Measured human grey matter, FDG")
+        axes.legend(loc="upper left")
 
 
 def draw_compartments(path: Path) -> None:
     """The grey-matter curve with the three models, and what they leave."""
-    from matplotlib.figure import Figure
-
     curves = grey_matter()
     middle, values = curves.tissue.timing.mid_s / 60.0, curves.tissue.mean_kbq_per_ml
-    figure = Figure(figsize=(6.4, 5.0), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1.0))
-    above.plot(middle, values, "o", color="0.3", markersize=4, label="measured frame means")
-    for number, model in enumerate(PARAMETERS):
-        found = compartments(curves, model)
-        above.plot(middle, found.fitted_kbq_per_ml, color=f"C{number}", label=f"{model}, AIC {found.aic:.0f}")
-        below.plot(middle, values - found.fitted_kbq_per_ml, "o-", color=f"C{number}", markersize=3, linewidth=0.8)
-    below.axhline(0.0, color="0.6", linewidth=0.8)
-    above.set(ylabel="Activity (kBq/mL)", ylim=(0, None), title="Measured human grey matter, FDG")
-    below.set(xlabel="Time from injection (min)", ylabel="measured − model", xlim=(0, 60))
-    above.legend(frameon=False, loc="lower right")
-    figure.savefig(path, dpi=120)
+    with figure(path, 4.2) as drawn:
+        above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(2.0, 1.0))
+        above.plot(middle, values, "o", color="0.2", markersize=3.5, label="measured frame means")
+        for number, (model, dashes) in enumerate(zip(PARAMETERS, (":", "--", "-"), strict=True)):
+            fit = compartments(curves, model)
+            style = {"color": COLOURS[number], "linestyle": dashes}
+            label = f"{model}, AIC {fit.aic:.0f}".replace("-tissue-", "-tissue ").replace(" -", " −")
+            above.plot(middle, fit.fitted_kbq_per_ml, label=label, **style)
+            left = values - fit.fitted_kbq_per_ml
+            below.plot(middle, left, marker=MARKERS[number], markersize=3, linewidth=0.9, **style)
+        below.axhline(0.0, color="0.6", linewidth=0.8)
+        above.set(ylabel="Activity (kBq/mL)", ylim=(0, None))
+        above.set_title("Measured human grey matter, FDG")
+        below.set(xlabel="Time from injection (min)", ylabel="measured − model\n(kBq/mL)", xlim=(0, 60))
+        above.legend(loc="lower right")
 
 
 def draw_slice(path: Path, maps: dict[str, Float64], frames: Float64) -> None:
-    """Activity and maps of the real slice."""
-    from matplotlib.figure import Figure
-
+    """Activity and maps of the real slice; without a scale bar, since its files do not say how large a voxel is."""
     bound = float(np.quantile(np.abs(maps["ki"]), 0.995))
     pictures = [
-        ("Mean activity, 0–10 min\n(counts)", frames[:18].mean(axis=0), "inferno", (0.0, None)),
-        ("Mean activity, 30–90 min\n(counts)", frames[22:].mean(axis=0), "inferno", (0.0, None)),
-        ("Patlak slope (not FDG Ki)\n(1/min)", maps["ki"], "RdBu_r", (-bound, bound)),
-        ("Intercept\n(reference region = 1)", maps["v0"], "viridis", (0.0, None)),
-        ("Predicted SD of the slope\n(1/min)", maps["ki_sd"], "viridis", (0.0, None)),
-        ("Residual\n(1 = explained to the noise)", maps["residual"], "viridis", (0.0, 2.5)),
+        ("Activity, 0–10 min", "counts", frames[:18].mean(axis=0), "inferno", (0.0, None)),
+        ("Activity, 30–90 min", "counts", frames[22:].mean(axis=0), "inferno", (0.0, None)),
+        ("Slope (not Ki of FDG)", "1/min", maps["ki"], "RdBu_r", (-bound, bound)),
+        ("Intercept", "reference region = 1", maps["v0"], "viridis", (0.0, None)),
+        ("Predicted SD of slope", "1/min", maps["ki_sd"], "viridis", (0.0, None)),
+        ("Residual", "1 = explained to the noise", maps["residual"], "cividis", (0.0, 2.0)),
     ]
-    figure = Figure(figsize=(9.6, 6.6), layout="constrained")
-    for axes, (title, values, colours, (low, high)) in zip(figure.subplots(2, 3).flat, pictures, strict=True):
-        shown = axes.imshow(values, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-        axes.set_title(title, fontsize=10)
-        axes.set_axis_off()
-        figure.colorbar(shown, ax=axes, shrink=0.85)
-    figure.savefig(path, dpi=110)
+    with figure(path, 4.4, PAGE_WIDTH) as drawn:
+        panels = drawn.subplots(2, 3).flat
+        for axes, (title, unit, values, colours, (low, high)) in zip(panels, pictures, strict=True):
+            shown = axes.imshow(values, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+            axes.set_title(title, fontsize=8.5)
+            axes.set_axis_off()
+            signed = bool((values < (low or 0.0)).any())
+            beyond = "both" if signed else "max" if high is not None and bool((values > high).any()) else "neither"
+            bar = drawn.colorbar(shown, ax=axes, shrink=0.9, pad=0.02, extend=beyond)
+            bar.set_label(unit, fontsize=8)
+            bar.outline.set_linewidth(0.5)
+            bar.ax.locator_params(nbins=5)
+            bar.ax.tick_params(labelsize=8)
 
 
 def put_table(text: str, name: str, table: str) -> str:
@@ -291,10 +296,21 @@ def main() -> None:
     for name, table in tables.items():
         text = put_table(text, name, table)
     DOCUMENT.write_text(text, encoding="utf-8", newline="\n")
-    PICTURES.mkdir(exist_ok=True)
-    draw_grey_matter(PICTURES / "patlak_grey_matter.png")
-    draw_compartments(PICTURES / "compartments_grey_matter.png")
-    draw_slice(PICTURES / "dynamic_slice_choi.png", maps, frames)
+    draw_pictures(maps, frames)
+
+
+def draw_pictures(maps: dict[str, Float64], frames: Float64) -> None:
+    """Those of the document, in place of the earlier ones."""
+    sys.path.insert(0, str(HERE.parent))
+    from pictures import keep_small
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        draw_grey_matter(folder / "patlak_grey_matter.png")
+        draw_compartments(folder / "compartments_grey_matter.png")
+        draw_slice(folder / "dynamic_slice_choi.png", maps, frames)
+        for picture in sorted(folder.glob("*.png")):
+            keep_small(picture, PICTURES / picture.name)
 
 
 if __name__ == "__main__":

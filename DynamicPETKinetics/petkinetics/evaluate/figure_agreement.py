@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from petkinetics.evaluate.bland_altman import Agreement
 from petkinetics.evaluate.compare import Comparison
 from petkinetics.evaluate.figures import COLOURS, Drawing, FigureFile, figure, three_digits
+from petkinetics.evaluate.limits_of_agreement import Limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,8 @@ MOST_POINTS = 5000
 MOST_REGIONS = 6
 
 
+#: bars of the intervals of bias, upper and lower limit, as shares of the plot's width
+_BARS_AT = (0.975, 0.99, 0.96)
 #: of a label of two lines, as a share of the plot's height
 _LABEL_HEIGHT = 0.13
 
@@ -66,9 +69,15 @@ def bland_altman_plot(
             (limits.loa[1], limits.loa_upper_ci, "--", COLOURS[1], "+1.96 SD"),
             (limits.loa[0], limits.loa_lower_ci, "--", COLOURS[1], "−1.96 SD"),
         )
-        for value, interval, dash, colour, _ in lines:
-            axes.axhspan(*interval, color=colour, alpha=0.18, linewidth=0)
+        for value, _, dash, colour, _ in lines:
             axes.axhline(value, color=colour, linestyle=dash)
+        overlap = _intervals_overlap(limits)
+        for (_, interval, _, colour, _), x in zip(lines, _BARS_AT, strict=True):
+            if overlap:
+                bar: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "color": colour, "linewidth": 2.0}
+                axes.plot([x, x], interval, marker="_", markersize=7, markeredgewidth=2.0, **bar)
+            else:
+                axes.axhspan(*interval, color=colour, alpha=0.18, linewidth=0)
         _limit_y(axes, difference, limits.loa_lower_ci[0], limits.loa_upper_ci[1])
         # Lines that lie close keep their order, their labels a line's height apart.
         low, high = axes.get_ylim()
@@ -94,6 +103,12 @@ def bland_altman_plot(
     return FigureFile(path, f"Agreement: {agreement.roi}", caption, "agreement")
 
 
+def _intervals_overlap(limits: Limits) -> bool:
+    """Whether the intervals of bias and limits share values: shades that lie on each other cannot be read."""
+    low, high = limits.bias_ci
+    return limits.loa_lower_ci[1] > low or limits.loa_upper_ci[0] < high
+
+
 def _limit_y(axes: Axes, difference: np.ndarray, lower: float, upper: float) -> None:
     """Show the limits' intervals and all but the rarest points."""
     low, high = np.percentile(difference, (0.1, 99.9))
@@ -108,9 +123,10 @@ def _caption(comparison: Comparison, agreement: Agreement, points: int) -> str:
     worth = f", worth {a.n_effective:.0f} independent ones for the bias" if a.n_effective < a.n else ""
     unit = f" {agreement.unit}" if agreement.unit else ""
     drawn = f" {points} of them are drawn." if points < a.n else ""
+    intervals = "Bars at the right" if _intervals_overlap(a) else "Shading"
     return (
         f"{comparison.name_a} minus {comparison.name_b}: bias {three_digits(a.bias)}{unit} (95 % confidence "
         f"{three_digits(a.bias_ci[0])} to {three_digits(a.bias_ci[1])}), 95 % limits of agreement "
         f"{three_digits(a.loa[0])} to {three_digits(a.loa[1])}; {a.n} {what}{worth}.{drawn} "
-        "Shading: 95 % confidence intervals."
+        f"{intervals}: 95 % confidence intervals."
     )

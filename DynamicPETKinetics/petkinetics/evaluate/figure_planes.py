@@ -24,6 +24,8 @@ Volume = NDArray[np.float32]
 _FADE = (0.06, 0.22)
 #: colours of a map by its quantity; those of its SD are the same
 _COLOURS = {"ki": "inferno", "v0": "viridis", "residual": "cividis"}
+#: from the crossing point to where the thin lines begin, as a share of a picture's shorter side
+_GAP_SHARE = 0.09
 _BAR_LENGTHS_MM = (10, 20, 50, 100, 200)
 #: letters at a picture's left, right, top and bottom
 _EDGES = {"axial": ("R", "L", "A", "P"), "coronal": ("R", "L", "S", "I"), "sagittal": ("A", "P", "S", "I")}
@@ -210,13 +212,23 @@ def _dress(axes: Axes, planes: Planes, plane: str, cross: bool = True) -> None:
     axes.text(0.5, 0.985, top, ha="center", va="top", **style)
     axes.text(0.5, 0.015, bottom, ha="center", va="bottom", **style)
     if cross:
-        x, y = planes.cross(plane)
-        axes.axvline(x, color="#0072B2", linewidth=0.6, alpha=0.8)
-        axes.axhline(y, color="#0072B2", linewidth=0.6, alpha=0.8)
+        _cross(axes, planes, plane)
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _cross(axes: Axes, planes: Planes, plane: str) -> None:
+    """Thin lines where the other planes lie, open around the point where they meet: that is what people look at."""
+    x, y = planes.cross(plane)
+    left, right, bottom, top = planes.extent(plane)
+    gap = _GAP_SHARE * min(right - left, bottom - top)
+    line: dict[str, Any] = {"color": "#0072B2", "linewidth": 0.6, "alpha": 0.8}
+    axes.hlines([y, y], [left, min(x + gap, right)], [max(x - gap, left), right], **line)
+    axes.vlines([x, x], [top, min(y + gap, bottom)], [max(y - gap, top), bottom], **line)
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
 
 
 def scale_bar(axes: Axes, width_mm: float, colour: str = "black") -> None:

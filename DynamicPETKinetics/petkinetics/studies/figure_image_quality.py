@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.evaluate.figures import COLOURS, MARKERS, PAGE_WIDTH, FigureFile, figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Float32 = NDArray[np.float32]
 Row = Mapping[str, object]
@@ -50,10 +54,9 @@ def radar(
             axes.fill(closed, np.append(place, place[:1]), color=colour, alpha=0.07)
         axes.set_xticks(angles, [f"{m} {'↑' if better[m] == 'high' else '↓'}" for m in metrics])
         axes.tick_params(axis="x", pad=9)
-        shade = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
-        axes.set_yticks([_WORST, 1.0], ["worst", "best"], fontsize=8, color="0.35", bbox=shade)
+        axes.set_yticks([_WORST, 1.0], [])
         axes.set_ylim(0, 1.05)
-        axes.set_rlabel_position(180.0 / max(len(metrics), 1))  # type: ignore[attr-defined]
+        _name_circles(axes, np.pi / max(len(metrics), 1))
         axes.grid(color="0.85")
         axes.spines["polar"].set_color("0.8")
         drawn.legend(loc="outside lower center", ncols=2)
@@ -65,6 +68,12 @@ def radar(
         f"values are better, ↓ lower. Reference: {reference}.",
         "maps",
     )
+
+
+def _name_circles(axes: Axes, angle: float) -> None:
+    """Words between two axes, within the inner circle and beyond the rim, where no line crosses them."""
+    for radius, word in ((_WORST - 0.07, "worst"), (1.11, "best")):
+        axes.text(angle, radius, word, fontsize=8, color="0.35", ha="center", va="center")
 
 
 def _places(

@@ -65,7 +65,7 @@ def train(
     plan = replace(PLAN if ours else _COMPACT, stage_minutes=stage_minutes)
     if preset == "liang2023":
         plan = Plan(steps=50_000, stage_minutes=stage_minutes)
-    plan = replace(plan, steps=steps or plan.steps, check_every=min(plan.check_every, steps or plan.check_every))
+    plan = plan.in_steps(steps or plan.steps)
     own = None if data is None else read_training_table(data, until_min)
     pool, validation = (
         PatientPool(out / name, seeds)

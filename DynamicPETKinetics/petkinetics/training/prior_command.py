@@ -52,8 +52,7 @@ def train_prior(
     named = {} if data is None else read_static_table(data)
     own = list(named.values())
     out.mkdir(parents=True, exist_ok=True)
-    plan = replace(PLAN, steps=steps or PLAN.steps, stage_minutes=stage_minutes)
-    plan = replace(plan, check_every=min(plan.check_every, plan.steps))
+    plan = replace(PLAN.in_steps(steps or PLAN.steps), stage_minutes=stage_minutes)
     begin = None
     if own:
         plan = replace(plan, learning_rate=_FINE_TUNING_RATE)

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,15 @@ class Plan:
     check_every: int = 500
     patience: int = 12
     schedule: Callable[[int], float] | None = field(default=None, repr=False)
+
+    def in_steps(self, steps: int) -> Plan:
+        """The same training in another number of steps: a short one is judged ten times, too.
+
+        Its warm-up stays as long: at the full rate from early on the networks of Ki learn to answer nothing.
+
+        :param steps: in all, at least 1.
+        """
+        return replace(self, steps=steps, check_every=max(1, min(self.check_every, steps // 10)))
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""

@@ -26,6 +26,8 @@ Fit = Callable[[Float64], tuple[dict[str, tuple[float, float]], Float64]]
 
 #: the maps that a report shows, where a method has them
 _PICTURED = ("ki", "suv", "mrglc", "v0", "k1", "vt", "fv", "ki_sd", "residual")
+#: maps of activity that may lie under Ki, what people know best first
+_ANATOMY = {"suv": "late SUV", "suv_lbm": "late SUV", "suv_bsa": "late SUV", "activity": "late PET"}
 #: frames with less blood than this share of the peak are not drawn in the Patlak plot
 _LEAST_BLOOD = 0.02
 
@@ -35,21 +37,27 @@ def main_map(maps: Mapping[str, ParametricMap]) -> ParametricMap:
     return next((maps[name] for name in ("ki", "k1") if name in maps), next(iter(maps.values())))
 
 
+def anatomy_of(maps: Mapping[str, ParametricMap]) -> tuple[Float32, str, str] | None:
+    """What may lie under Ki: (slices, rows, columns), its name and its unit; None where there is no such map.
+
+    :param maps: by quantity name.
+    """
+    name = next((name for name in _ANATOMY if name in maps), None)
+    return None if name is None else (maps[name].values, _ANATOMY[name], maps[name].quantity.unit)
+
+
 def map_drawings(
     maps: Mapping[str, ParametricMap],
     ki_label: str,
     body: NDArray[np.bool_],
-    anatomy: Float32 | None,
-    anatomy_label: str = "late PET",
-    anatomy_unit: str = "",
+    anatomy: tuple[Float32, str, str] | None,
     regions: Regions | None = None,
     distrust: NDArray[np.bool_] | None = None,
 ) -> list[Drawing]:
     """The main map over the anatomy, and one plane of every map.
 
     :param body: what the pictures are cut to, (slices, rows, columns).
-    :param anatomy: on the maps' grid, likewise; None for no such picture.
-    :param anatomy_unit: of its values.
+    :param anatomy: on the maps' grid, likewise, its name and its unit; None for no such picture.
     :param regions: the planes cross in the one with the highest mean.
     :param distrust: where not to trust the maps, on their grid: outlined; None for nowhere.
     """
@@ -58,14 +66,15 @@ def map_drawings(
     shown = [maps[name] for name in _PICTURED if name in maps]
     drawings: list[Drawing] = []
     if anatomy is not None:
+        values, name, unit = anatomy
         drawings.append(
             partial(
                 ki_over_anatomy,
                 ki=main,
-                anatomy=anatomy,
+                anatomy=values,
                 label=_map_label(main, ki_label),
-                anatomy_label=anatomy_label,
-                anatomy_unit=anatomy_unit,
+                anatomy_label=name,
+                anatomy_unit=unit,
                 body=body,
                 centre=centre,
                 name=f"{main.quantity.name}_over_anatomy.png",

@@ -22,7 +22,7 @@ from petkinetics.read.info import series_info
 from petkinetics.read.maps import read_map
 from petkinetics.read.regions import Regions
 from petkinetics.series import Float32
-from petkinetics.write.report_drawings import blood_drawing, curve_drawing, map_drawings
+from petkinetics.write.report_drawings import anatomy_of, blood_drawing, curve_drawing, map_drawings
 from petkinetics.write.tables import write_table
 
 Warn = Callable[[str], None]
@@ -100,12 +100,12 @@ def write_result_report(
     :param warnings: all that was said so far; *warn* may add to them.
     """
     body = problem.mask if problem.mask is not None else np.ones(problem.series.geometry.shape, dtype=bool)
+    maps = _folder_maps(folder, record)
     drawings = map_drawings(
-        _folder_maps(folder, record),
+        maps,
         str(record["ki_label"]),
         body,
-        _late_mean(problem),
-        anatomy_unit="kBq/mL",
+        anatomy_of(maps) or (_mean_of_used(problem), "mean PET", "kBq/mL"),
         regions=None if regions is None else regions.regions,
         distrust=None if found.applicability is None else found.applicability.distrust,
     )
@@ -125,8 +125,8 @@ def _folder_maps(folder: Path, record: Mapping[str, Any]) -> dict[str, Parametri
     return {name: read_map(folder / (name + ending)) for name in record["maps"] if name in QUANTITIES}
 
 
-def _late_mean(problem: Problem) -> Float32:
-    """Mean of the frames used, weighted by duration: the anatomy under the maps."""
+def _mean_of_used(problem: Problem) -> Float32:
+    """Mean of the frames used, weighted by duration: the anatomy under the maps where there is no SUV."""
     duration = problem.series.timing.duration_s[problem.frames]
     total = np.zeros(problem.series.geometry.shape, dtype=np.float32)
     for frame, share in zip(problem.frames, duration / duration.sum(), strict=True):

@@ -24,13 +24,11 @@ from petkinetics.read.curve_statements import CurveContext
 from petkinetics.read.curves import read_input_function
 from petkinetics.read.regions import Regions
 from petkinetics.read.result_folder import read_distrust
-from petkinetics.write.report_drawings import blood_drawing, curve_drawing, main_map, map_drawings
+from petkinetics.write.report_drawings import anatomy_of, blood_drawing, curve_drawing, main_map, map_drawings
 from petkinetics.write.tables import read_table
 
 Warn = Callable[[str], None]
 Row = Mapping[str, object]
-#: maps of activity that may lie under Ki
-_ANATOMY = {"suv": "late SUV", "suv_lbm": "late SUV", "suv_bsa": "late SUV", "activity": "late PET"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,17 +124,8 @@ def _drawings(result: SavedResult, fit: RecordedFit | None, regions: Regions | N
     body = _inside(maps)
     if not body.any():
         body = np.ones(body.shape, dtype=bool)
-    under = next((name for name in _ANATOMY if name in maps), None)
-    drawings = map_drawings(
-        maps,
-        str(result.record.get("ki_label", "Ki")),
-        body,
-        None if under is None else maps[under].values,
-        _ANATOMY.get(under or "", ""),
-        "" if under is None else maps[under].quantity.unit,
-        regions,
-        result.distrust,
-    )
+    label = str(result.record.get("ki_label", "Ki"))
+    drawings = map_drawings(maps, label, body, anatomy_of(maps), regions, result.distrust)
     drawings.append(blood_drawing(result.input_function, result.measured))
     if fit is not None and result.tacs:
         used = _used(fit, result.tacs[0].timing)
