@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.estimators.gaussian_width import sd_in_voxels
+from petkinetics.estimators.coarse_smoothing import grown, smoothed_blocks
 from petkinetics.kinetics.patlak import LinearFit
 
 Float32 = NDArray[np.float32]
@@ -84,29 +84,25 @@ def frame_shift(
     :param inside: the body.
     :returns: None where there is nothing to compare.
     """
-    from scipy.ndimage import binary_dilation, gaussian_filter
-
     axes = [axis for axis in range(3) if inside.shape[axis] >= FEWEST_BLOCKS]
     if not inside.any() or not axes or not steps:
         return None
-    sd = sd_in_voxels(_SMOOTHING_MM, spacing_mm)
-    smooth = [gaussian_filter(image, sd, mode="nearest", truncate=2.5) for image in images]
+    smooth = smoothed_blocks(images, _SMOOTHING_MM, spacing_mm)
     mean, ki, v0 = smooth[:_IMAGES]
-    where = binary_dilation(inside, iterations=_AROUND)
+    where = grown(inside, _AROUND)
     slopes = [np.gradient(mean, spacing_mm[axis], axis=axis) for axis in axes]
     columns = [-slope[where] for slope in slopes]
     columns += [ki[where], v0[where], np.ones(int(where.sum()), np.float32)]
     design = np.stack(columns, axis=1).astype(np.float64)
-    best: FrameShift | None = None
-    for first, image in zip(steps, smooth[_IMAGES:], strict=True):
-        seen = image[where].astype(np.float64)
-        found = np.linalg.lstsq(design.T @ design, design.T @ seen, rcond=None)[0]
-        mm = np.zeros(3)
-        mm[axes] = found[: len(axes)]
-        if best is None or np.linalg.norm(mm) > best.distance_mm:
-            rest = seen - design @ found
-            without = seen - design[:, len(axes) :] @ np.linalg.lstsq(design[:, len(axes) :], seen, rcond=None)[0]
-            explained = 1.0 - float(np.sum(rest**2) / max(float(np.sum(without**2)), 1e-30))
-            change = sum(s * np.float32(d) for s, d in zip(slopes, found[: len(axes)], strict=True))
-            best = FrameShift(mm, np.asarray(np.abs(change), dtype=np.float32), first, explained)
-    return best
+    seen = smooth[_IMAGES:, where].astype(np.float64)
+    normal, right, n = design.T @ design, design.T @ seen.T, len(axes)
+    found = np.linalg.lstsq(normal, right, rcond=None)[0]
+    best = int(np.argmax(np.linalg.norm(found[:n], axis=0)))
+    d, image = found[:n, best], seen[best]
+    without = np.linalg.lstsq(normal[n:, n:], right[n:, best], rcond=None)[0]
+    left = float(np.sum((image - design @ found[:, best]) ** 2))
+    left_without = float(np.sum((image - design[:, n:] @ without) ** 2))
+    mm = np.zeros(3)
+    mm[axes] = d
+    change = np.abs(sum(slope * np.float32(along) for slope, along in zip(slopes, d, strict=True)))
+    return FrameShift(mm, np.asarray(change, dtype=np.float32), steps[best], 1.0 - left / max(left_without, 1e-30))

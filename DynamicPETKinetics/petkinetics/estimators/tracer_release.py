@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
-from petkinetics.estimators.gaussian_width import sd_in_voxels
+from petkinetics.estimators.coarse_smoothing import smoothed_blocks
 from petkinetics.estimators.noise import frame_variances
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.convolution import plasma_response
@@ -34,8 +34,8 @@ _LINEAR_FROM_S, _FEWEST = 540.0, 5
 #: blood is what is at least so bright in the first pass, relative to the brightest millilitre; most and least of it
 _BLOOD_LEVEL, _MOST_BLOOD_ML, _LEAST_BLOOD_ML = 0.8, 10.0, 2.0
 _SMOOTHING_MM = 8.0
-#: rate at which the exponential's slope is taken, 1/min, and the change of blood that shows how errors spread
-_RATE, _CHANGE = 0.02, 0.02
+#: rate at which the exponential's slope is taken, 1/min, and the change (of 1) that shows how errors spread
+_RATE, _CHANGE = 0.02, 0.002
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,19 @@ def tracer_release(
     parabola = _smooth(x, blood, variances)
     scatter = float(np.sum((blood - np.exp(np.vander(x, 3) @ parabola)) ** 2 / variances)) / (len(x) - 3)
 
-    def of(blood: Float64) -> float:
-        parabola = _smooth(x, blood, variances)
-        level = np.exp(np.vander(x, 3) @ parabola)
+    def at_height(parabola: Float64) -> Float64:
         # what is not all blood has its shape all the same; the given curve has the height
+        level = np.exp(np.vander(x, 3) @ parabola)
         height = float(np.sum(own * level / variances) / np.sum(level**2 / variances))
-        return rate(parabola + np.array([0.0, 0.0, np.log(max(height, 1e-6))]))
+        return parabola + np.array([0.0, 0.0, np.log(max(height, 1e-6))])
 
-    found = of(blood)
-    changed = np.array([(of(blood + step) - found) / step.sum() for step in np.diag(_CHANGE * blood)])
+    found_at = at_height(parabola)
+    found = rate(found_at)
+    # how r changes with the blood of each time: through the three numbers of the parabola
+    steps = np.diag(_CHANGE * blood)
+    moved = np.array([at_height(_smooth(x, blood + step, variances)) for step in steps]) - found_at
+    slope = np.array([(rate(found_at + step) - found) / _CHANGE for step in _CHANGE * np.eye(3)])
+    changed = moved @ slope / (_CHANGE * blood)
     error = float(np.sqrt(scatter * np.sum(changed**2 * variances)))
     return Release(found, error) if np.isfinite(found) and np.isfinite(error) else None
 
@@ -118,9 +122,7 @@ def _is_late(rows: Float64, timing: FrameTiming) -> Mask:
 
 
 def _blood(first_pass: Float32, inside: Mask, spacing_mm: tuple[float, float, float]) -> Mask | None:
-    from scipy.ndimage import gaussian_filter
-
-    seen = gaussian_filter(first_pass, sd_in_voxels(_SMOOTHING_MM, spacing_mm), mode="nearest", truncate=2.5)
+    seen = smoothed_blocks(first_pass[None], _SMOOTHING_MM, spacing_mm)[0]
     brightest = np.sort(seen[inside])[::-1]
     blocks = 1000.0 / float(np.prod(spacing_mm))
     most, one, least = (max(1, round(ml * blocks)) for ml in (_MOST_BLOOD_ML, 1.0, _LEAST_BLOOD_ML))
