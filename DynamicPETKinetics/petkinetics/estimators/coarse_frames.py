@@ -49,11 +49,13 @@ class CoarseFrames:
         """
         return np.tensordot(rows.astype(np.float32), self.values, 1)
 
-    def body_means(self) -> Float64:
-        """Mean of the body's blocks in every frame, (frames,), kBq/mL."""
-        inside = self.inside.reshape(-1)
-        means = self.values.reshape(len(self.values), -1) @ inside.astype(np.float32) / max(int(inside.sum()), 1)
-        return means.astype(np.float64)
+    def means(self, where: Mask) -> Float64:
+        """Mean of some blocks in every frame, (frames,), kBq/mL.
+
+        :param where: (slices, rows, columns), not empty.
+        """
+        share = where.reshape(-1).astype(np.float32) / np.float32(where.sum())
+        return (self.values.reshape(len(self.values), -1) @ share).astype(np.float64)
 
     def on_voxels(self, blocks: Mask, shape: tuple[int, int, int]) -> Mask:
         """A mask of the box's blocks on the series' voxels; those at the volume's far ends are as the last block.

@@ -18,18 +18,20 @@ Mask = NDArray[np.bool_]
 _TRUNCATE = 2.5
 
 
-def smoothed_blocks(images: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, float]) -> Float32:
-    """Images under a Gaussian; at the borders the outermost blocks are repeated.
+def smooth_blocks(images: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, float]) -> Float32:
+    """Put images under a Gaussian, in place; at the borders the outermost blocks are repeated.
 
-    :param images: (images, slices, rows, columns), as the answer.
+    :param images: (images, slices, rows, columns), overwritten, and the answer.
     :param spacing_mm: of the blocks, along (slice, row, column).
     """
     slices, rows, columns = images.shape[1:]
     by_slice, by_row, by_column = (
         _matrix(size, sd) for size, sd in zip(images.shape[1:], sd_in_voxels(fwhm_mm, spacing_mm), strict=True)
     )
-    along = np.matmul(by_slice, images.reshape(len(images), slices, rows * columns)).reshape(images.shape)
-    return np.asarray(np.matmul(np.matmul(by_row, along), by_column.T), np.float32)
+    for image in images:
+        along = np.matmul(by_slice, image.reshape(slices, rows * columns)).reshape(image.shape)
+        np.matmul(np.matmul(by_row, along), by_column.T, out=image)
+    return images
 
 
 def grown(inside: Mask, steps: int, within_slices: bool = False) -> Mask:

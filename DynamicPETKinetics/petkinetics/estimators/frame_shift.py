@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.estimators.coarse_smoothing import grown, smoothed_blocks
+from petkinetics.estimators.coarse_smoothing import grown, smooth_blocks
 from petkinetics.kinetics.patlak import LinearFit
 
 Float32 = NDArray[np.float32]
@@ -80,29 +80,32 @@ def frame_shift(
 ) -> FrameShift | None:
     """The largest step.
 
-    :param images: sums by :func:`shift_rows`, (3 + steps, slices, rows, columns).
+    :param images: sums by :func:`shift_rows`, (3 + steps, slices, rows, columns); overwritten.
     :param inside: the body.
     :returns: None where there is nothing to compare.
     """
     axes = [axis for axis in range(3) if inside.shape[axis] >= FEWEST_BLOCKS]
     if not inside.any() or not axes or not steps:
         return None
-    smooth = smoothed_blocks(images, _SMOOTHING_MM, spacing_mm)
-    mean, ki, v0 = smooth[:_IMAGES]
+    smooth_blocks(images, _SMOOTHING_MM, spacing_mm)
     where = grown(inside, _AROUND)
-    slopes = [np.gradient(mean, spacing_mm[axis], axis=axis) for axis in axes]
-    columns = [-slope[where] for slope in slopes]
-    columns += [ki[where], v0[where], np.ones(int(where.sum()), np.float32)]
-    design = np.stack(columns, axis=1).astype(np.float64)
-    seen = smooth[_IMAGES:, where].astype(np.float64)
-    normal, right, n = design.T @ design, design.T @ seen.T, len(axes)
+    slopes = np.stack([np.gradient(images[0], spacing_mm[axis], axis=axis) for axis in axes])
+    n = len(axes)
+    # columns: what a shift does along each axis, Ki, V0, a constant; then what is seen of every step
+    products = np.zeros((n + 3 + len(steps),) * 2)
+    for k, blocks in enumerate(where):
+        known = [-slopes[:, k, blocks], images[1:_IMAGES, k, blocks], np.ones((1, int(blocks.sum())))]
+        columns = np.concatenate([*known, images[_IMAGES:, k, blocks]]).astype(np.float64)
+        products += columns @ columns.T
+    normal, right = products[: n + 3, : n + 3], products[: n + 3, n + 3 :]
     found = np.linalg.lstsq(normal, right, rcond=None)[0]
     best = int(np.argmax(np.linalg.norm(found[:n], axis=0)))
-    d, image = found[:n, best], seen[best]
+    d, square = found[:n, best], products[n + 3 + best, n + 3 + best]
     without = np.linalg.lstsq(normal[n:, n:], right[n:, best], rcond=None)[0]
-    left = float(np.sum((image - design @ found[:, best]) ** 2))
-    left_without = float(np.sum((image - design[:, n:] @ without) ** 2))
+    left = square - found[:, best] @ right[:, best]
+    left_without = square - without @ right[n:, best]
     mm = np.zeros(3)
     mm[axes] = d
-    change = np.abs(sum(slope * np.float32(along) for slope, along in zip(slopes, d, strict=True)))
-    return FrameShift(mm, np.asarray(change, dtype=np.float32), steps[best], 1.0 - left / max(left_without, 1e-30))
+    change = np.abs(np.tensordot(d.astype(np.float32), slopes, 1))
+    explained = 1.0 - float(left / max(left_without, 1e-30))
+    return FrameShift(mm, np.asarray(change, dtype=np.float32), steps[best], explained)

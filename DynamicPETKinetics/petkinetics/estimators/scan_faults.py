@@ -18,7 +18,7 @@ from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import Applicability
 from petkinetics.estimators.coarse_frames import CoarseFrames, coarse_frames
-from petkinetics.estimators.coarse_smoothing import smoothed_blocks
+from petkinetics.estimators.coarse_smoothing import smooth_blocks
 from petkinetics.estimators.estimator import Problem
 from petkinetics.estimators.frame_shift import frame_shift, shift_rows
 from petkinetics.estimators.noise import frame_variances
@@ -34,7 +34,7 @@ from petkinetics.estimators.scan_findings import (
     step_finding,
 )
 from petkinetics.estimators.slow_drift import PATCH_MM, drift_rows, slow_drift
-from petkinetics.estimators.tracer_release import release_rows, tracer_release
+from petkinetics.estimators.tracer_release import blood_pool, tracer_release
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 from petkinetics.kinetics.patlak import LinearFit, patlak_design, weighted_fit
 
@@ -70,7 +70,8 @@ def scan_faults(problem: Problem, use: Use | None = None, going_on: Callable[[],
     found = dict.fromkeys(NAMES, Finding())
     coarse = coarse_frames(series, frames, problem.mask, PATCH_MM, going_on)
     if coarse.inside.any():
-        activity = coarse.body_means()
+        inside, spacing = coarse.inside, coarse.spacing_mm
+        activity = coarse.means(inside)
         step = scale_step(activity, timing)
         if step is not None:
             found["scale_step"] = step_finding(*step, use)
@@ -78,14 +79,12 @@ def scan_faults(problem: Problem, use: Use | None = None, going_on: Callable[[],
         if first_pass is not None:
             found["blood_share"] = blood_finding(_brightest(first_pass, coarse), use)
         found["shift_mm"] = _shift(problem, coarse, timing, activity, use)
-        found["drift_mm"] = _drift(problem, coarse, timing, use, found["shift_mm"].warning is not None)
+        found["drift_mm"] = _drift(problem, coarse, timing, activity, use, found["shift_mm"].warning is not None)
         going_on()
-        rows = release_rows(timing) if use.keeps_tracer else None
-        if first_pass is not None and rows is not None:
+        pool = None if first_pass is None or not use.keeps_tracer else blood_pool(first_pass, inside, spacing)
+        if pool is not None:
             lambdas = (series.tracer.decay_per_s, series.frame_decay_per_s)
-            release = tracer_release(
-                first_pass, coarse.sums(rows), coarse.inside, coarse.spacing_mm, curve, timing, lambdas
-            )
+            release = tracer_release(coarse.means(pool), activity, curve, timing, lambdas)
             if release is not None:
                 others = any(one.warning is not None for one in found.values())
                 found["release"] = release_finding(release, float(timing.end_s[-1]) / 60.0, others)
@@ -148,7 +147,7 @@ def _first_pass(coarse: CoarseFrames, curve: InputFunction, timing: FrameTiming)
 
 
 def _brightest(share: Float32, coarse: CoarseFrames) -> float:
-    seen = smoothed_blocks(share[None], _BLOOD_FWHM_MM, coarse.spacing_mm)[0][coarse.inside]
+    seen = smooth_blocks(share[None].copy(), _BLOOD_FWHM_MM, coarse.spacing_mm)[0][coarse.inside]
     at = seen.size - min(seen.size, max(1, round(_BLOOD_ML * 1000.0 / float(np.prod(coarse.spacing_mm)))))
     return float(np.partition(seen, at)[at])
 
@@ -179,24 +178,23 @@ def _step(
     steps = _steps(some.size)
     rows = np.zeros((3 + len(steps), len(timing)))
     rows[:, some] = shift_rows(fit, steps)
-    images = coarse.sums(rows)
-    shift = frame_shift(images, coarse.inside, coarse.spacing_mm, steps)
+    shift = frame_shift(coarse.sums(rows), coarse.inside, coarse.spacing_mm, steps)
     if shift is None:
         return Finding()
-    mean = float(images[0][coarse.inside].mean())
-    place = Place(coarse, problem.series.geometry.shape, mean, problem.mask)
+    place = Place(coarse, problem.series.geometry.shape, float(rows[0] @ activity), problem.mask)
     return shift_finding(shift, float(timing.start_s[some[shift.frame]]), place)
 
 
-def _drift(problem: Problem, coarse: CoarseFrames, timing: FrameTiming, use: Use, said: bool) -> Finding:
+def _drift(
+    problem: Problem, coarse: CoarseFrames, timing: FrameTiming, activity: Float64, use: Use, said: bool
+) -> Finding:
     rows = drift_rows(timing)
     if rows is None:
         return Finding()
-    images = coarse.sums(rows)
-    drift = slow_drift(images, coarse.inside, coarse.spacing_mm)
+    drift = slow_drift(coarse.sums(rows), coarse.inside, coarse.spacing_mm)
     if drift is None:
         return Finding()
-    place = Place(coarse, problem.series.geometry.shape, float(images[-1][coarse.inside].mean()), problem.mask)
+    place = Place(coarse, problem.series.geometry.shape, float(rows[-1] @ activity), problem.mask)
     return drift_finding(drift, float(timing.start_s[np.flatnonzero(rows[-1])[0]]), place, use, said)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.estimators.coarse_smoothing import grown, smoothed_blocks
+from petkinetics.estimators.coarse_smoothing import grown, smooth_blocks
 from petkinetics.estimators.frame_shift import FEWEST_BLOCKS, Shift
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 
@@ -69,18 +69,23 @@ def drift_rows(timing: FrameTiming) -> Float64 | None:
 def slow_drift(images: Float32, inside: Mask, spacing_mm: tuple[float, float, float]) -> Drift | None:
     """The shift between early and late images.
 
-    :param images: sums by :func:`drift_rows`, (images, slices, rows, columns).
+    :param images: sums by :func:`drift_rows`, (images, slices, rows, columns); overwritten.
     :param inside: the body.
     :returns: None where there is too little of it. Along slices fewer than 8 blocks show no shift.
     """
     axes = [axis for axis in range(3) if axis > 0 or inside.shape[0] >= FEWEST_BLOCKS]
     if min(inside.shape[1:]) < FEWEST_BLOCKS:
         return None
-    smooth = smoothed_blocks(images, _SMOOTHING_MM, spacing_mm)
-    slopes = [np.gradient(smooth[-1], spacing_mm[axis], axis=axis) for axis in axes]
+    smooth_blocks(images, _SMOOTHING_MM, spacing_mm)
+    slopes = np.stack([np.gradient(images[-1], spacing_mm[axis], axis=axis) for axis in axes])
     where = grown(inside, _AROUND, within_slices=True)
-    columns = np.stack([*smooth[:-1], *(-slope for slope in slopes), smooth[-1]])
-    products, count = _unexplained(columns, where, spacing_mm, len(images) - 1)
+    size = [min(max(1, round(PATCH_MM / step)), n) for step, n in zip(spacing_mm, where.shape, strict=True)]
+    parts = []
+    for first in range(0, where.shape[0] // size[0] * size[0], size[0]):
+        some = slice(first, first + size[0])
+        columns = np.concatenate([images[:-1, some], -slopes[:, some], images[-1:, some]])
+        parts.append(_unexplained(columns, where[some], size, len(images) - 1))
+    products, count = (np.concatenate(each) for each in zip(*parts, strict=True))
     if len(products) < _FEWEST_PATCHES:
         return None
     found = _robust_shift(products, count)
@@ -88,19 +93,17 @@ def slow_drift(images: Float32, inside: Mask, spacing_mm: tuple[float, float, fl
         return None
     mm = np.zeros(3)
     mm[axes] = found[0]
-    change = np.abs(sum(slope * np.float32(d) for slope, d in zip(slopes, found[0], strict=True)))
+    change = np.abs(np.tensordot(found[0].astype(np.float32), slopes, 1))
     return Drift(mm, np.asarray(change, dtype=np.float32), found[1])
 
 
-def _unexplained(
-    columns: Float32, where: Mask, spacing_mm: tuple[float, float, float], early: int
-) -> tuple[Float64, Float64]:
+def _unexplained(columns: Float32, where: Mask, size: list[int], early: int) -> tuple[Float64, Float64]:
     """Of every patch: products of slopes and late image without what a constant and the early images explain.
 
     :param columns: early images, slopes, late image, (columns, slices, rows, columns).
+    :param size: of a patch, blocks.
     :returns: (patches, slopes + 1, slopes + 1), and the number of blocks in each.
     """
-    size = [min(max(1, round(PATCH_MM / step)), n) for step, n in zip(spacing_mm, where.shape, strict=True)]
     inside = _patches(where[None], size)[:, 0]
     use = inside.sum(axis=1) >= max(_FILLED * float(np.prod(size)), 2.0 * len(columns))
     inside = inside[use]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
-from petkinetics.estimators.coarse_smoothing import smoothed_blocks
+from petkinetics.estimators.coarse_smoothing import smooth_blocks
 from petkinetics.estimators.noise import frame_variances
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.convolution import plasma_response
@@ -68,27 +68,23 @@ def release_rows(timing: FrameTiming) -> Float64 | None:
 
 
 def tracer_release(
-    first_pass: Float32,
-    images: Float32,
-    inside: Mask,
-    spacing_mm: tuple[float, float, float],
+    blood: Float64,
+    body: Float64,
     curve: InputFunction,
     timing: FrameTiming,
     decay_per_s: tuple[float, float] = (0.0, 0.0),
 ) -> Release | None:
     """Estimate r.
 
-    :param first_pass: integral of the first pass over that of blood, (slices, rows, columns).
-    :param images: sums by :func:`release_rows`, (times, slices, rows, columns).
-    :param inside: the body.
+    :param blood: mean of :func:`blood_pool` in every frame, (frames,), kBq/mL.
+    :param body: mean of the body, likewise.
     :param decay_per_s: lambda of the nuclide, and of the weight within a frame.
-    :returns: None without blood in view, or if the fit has no answer.
+    :returns: None for too few frames, or if the fit has no answer.
     """
-    pool = _blood(first_pass, inside, spacing_mm)
     rows = release_rows(timing)
-    if pool is None or rows is None:
+    if rows is None:
         return None
-    blood, body = (images[:, chosen].mean(axis=1, dtype=np.float64) for chosen in (pool, inside))
+    blood, body = rows @ blood, rows @ body
     if not (blood.min() > 0 and body.min() > 0):
         return None
     own = rows @ curve.whole_blood_frame_mean(timing, decay_per_s[1])
@@ -121,8 +117,14 @@ def _is_late(rows: Float64, timing: FrameTiming) -> Mask:
     return np.asarray(starts >= _LINEAR_FROM_S - 1.0)
 
 
-def _blood(first_pass: Float32, inside: Mask, spacing_mm: tuple[float, float, float]) -> Mask | None:
-    seen = smoothed_blocks(first_pass[None], _SMOOTHING_MM, spacing_mm)[0]
+def blood_pool(first_pass: Float32, inside: Mask, spacing_mm: tuple[float, float, float]) -> Mask | None:
+    """All blood in view, bool (slices, rows, columns).
+
+    :param first_pass: its integral over that of blood, (slices, rows, columns).
+    :param inside: the body.
+    :returns: None where there is too little.
+    """
+    seen = smooth_blocks(first_pass[None].copy(), _SMOOTHING_MM, spacing_mm)[0]
     brightest = np.sort(seen[inside])[::-1]
     blocks = 1000.0 / float(np.prod(spacing_mm))
     most, one, least = (max(1, round(ml * blocks)) for ml in (_MOST_BLOOD_ML, 1.0, _LEAST_BLOOD_ML))
