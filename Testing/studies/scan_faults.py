@@ -11,9 +11,10 @@ A case is anatomy:seed:world:dose:shift, such as thorax:90031:usual:1:0 (shift: 
 checked as it is, and with each fault; the ranges where there is none. No network runs: what its residuals would see
 comes on top. "worlds" checks every case only as it is, for worlds that are faults themselves (drift=8, move=6,
 tracer=reversible); "counts" tells how often the check fires in each.
-"classical" estimates patients with methods that were not trained, from 35 and 65 min, in usual scans and in those with a
-fault; "joint" counts where the check fires: in good scans, and in those with a fault whose error is at least 1.5 times
-that of the same patient's usual scan of the same dose and length by the same method (broken) or less (neither).
+"classical" estimates patients with methods that were not trained, from 35 and 65 min, in usual scans and in scans
+with a fault; "joint" counts where the check fires: in good scans, and in those with a fault whose error is at least
+1.5 times that of the same patient's usual scan of the same dose and length by the same method (broken), or less
+(neither).
 """
 
 from __future__ import annotations
