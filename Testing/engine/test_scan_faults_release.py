@@ -90,3 +90,15 @@ def test_too_few_frames_or_no_blood_tell_nothing() -> None:
     series = problem.series
     empty = ArrayVoxels(np.zeros((len(series.timing), *series.geometry.shape), np.float32))
     assert scan_faults(replace(problem, series=replace(series, voxels=empty))).record["release"] is None
+
+
+def test_a_blood_curve_that_noise_takes_to_zero_tells_nothing() -> None:
+    problem = scan("usual")
+    curve = problem.input_function
+    kept = np.where(curve.time_s > 1800.0, 0.0, 1.0)
+    ended = replace(
+        curve,
+        whole_blood_kbq_per_ml=kept * curve.whole_blood_kbq_per_ml,
+        plasma_kbq_per_ml=kept * curve.plasma_kbq_per_ml,
+    )
+    assert scan_faults(replace(problem, input_function=ended)).record["release"] is None

@@ -84,7 +84,12 @@ def scan_faults(problem: Problem, use: Use | None = None, going_on: Callable[[],
         pool = None if first_pass is None or not use.keeps_tracer else blood_pool(first_pass, inside, spacing)
         if pool is not None:
             lambdas = (series.tracer.decay_per_s, series.frame_decay_per_s)
-            release = tracer_release(coarse.means(pool), activity, curve, timing, lambdas)
+            try:
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    release = tracer_release(coarse.means(pool), activity, curve, timing, lambdas)
+            except np.linalg.LinAlgError:
+                # noise of very few counts can bend smooth blood beyond any curve
+                release = None
             if release is not None:
                 others = any(one.warning is not None for one in found.values())
                 found["release"] = release_finding(release, float(timing.end_s[-1]) / 60.0, others)

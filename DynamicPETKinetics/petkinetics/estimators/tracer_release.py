@@ -175,6 +175,9 @@ def _rate(
         design = np.stack([zero, slope, smooth.plasma_frame_mean(timing, decay_per_s)], axis=1)
         design = rows[late] @ design * weights[:, None]
         scale = np.linalg.norm(design, axis=0)
+        if not (np.isfinite(scale).all() and scale.min() > 0):
+            # at very few counts a blood curve may end at zero
+            return float("nan")
         ki, released, _ = np.linalg.lstsq(design / scale, body[late] * weights, rcond=None)[0] / scale
         return float(released / ki)
 
