@@ -95,12 +95,18 @@ def step_finding(log: float, start_s: float, use: Use) -> Finding:
     number = {"log": round(log, 4), "start_s": start_s}
     if abs(log) <= STEP:
         return Finding(number)
+    # frames before the fit enter it only through the curve's integral, which moves V0 and hardly the slope
+    wrong = f"{use.symbol} is wrong then, too"
+    if start_s <= use.from_s:
+        wrong = (
+            f"the frames fitted, from {use.from_s / 60:.3g} min on, are on one scale: V0 is wrong, {use.symbol} hardly"
+        )
     return Finding(
         number,
         f"The frames before and after {start_s / 60:.3g} min seem to be on different scales: the whole body's "
         f"activity jumps by {100 * np.expm1(log):+.0f} %. Decay or dead-time correction, or the frame times of the "
-        f"series may be wrong; {use.symbol} is wrong then, too. Ask how these frames were corrected, and estimate from "
-        "a series whose frames are on one scale.",
+        f"series may be wrong; {wrong}. Ask how these frames were corrected, and estimate from a series whose frames "
+        "are on one scale.",
     )
 
 
