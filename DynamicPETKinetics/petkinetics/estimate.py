@@ -21,7 +21,8 @@ from petkinetics.estimators.derived import plan_derived
 from petkinetics.estimators.estimator import Estimator, Problem, Progress, quantities_of, uses_whole_series
 from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window, whole_series
 from petkinetics.estimators.noise import body_sample
-from petkinetics.estimators.scan_faults import scan_faults, with_scan_faults
+from petkinetics.estimators.scan_check import ScanCheck
+from petkinetics.estimators.scan_faults import with_scan_faults
 from petkinetics.input_function.checks import doubts
 from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
@@ -117,17 +118,16 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
             None if job.weights is None else Path(job.weights), job.seed, job.samples,
         )  # fmt: skip
         quantities = (*own, *derived.quantities)
-        with NiftiSink(folder, quantities, series.geometry, job.compress) as sink:
-            found = estimator.estimate(
-                problem, derived.beside(sink), lambda done, what: progress(0.08 + 0.8 * done, what)
-            )
-            if derived.image is not None:
-                derived.image.write(series, sink, lambda done, what: progress(0.88 + 0.02 * done, what))
+        with ScanCheck(estimator, problem) as check:
+            with NiftiSink(folder, quantities, series.geometry, job.compress) as sink:
+                found = estimator.estimate(
+                    problem, derived.beside(sink), lambda done, what: progress(0.08 + 0.8 * done, what)
+                )
+                if derived.image is not None:
+                    derived.image.write(series, sink, lambda done, what: progress(0.88 + 0.02 * done, what))
+            faults = check.result(progress)
         found = derived.in_regions(found)
-        if "network" in found.record:
-            # A network answers whatever it is given; classical methods show faults of a scan in their residual map.
-            progress(0.9, "Checking the scan")
-            found = replace(found, applicability=with_scan_faults(found.applicability, scan_faults(problem)))
+        found = replace(found, applicability=with_scan_faults(found.applicability, faults))
         progress(0.91, "Writing tables")
         write_input_function(folder / "input_function.tsv", curve)
         if measured is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from petkinetics.estimators.applicability import Applicability
-from petkinetics.estimators.coarse_frames import coarse_sums, on_voxels
+from petkinetics.estimators.coarse_frames import coarse_frames
 from petkinetics.estimators.estimator import Problem
 from petkinetics.estimators.scan_faults import scale_step, scan_faults, with_scan_faults
 from petkinetics.frames import FrameTiming
@@ -124,12 +124,16 @@ def test_blocks_are_means_of_voxels_and_go_back_to_them(good: Problem) -> None:
     assert isinstance(series, DynamicSeries)
     mask = np.zeros((5, 7, 9), bool)
     mask[2:4, 2:4, 3:6] = True
-    sums = coarse_sums(series, np.array([0, 2]), np.array([[1.0, 0.0], [1.0, -2.0]]), mask)
-    assert sums.block == (2, 2, 3) and sums.spacing_mm == (6.0, 6.0, 6.0)
-    assert sums.values.shape == (2, 2, 3, 3)
+    coarse = coarse_frames(series, np.array([0, 2]), mask)
+    assert coarse.block == (2, 2, 3) and coarse.spacing_mm == (6.0, 6.0, 6.0)
+    sums = coarse.sums(np.array([[1.0, 0.0], [1.0, -2.0]]))
+    assert sums.shape == (2, 2, 3, 3)
     expected = (values[0] - 2.0 * values[2])[2:4, 4:6, 6:9].mean()
-    assert sums.values[1, 1, 2, 2] == pytest.approx(expected, rel=1e-5)
-    back = on_voxels(sums.inside, sums.block, (5, 7, 9))
+    assert sums[1, 1, 2, 2] == pytest.approx(expected, rel=1e-5)
+    assert coarse.means(coarse.inside) == pytest.approx(
+        [values[0][2:4, 2:4, 3:6].mean(), values[2][2:4, 2:4, 3:6].mean()]
+    )
+    back = coarse.on_voxels(coarse.inside, (5, 7, 9))
     assert np.array_equal(np.argwhere(back)[[0, -1]], [[2, 2, 3], [4, 3, 5]])
 
 

@@ -10,7 +10,7 @@ import pytest
 from petkinetics.estimators.estimator import Problem, no_progress
 from petkinetics.estimators.scan_faults import scan_faults
 from petkinetics.estimators.scan_findings import release_finding
-from petkinetics.estimators.tracer_release import Release, release_rows, tracer_release
+from petkinetics.estimators.tracer_release import Release, blood_pool, release_rows, tracer_release
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.convolution import plasma_response
 from petkinetics.series import ArrayVoxels
@@ -66,19 +66,16 @@ def test_the_rate_of_exact_tissue_comes_back() -> None:
     blood = np.where(time < 240.0, np.interp(time, curve.time_s, curve.whole_blood_kbq_per_ml), late)
     curve = replace(curve, time_s=time, whole_blood_kbq_per_ml=blood, plasma_kbq_per_ml=blood)
     timing = problem.series.timing.select(problem.frames)
-    rows = release_rows(timing)
-    assert rows is not None
-    shape = (12, 12, 12)
-    pool = np.zeros(shape, bool)
+    pool = np.zeros((12, 12, 12), bool)
     pool[3:6, 3:6, 3:6] = True
+    first_pass = np.where(pool, 1.0, 0.2).astype(np.float32)
+    seen = blood_pool(first_pass, np.ones_like(pool), (6.0, 6.0, 6.0))
+    assert seen is not None and 0 < seen.sum() <= pool.sum() and not seen[~pool].any()
     for rate in (0.0, 0.01):
         tissue = 0.02 * plasma_response(curve, timing, np.array([rate]))[0] + 0.4 * curve.plasma_frame_mean(timing)
-        in_blood = rows @ curve.whole_blood_frame_mean(timing)
-        means = [np.where(pool, b, t) for b, t in zip(in_blood, rows @ tissue, strict=True)]
-        first_pass = np.where(pool, 1.0, 0.2).astype(np.float32)
-        found = tracer_release(
-            first_pass, np.array(means, np.float32), np.ones(shape, bool), (6.0, 6.0, 6.0), curve, timing
-        )
+        in_blood = curve.whole_blood_frame_mean(timing)
+        body = pool.mean() * in_blood + (1.0 - pool.mean()) * tissue
+        found = tracer_release(in_blood, body, curve, timing)
         assert found is not None
         assert found.per_min == pytest.approx(rate, abs=0.002)
         assert found.error_per_min < 0.001
@@ -96,3 +93,15 @@ def test_too_few_frames_or_no_blood_tell_nothing() -> None:
     series = problem.series
     empty = ArrayVoxels(np.zeros((len(series.timing), *series.geometry.shape), np.float32))
     assert scan_faults(replace(problem, series=replace(series, voxels=empty))).record["release"] is None
+
+
+def test_a_blood_curve_that_noise_takes_to_zero_tells_nothing() -> None:
+    problem = scan("usual")
+    curve = problem.input_function
+    kept = np.where(curve.time_s > 1800.0, 0.0, 1.0)
+    ended = replace(
+        curve,
+        whole_blood_kbq_per_ml=kept * curve.whole_blood_kbq_per_ml,
+        plasma_kbq_per_ml=kept * curve.plasma_kbq_per_ml,
+    )
+    assert scan_faults(replace(problem, input_function=ended)).record["release"] is None

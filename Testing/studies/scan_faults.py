@@ -4,11 +4,17 @@
     python Testing/studies/scan_faults.py table OUT.tsv...
     python Testing/studies/scan_faults.py worlds OUT.tsv CASE...
     python Testing/studies/scan_faults.py counts OUT.tsv...
+    python Testing/studies/scan_faults.py classical OUT.tsv SEED...
+    python Testing/studies/scan_faults.py joint OUT.tsv...
 
 A case is anatomy:seed:world:dose:shift, such as thorax:90031:usual:1:0 (shift: slices above the middle). Every case is
 checked as it is, and with each fault; the ranges where there is none. No network runs: what its residuals would see
 comes on top. "worlds" checks every case only as it is, for worlds that are faults themselves (drift=8, move=6,
 tracer=reversible); "counts" tells how often the check fires in each.
+"classical" estimates patients with methods that were not trained, from 35 and 65 min, in usual scans and in scans
+with a fault; "joint" counts where the check fires: in good scans, and in those with a fault whose error is at least
+1.5 times that of the same patient's usual scan of the same dose and length by the same method (broken), or less
+(neither).
 """
 
 from __future__ import annotations
@@ -17,23 +23,37 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-from applicability import curve_of, moved, scaled, scan_numbers
+from applicability import BROKEN, CHANGED, curve_of, moved, scaled, scan_numbers
 
+from petkinetics.estimators import make_estimator
 from petkinetics.estimators.applicability import applicability, described
-from petkinetics.estimators.estimator import Problem, no_progress
+from petkinetics.estimators.estimator import Problem, estimate_in_memory, no_progress
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.networks import weights as shipped
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.patient import DigitalPatient, grid
-from petkinetics.studies.patient_problem import problem_of
+from petkinetics.studies.patient_problem import middle_slices, problem_of
+from petkinetics.studies.study_names import USUAL
 from petkinetics.studies.worlds import World
 from petkinetics.write.tables import read_table, write_table
 
 SLICES, UNTIL_MIN = 6, 35.0
 FAULTS = ("none", "moved", "moved 6 mm", "roi in tissue", "scaled frames")
+
+#: of "classical": methods, scans by their end and t*, min, and (world, dose)
+METHODS, ENDS = ("patlak", "nlm"), ((35.0, 9.0), (65.0, 30.0))
+GOOD = ((USUAL, 1.0), (USUAL, 0.25), ("noise-fwhm=7", 1.0), ("clearance=0.5", 1.0))
+FAULTY = (
+    *(("move=12", 1.0), ("move=6", 1.0), ("drift=8", 1.0), ("tracer=reversible", 1.0)),
+    *(("roi in tissue", 1.0), ("scaled frames", 1.0), ("late injection", 1.0)),
+    *(("move=6", 0.25), ("drift=8", 0.25), ("tracer=reversible", 0.25)),
+)
+#: noise, not a fault: counted by itself
+FEW_COUNTS = ((USUAL, 0.05),)
 
 
 def cut(whole: VolumeGeometry, shift: int) -> VolumeGeometry:
@@ -110,6 +130,51 @@ def counts(paths: list[Path]) -> str:
     return "\n".join(lines)
 
 
+def classical(seed: int, world: str, dose: float) -> Iterator[dict[str, object]]:
+    """Rows of one patient: for every length of the scan and method the error of Ki, and what the check finds."""
+    made = USUAL if world in (*CHANGED, "roi in tissue") else world
+    patient = World.parse(made).patient("thorax", "full", seed, dose, middle_slices("full", SLICES), no_progress)
+    patient = CHANGED[world](patient) if world in CHANGED else patient
+    later = 1.5 if world == "late injection" else 0.0
+    for until, t_star in ENDS:
+        curve = curve_of(patient, world, until + later)
+        problem = problem_of(patient, curve, t_star, until + later)
+        found = scan_numbers(problem)
+        for method in METHODS:
+            ki = estimate_in_memory(make_estimator(method), problem)["ki"].values
+            difference = (ki - patient.truth["ki_patlak_9_65"])[patient.body_mask]
+            rmse = float(np.sqrt(np.mean(difference**2)))
+            head = {"seed": seed, "world": world, "dose": dose, "until": until, "method": method, "rmse": rmse}
+            yield head | found
+
+
+def joint(paths: list[Path]) -> str:
+    """Where the check fires, by method and length: among good, broken and other scans."""
+    rows = [row for path in paths for row in read_table(path)]
+    of = {tuple(row[k] for k in ("seed", "world", "dose", "until", "method")): row for row in rows}
+    lines = ["| world | dose | " + " | ".join(f"{m}, {u:g} min" for m in METHODS for u, _ in ENDS) + " |"]
+    lines.append("|---|" + "---|" * (1 + len(METHODS) * len(ENDS)))
+    counts: dict[str, list[bool]] = {"good": [], "broken": [], "neither": [], "few counts": []}
+    for world, dose in (*GOOD, *FAULTY, *FEW_COUNTS):
+        cells = []
+        for method, until in [(m, u) for m in METHODS for u, _ in ENDS]:
+            here = [row for key, row in of.items() if key[1:] == (world, dose, until, method)]
+            usual = [float(of[row["seed"], USUAL, dose, until, method]["rmse"]) for row in here]  # type: ignore[arg-type]
+            if not here:
+                cells.append("")
+                continue
+            growth = [float(row["rmse"]) / u for row, u in zip(here, usual, strict=True)]  # type: ignore[arg-type]
+            fired = [bool(row["by_scan"]) for row in here]
+            broken = [(world, dose) in FAULTY and each >= BROKEN for each in growth]
+            other = "good" if (world, dose) in GOOD else "few counts" if (world, dose) in FEW_COUNTS else "neither"
+            for each, bad in zip(fired, broken, strict=True):
+                counts["broken" if bad else other].append(each)
+            cells.append(f"{min(growth):.2f}–{max(growth):.2f}; fires {sum(fired)}/{len(here)}; broken {sum(broken)}")
+        lines.append(f"| {world} | {dose:g} | " + " | ".join(cells) + " |")
+    said = [f"{kind}: fires in {sum(each)} of {len(each)}" for kind, each in counts.items() if each]
+    return "\n".join([*lines, "", "; ".join(said)])
+
+
 def table(paths: list[Path]) -> str:
     """How often each check fires, by fault; and the largest numbers of good scans."""
     rows = [row for path in paths for row in read_table(path)]
@@ -135,20 +200,31 @@ def main() -> None:
         command = commands.add_parser(what)
         command.add_argument("out", type=Path)
         command.add_argument("cases", nargs="+", metavar="CASE", help="anatomy:seed:world:dose:shift")
-    for what in ("table", "counts"):
+    command = commands.add_parser("classical")
+    command.add_argument("out", type=Path)
+    command.add_argument("seeds", nargs="+", type=int)
+    read = {"table": table, "counts": counts, "joint": joint}
+    for what in read:
         commands.add_parser(what).add_argument("measured", nargs="+", type=Path)
     given = parser.parse_args()
-    if given.what in ("table", "counts"):
-        print((table if given.what == "table" else counts)(given.measured))
+    if given.what in read:
+        print(read[given.what](given.measured))
         return
-    out, cases = given.out, given.cases
+    rows: list[dict[str, object]] = list(read_table(given.out)) if given.out.exists() else []
+    if given.what == "classical":
+        done = {(row["seed"], row["world"], row["dose"]) for row in rows}
+        for seed, (world, dose) in product(given.seeds, (*GOOD, *FAULTY, *FEW_COUNTS)):
+            if (seed, world, dose) not in done:
+                rows += classical(seed, world, dose)
+                write_table(given.out, rows)
+                print(seed, world, dose, flush=True)
+        return
     card = json.loads((Path(shipped.__path__[0]) / "kinetic-network.json").read_text(encoding="utf-8"))
-    rows: list[dict[str, object]] = list(read_table(out)) if out.exists() else []
-    for case in cases:
+    for case in given.cases:
         for row in [check_world(case)] if given.what == "worlds" else check(case, card):
             rows.append(row)
             print(*row.values(), flush=True)
-        write_table(out, rows)
+        write_table(given.out, rows)
 
 
 if __name__ == "__main__":

@@ -1,78 +1,171 @@
-"""Weighted sums of a series' frames on coarse blocks: what checks of a whole scan look at, in one pass over it."""
+"""A series' frames averaged over coarse blocks: what checks of a whole scan look at, in one pass over it."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.series import DynamicSeries
+from petkinetics.series import DynamicSeries, RowVoxelSource, VoxelSource
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+T = TypeVar("T")
 
 #: voxels are averaged to blocks of about this size
 BLOCK_MM = 6.0
-_SLAB_VALUES = 1 << 22
+#: blocks kept around the body: those that the checks' smoothing, slopes and borders reach
+_MARGIN = 6
+#: values read at once: they stay in the processor's cache until they are averaged
+_SLAB_VALUES = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
-class CoarseSums:
-    """Sums of frames, and the body.
+class CoarseFrames:
+    """Frames on blocks, in a box around the body.
 
-    :param values: (sums, slices, rows, columns) of blocks.
+    :param values: (frames, slices, rows, columns) of the box's blocks, kBq/mL; 0 where a voxel is not a number.
     :param inside: which blocks are at least half body, (slices, rows, columns).
     :param block: voxels of a block along (slice, row, column).
     :param spacing_mm: of the blocks, likewise.
+    :param corner: the box's first block, likewise.
     """
 
     values: Float32
     inside: Mask
     block: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
+    corner: tuple[int, int, int]
+
+    def sums(self, rows: Float64) -> Float32:
+        """Weighted sums of the frames, (sums, slices, rows, columns).
+
+        :param rows: their weights, (sums, frames).
+        """
+        return np.tensordot(rows.astype(np.float32), self.values, 1)
+
+    def means(self, where: Mask) -> Float64:
+        """Mean of some blocks in every frame, (frames,), kBq/mL.
+
+        :param where: (slices, rows, columns), not empty.
+        """
+        share = where.reshape(-1).astype(np.float32) / np.float32(where.sum())
+        return (self.values.reshape(len(self.values), -1) @ share).astype(np.float64)
+
+    def on_voxels(self, blocks: Mask, shape: tuple[int, int, int]) -> Mask:
+        """A mask of the box's blocks on the series' voxels; those at the volume's far ends are as the last block.
+
+        :param blocks: (slices, rows, columns) of blocks; *shape*: of the series, which is that of the answer.
+        """
+        whole = np.zeros([size // n for size, n in zip(shape, self.block, strict=True)], bool)
+        whole[tuple(slice(a, a + n) for a, n in zip(self.corner, blocks.shape, strict=True))] = blocks
+        for axis, (n, size) in enumerate(zip(self.block, shape, strict=True)):
+            whole = whole.take(np.minimum(np.arange(size) // n, whole.shape[axis] - 1), axis=axis)
+        return whole
 
 
-def coarse_sums(series: DynamicSeries, frames: NDArray[np.intp], rows: Float64, mask: Mask | None) -> CoarseSums:
-    """Average the frames over blocks and sum them by *rows*; what does not fill a block at the far ends is left out.
+def coarse_frames(
+    series: DynamicSeries,
+    frames: NDArray[np.intp],
+    mask: Mask | None,
+    grid_mm: float = 0.0,
+    going_on: Callable[[], None] = lambda: None,
+) -> CoarseFrames:
+    """Average frames over blocks; what does not fill a block at the far ends is left out.
 
-    :param frames: indices; *rows*: (sums, frames).
+    The frames are read one after the other, each from its first slice to its last, as files hold them.
+
+    :param frames: indices.
     :param mask: the body, (slices, rows, columns); None for everything.
+    :param grid_mm: the box begins at a multiple of this length, so that a check's patches lie the same in every box.
+    :param going_on: called now and then; may raise to stop.
+    :raises InputError: a file cannot be read.
     """
     shape, spacing = series.geometry.shape, series.geometry.spacing_mm[::-1]
-    b = tuple(min(max(1, round(BLOCK_MM / step)), size) for step, size in zip(spacing, shape, strict=True))
-    block = (b[0], b[1], b[2])
-    count = tuple(size // n for size, n in zip(shape, block, strict=True))
-    values = np.empty((len(rows), *count), np.float32)
-    inside = np.ones(count, bool)
-    depth = block[0] * max(1, _SLAB_VALUES // (len(frames) * block[0] * shape[1] * shape[2]))
-    for first in range(0, count[0] * block[0], depth):
-        last = min(first + depth, count[0] * block[0])
-        slab = _means(series.read(frames.tolist(), first, last), block)
-        here = slice(first // block[0], last // block[0])
-        values[:, here] = np.tensordot(rows.astype(np.float32), slab, 1)
-        if mask is not None:
-            inside[here] = _means(mask[None, first:last].astype(np.float32), block)[0] >= 0.5
+    block = tuple(min(max(1, round(BLOCK_MM / step)), size) for step, size in zip(spacing, shape, strict=True))
     size_mm = tuple(n * step for n, step in zip(block, spacing, strict=True))
-    return CoarseSums(values, inside, block, (size_mm[0], size_mm[1], size_mm[2]))
+    box = [
+        _blocks_of(np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) if mask is not None else None, *of_axis)
+        for axis, of_axis in enumerate(zip(block, shape, (max(1, round(grid_mm / s)) for s in size_mm), strict=True))
+    ]
+    count = [last - first for first, last in box]
+    values = np.empty((len(frames), *count), np.float32)
+    shares = np.ones(count, np.float32)
+    (top, bottom), (left, right) = ((n * a, n * b) for n, (a, b) in zip(block[1:], box[1:], strict=True))
+    step = max(1, _SLAB_VALUES // (block[0] * (bottom - top) * shape[2]))
+    slabs = [(low, min(low + step, box[0][1])) for low in range(*box[0], step)]
+    read, known = _reader(series.voxels, (top, bottom)), True
+    for i, frame in enumerate(frames.tolist()):
+        with np.errstate(invalid="ignore", over="ignore"):
+            for low, high in slabs:
+                going_on()
+                slab = read(frame, low * block[0], high * block[0])[:, :, left:right]
+                _means(slab, block, values[i, low - box[0][0] : high - box[0][0]])
+        known &= bool(np.isfinite(values[i].min()) and np.isfinite(values[i].max()))
+    inside = np.ones(count, bool)
+    if mask is not None:
+        for low, high in slabs:
+            part = mask[low * block[0] : high * block[0], top:bottom, left:right]
+            _means(part.astype(np.float32), block, shares[low - box[0][0] : high - box[0][0]])
+        inside = shares >= 0.5
+    if not known:
+        unknown = ~np.isfinite(values).all(axis=0)
+        values[:, unknown] = 0.0
+        inside &= ~unknown
+    return CoarseFrames(values, inside, _three(block), _three(size_mm), _three(first for first, _ in box))
 
 
-def on_voxels(blocks: Mask, block: tuple[int, int, int], shape: tuple[int, int, int]) -> Mask:
-    """A mask of blocks on the series' voxels; those at the far ends are as the last block.
+def _blocks_of(touched: NDArray[np.intp] | None, block: int, size: int, grid: int) -> tuple[int, int]:
+    """First block and one past the last along an axis: around the body, and all where there is none.
 
-    :param blocks: (slices, rows, columns) of blocks; *block*: voxels of one; *shape*: of the answer.
+    :param touched: voxels of the body; *block*: voxels of a block; *size*: of the volume; *grid*: in blocks.
     """
-    for axis, (n, size) in enumerate(zip(block, shape, strict=True)):
-        blocks = blocks.take(np.minimum(np.arange(size) // n, blocks.shape[axis] - 1), axis=axis)
-    return blocks
+    if touched is None or not touched.size:
+        return 0, size // block
+    first = max(0, int(touched[0]) // block - _MARGIN)
+    return first // grid * grid, min(size // block, int(touched[-1]) // block + 1 + _MARGIN)
 
 
-def _means(values: Float32, block: tuple[int, int, int]) -> Float32:
-    """Sums of whole planes of neighbours: far faster than numpy's sums over short axes."""
-    for axis, n in enumerate(block, start=1):
-        whole = values.shape[axis] // n * n
-        ahead = (slice(None),) * axis
-        parts = [values[ahead + (slice(i, whole, n),)] for i in range(n)]  # noqa: RUF005
-        values = parts[0] if n == 1 else sum(parts[2:], parts[0] + parts[1])
-    return np.asarray(values / np.float32(np.prod(block)), dtype=np.float32)
+def _reader(source: VoxelSource, rows: tuple[int, int]) -> Callable[[int, int, int], Float32]:
+    """What reads some rows of a frame's slices from the first to before the last, (slices, rows, columns).
+
+    Only those rows are read where the source can.
+    """
+    if isinstance(source, RowVoxelSource):
+        by_rows = source.read_rows
+        return lambda frame, first, last: by_rows(frame, first, last, *rows)
+    return lambda frame, first, last: source.read([frame], first, last)[0, :, slice(*rows)]
+
+
+def _means(values: Float32, block: tuple[int, ...], out: Float32) -> None:
+    """Means over blocks of (slices, rows, columns), by sums of whole planes: far faster than numpy's over short axes.
+
+    :param out: takes them, (slices, rows, columns) of blocks.
+    """
+    n = block[0]
+    values = _sum([values[i::n] for i in range(n)])
+    n = block[1]
+    values = _sum([values[:, i::n] for i in range(n)])
+    n = block[2]
+    values = _sum([values[:, :, i::n] for i in range(n)])
+    np.multiply(values, np.float32(1.0 / math.prod(block)), out=out)
+
+
+def _sum(parts: list[Float32]) -> Float32:
+    """Sum of arrays of one shape."""
+    if len(parts) == 1:
+        return parts[0]
+    total = parts[0] + parts[1]
+    for part in parts[2:]:
+        total += part
+    return total
+
+
+def _three(values: Iterable[T]) -> tuple[T, T, T]:
+    a, b, c = values
+    return a, b, c

@@ -97,6 +97,7 @@ class OneTissue(CompartmentEstimator):
     """One-tissue model by basis functions: K1, k2, fv and VT = K1/k2."""
 
     method = "one-tissue"
+    explains_release = True
     quantities: tuple[Quantity, ...] = (K1, K2, FV, VT, RESIDUAL)
 
     def voxel_fit(self, problem: Problem, prepared: PreparedVoxels) -> VoxelFit:
@@ -126,6 +127,7 @@ class TwoTissueReversible(CompartmentEstimator):
     """
 
     method = "two-tissue-reversible"
+    explains_release = True
     quantities: tuple[Quantity, ...] = (KI, KI_SD, K1, K2, K3, K4, FV, RESIDUAL)
 
     def voxel_fit(self, problem: Problem, prepared: PreparedVoxels) -> VoxelFit:

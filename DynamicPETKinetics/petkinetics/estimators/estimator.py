@@ -92,7 +92,7 @@ class Estimate:
         fitted frame means.
     :param model_fit: of compartment methods: everything about such a fit, for ``region_fits.tsv``.
     :param predicted: late frames, of methods that predict them when asked to.
-    :param applicability: of learned methods: whether they were made for this scan.
+    :param applicability: of learned methods: whether they were made for this scan. A run adds the scan's own faults.
     """
 
     record: dict[str, Any]

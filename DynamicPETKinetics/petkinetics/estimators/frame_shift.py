@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.estimators.gaussian_width import sd_in_voxels
+from petkinetics.estimators.coarse_smoothing import grown, smooth_blocks
 from petkinetics.kinetics.patlak import LinearFit
 
 Float32 = NDArray[np.float32]
@@ -80,33 +80,32 @@ def frame_shift(
 ) -> FrameShift | None:
     """The largest step.
 
-    :param images: sums by :func:`shift_rows`, (3 + steps, slices, rows, columns).
+    :param images: sums by :func:`shift_rows`, (3 + steps, slices, rows, columns); overwritten.
     :param inside: the body.
     :returns: None where there is nothing to compare.
     """
-    from scipy.ndimage import binary_dilation, gaussian_filter
-
     axes = [axis for axis in range(3) if inside.shape[axis] >= FEWEST_BLOCKS]
     if not inside.any() or not axes or not steps:
         return None
-    sd = sd_in_voxels(_SMOOTHING_MM, spacing_mm)
-    smooth = [gaussian_filter(image, sd, mode="nearest", truncate=2.5) for image in images]
-    mean, ki, v0 = smooth[:_IMAGES]
-    where = binary_dilation(inside, iterations=_AROUND)
-    slopes = [np.gradient(mean, spacing_mm[axis], axis=axis) for axis in axes]
-    columns = [-slope[where] for slope in slopes]
-    columns += [ki[where], v0[where], np.ones(int(where.sum()), np.float32)]
-    design = np.stack(columns, axis=1).astype(np.float64)
-    best: FrameShift | None = None
-    for first, image in zip(steps, smooth[_IMAGES:], strict=True):
-        seen = image[where].astype(np.float64)
-        found = np.linalg.lstsq(design.T @ design, design.T @ seen, rcond=None)[0]
-        mm = np.zeros(3)
-        mm[axes] = found[: len(axes)]
-        if best is None or np.linalg.norm(mm) > best.distance_mm:
-            rest = seen - design @ found
-            without = seen - design[:, len(axes) :] @ np.linalg.lstsq(design[:, len(axes) :], seen, rcond=None)[0]
-            explained = 1.0 - float(np.sum(rest**2) / max(float(np.sum(without**2)), 1e-30))
-            change = sum(s * np.float32(d) for s, d in zip(slopes, found[: len(axes)], strict=True))
-            best = FrameShift(mm, np.asarray(np.abs(change), dtype=np.float32), first, explained)
-    return best
+    smooth_blocks(images, _SMOOTHING_MM, spacing_mm)
+    where = grown(inside, _AROUND)
+    slopes = np.stack([np.gradient(images[0], spacing_mm[axis], axis=axis) for axis in axes])
+    n = len(axes)
+    # columns: what a shift does along each axis, Ki, V0, a constant; then what is seen of every step
+    products = np.zeros((n + 3 + len(steps),) * 2)
+    for k, blocks in enumerate(where):
+        known = [-slopes[:, k, blocks], images[1:_IMAGES, k, blocks], np.ones((1, int(blocks.sum())))]
+        columns = np.concatenate([*known, images[_IMAGES:, k, blocks]]).astype(np.float64)
+        products += columns @ columns.T
+    normal, right = products[: n + 3, : n + 3], products[: n + 3, n + 3 :]
+    found = np.linalg.lstsq(normal, right, rcond=None)[0]
+    best = int(np.argmax(np.linalg.norm(found[:n], axis=0)))
+    d, square = found[:n, best], products[n + 3 + best, n + 3 + best]
+    without = np.linalg.lstsq(normal[n:, n:], right[n:, best], rcond=None)[0]
+    left = square - found[:, best] @ right[:, best]
+    left_without = square - without @ right[n:, best]
+    mm = np.zeros(3)
+    mm[axes] = d
+    change = np.abs(np.tensordot(d.astype(np.float32), slopes, 1))
+    explained = 1.0 - float(left / max(left_without, 1e-30))
+    return FrameShift(mm, np.asarray(change, dtype=np.float32), steps[best], explained)

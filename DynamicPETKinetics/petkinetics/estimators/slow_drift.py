@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from petkinetics.estimators.coarse_smoothing import grown, smooth_blocks
 from petkinetics.estimators.frame_shift import FEWEST_BLOCKS, Shift
-from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 
 Float32 = NDArray[np.float32]
@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 _EARLY_MIN = ((-np.inf, 2.0), (2.0, 5.0), (5.0, 12.0))
 #: the late image: the last minutes, and the fewest of them
 _LATE_MIN, _LEAST_LATE_MIN = 15.0, 5.0
-_SMOOTHING_MM, _PATCH_MM = 10.0, 24.0
+_SMOOTHING_MM, PATCH_MM = 10.0, 24.0
 #: blocks around the body that are still looked at: its outline shows most
 _AROUND = 2
 #: a patch has at least this share of its blocks, and a scan so many patches
@@ -69,23 +69,23 @@ def drift_rows(timing: FrameTiming) -> Float64 | None:
 def slow_drift(images: Float32, inside: Mask, spacing_mm: tuple[float, float, float]) -> Drift | None:
     """The shift between early and late images.
 
-    :param images: sums by :func:`drift_rows`, (images, slices, rows, columns).
+    :param images: sums by :func:`drift_rows`, (images, slices, rows, columns); overwritten.
     :param inside: the body.
     :returns: None where there is too little of it. Along slices fewer than 8 blocks show no shift.
     """
-    from scipy.ndimage import binary_dilation, gaussian_filter
-
     axes = [axis for axis in range(3) if axis > 0 or inside.shape[0] >= FEWEST_BLOCKS]
     if min(inside.shape[1:]) < FEWEST_BLOCKS:
         return None
-    sd = sd_in_voxels(_SMOOTHING_MM, spacing_mm)
-    smooth = [gaussian_filter(image, sd, mode="nearest", truncate=2.5) for image in images]
-    slopes = [np.gradient(smooth[-1], spacing_mm[axis], axis=axis) for axis in axes]
-    around = np.zeros((3, 3, 3), bool)
-    around[1] = True
-    where = binary_dilation(inside, around, iterations=_AROUND)
-    columns = np.stack([*smooth[:-1], *(-slope for slope in slopes), smooth[-1]])
-    products, count = _unexplained(columns, where, spacing_mm, len(images) - 1)
+    smooth_blocks(images, _SMOOTHING_MM, spacing_mm)
+    slopes = np.stack([np.gradient(images[-1], spacing_mm[axis], axis=axis) for axis in axes])
+    where = grown(inside, _AROUND, within_slices=True)
+    size = [min(max(1, round(PATCH_MM / step)), n) for step, n in zip(spacing_mm, where.shape, strict=True)]
+    parts = []
+    for first in range(0, where.shape[0] // size[0] * size[0], size[0]):
+        some = slice(first, first + size[0])
+        columns = np.concatenate([images[:-1, some], -slopes[:, some], images[-1:, some]])
+        parts.append(_unexplained(columns, where[some], size, len(images) - 1))
+    products, count = (np.concatenate(each) for each in zip(*parts, strict=True))
     if len(products) < _FEWEST_PATCHES:
         return None
     found = _robust_shift(products, count)
@@ -93,19 +93,17 @@ def slow_drift(images: Float32, inside: Mask, spacing_mm: tuple[float, float, fl
         return None
     mm = np.zeros(3)
     mm[axes] = found[0]
-    change = np.abs(sum(slope * np.float32(d) for slope, d in zip(slopes, found[0], strict=True)))
+    change = np.abs(np.tensordot(found[0].astype(np.float32), slopes, 1))
     return Drift(mm, np.asarray(change, dtype=np.float32), found[1])
 
 
-def _unexplained(
-    columns: Float32, where: Mask, spacing_mm: tuple[float, float, float], early: int
-) -> tuple[Float64, Float64]:
+def _unexplained(columns: Float32, where: Mask, size: list[int], early: int) -> tuple[Float64, Float64]:
     """Of every patch: products of slopes and late image without what a constant and the early images explain.
 
     :param columns: early images, slopes, late image, (columns, slices, rows, columns).
+    :param size: of a patch, blocks.
     :returns: (patches, slopes + 1, slopes + 1), and the number of blocks in each.
     """
-    size = [min(max(1, round(_PATCH_MM / step)), n) for step, n in zip(spacing_mm, where.shape, strict=True)]
     inside = _patches(where[None], size)[:, 0]
     use = inside.sum(axis=1) >= max(_FILLED * float(np.prod(size)), 2.0 * len(columns))
     inside = inside[use]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
-from petkinetics.estimators.gaussian_width import sd_in_voxels
+from petkinetics.estimators.coarse_smoothing import smooth_blocks
 from petkinetics.estimators.noise import frame_variances
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.convolution import plasma_response
@@ -36,8 +36,8 @@ _BLOOD_LEVEL, _MOST_BLOOD_ML, _LEAST_BLOOD_ML = 0.8, 10.0, 2.0
 #: where nothing in view is so bright in the first pass, relative to blood, no vessel is in view
 _LEAST_FIRST_PASS = 0.6
 _SMOOTHING_MM = 8.0
-#: rate at which the exponential's slope is taken, 1/min, and the change of blood that shows how errors spread
-_RATE, _CHANGE = 0.02, 0.02
+#: rate at which the exponential's slope is taken, 1/min, and the change (of 1) that shows how errors spread
+_RATE, _CHANGE = 0.02, 0.002
 
 
 @dataclass(frozen=True)
@@ -70,27 +70,23 @@ def release_rows(timing: FrameTiming) -> Float64 | None:
 
 
 def tracer_release(
-    first_pass: Float32,
-    images: Float32,
-    inside: Mask,
-    spacing_mm: tuple[float, float, float],
+    blood: Float64,
+    body: Float64,
     curve: InputFunction,
     timing: FrameTiming,
     decay_per_s: tuple[float, float] = (0.0, 0.0),
 ) -> Release | None:
     """Estimate r.
 
-    :param first_pass: integral of the first pass over that of blood, (slices, rows, columns).
-    :param images: sums by :func:`release_rows`, (times, slices, rows, columns).
-    :param inside: the body.
+    :param blood: mean of :func:`blood_pool` in every frame, (frames,), kBq/mL.
+    :param body: mean of the body, likewise.
     :param decay_per_s: lambda of the nuclide, and of the weight within a frame.
-    :returns: None without blood in view, or if the fit has no answer.
+    :returns: None for too few frames, or if the fit has no answer.
     """
-    pool = _blood(first_pass, inside, spacing_mm)
     rows = release_rows(timing)
-    if pool is None or rows is None:
+    if rows is None:
         return None
-    blood, body = (images[:, chosen].mean(axis=1, dtype=np.float64) for chosen in (pool, inside))
+    blood, body = rows @ blood, rows @ body
     if not (blood.min() > 0 and body.min() > 0):
         return None
     own = rows @ curve.whole_blood_frame_mean(timing, decay_per_s[1])
@@ -101,15 +97,19 @@ def tracer_release(
     parabola = _smooth(x, blood, variances)
     scatter = float(np.sum((blood - np.exp(np.vander(x, 3) @ parabola)) ** 2 / variances)) / (len(x) - 3)
 
-    def of(blood: Float64) -> float:
-        parabola = _smooth(x, blood, variances)
-        level = np.exp(np.vander(x, 3) @ parabola)
+    def at_height(parabola: Float64) -> Float64:
         # what is not all blood has its shape all the same; the given curve has the height
+        level = np.exp(np.vander(x, 3) @ parabola)
         height = float(np.sum(own * level / variances) / np.sum(level**2 / variances))
-        return rate(parabola + np.array([0.0, 0.0, np.log(max(height, 1e-6))]))
+        return parabola + np.array([0.0, 0.0, np.log(max(height, 1e-6))])
 
-    found = of(blood)
-    changed = np.array([(of(blood + step) - found) / step.sum() for step in np.diag(_CHANGE * blood)])
+    found_at = at_height(parabola)
+    found = rate(found_at)
+    # how r changes with the blood of each time: through the three numbers of the parabola
+    steps = np.diag(_CHANGE * blood)
+    moved = np.array([at_height(_smooth(x, blood + step, variances)) for step in steps]) - found_at
+    slope = np.array([(rate(found_at + step) - found) / _CHANGE for step in _CHANGE * np.eye(3)])
+    changed = moved @ slope / (_CHANGE * blood)
     error = float(np.sqrt(scatter * np.sum(changed**2 * variances)))
     return Release(found, error) if np.isfinite(found) and np.isfinite(error) else None
 
@@ -119,10 +119,14 @@ def _is_late(rows: Float64, timing: FrameTiming) -> Mask:
     return np.asarray(starts >= _LINEAR_FROM_S - 1.0)
 
 
-def _blood(first_pass: Float32, inside: Mask, spacing_mm: tuple[float, float, float]) -> Mask | None:
-    from scipy.ndimage import gaussian_filter
+def blood_pool(first_pass: Float32, inside: Mask, spacing_mm: tuple[float, float, float]) -> Mask | None:
+    """All blood in view, bool (slices, rows, columns).
 
-    seen = gaussian_filter(first_pass, sd_in_voxels(_SMOOTHING_MM, spacing_mm), mode="nearest", truncate=2.5)
+    :param first_pass: its integral over that of blood, (slices, rows, columns).
+    :param inside: the body.
+    :returns: None where there is too little.
+    """
+    seen = smooth_blocks(first_pass[None].copy(), _SMOOTHING_MM, spacing_mm)[0]
     brightest = np.sort(seen[inside])[::-1]
     blocks = 1000.0 / float(np.prod(spacing_mm))
     most, one, least = (max(1, round(ml * blocks)) for ml in (_MOST_BLOOD_ML, 1.0, _LEAST_BLOOD_ML))
@@ -175,6 +179,9 @@ def _rate(
         design = np.stack([zero, slope, smooth.plasma_frame_mean(timing, decay_per_s)], axis=1)
         design = rows[late] @ design * weights[:, None]
         scale = np.linalg.norm(design, axis=0)
+        if not (np.isfinite(scale).all() and scale.min() > 0):
+            # at very few counts a blood curve may end at zero
+            return float("nan")
         ki, released, _ = np.linalg.lstsq(design / scale, body[late] * weights, rcond=None)[0] / scale
         return float(released / ki)
 

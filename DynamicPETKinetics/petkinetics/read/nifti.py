@@ -230,7 +230,7 @@ class NiftiVoxels:
         for k in range(first, last):
             at = head.voxels_at + ((frame * slices + k) * rows + top) * columns * head.dtype.itemsize
             self._fill(at, memoryview(raw[k - first].view("u1")).cast("B"))
-        values = raw.astype(np.float32)
+        values = raw.astype(np.float32, copy=False)
         self._to_kbq(values, frame)
         return values
 
