@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import exp, log
@@ -17,6 +16,7 @@ from petkinetics.frames import FrameTiming
 from petkinetics.read.clock import DAY_S, clock_seconds, parse_injection
 from petkinetics.read.nuclides import find_nuclide, half_life_doubt
 from petkinetics.read.overrides import Overrides
+from petkinetics.read.text_files import read_json
 
 #: kBq/mL in one of these
 _SUV_UNITS = ("g/ml", "suv", "suvbw")
@@ -57,7 +57,7 @@ class BidsPet:
         :param statements: ``units`` and ``decay_corrected_to``, said by the user.
         :raises InputError: it is not JSON, or it lacks what is needed and nobody says it.
         """
-        meta = _read_json(path)
+        meta = _read_sidecar(path)
         radionuclide = str(meta.get("TracerRadionuclide", ""))
         units = statements.get("units") or str(meta.get("Units", ""))
         if not units:
@@ -204,11 +204,8 @@ def _half_life(name: str, meta: Mapping[str, Any], radionuclide: str, given: Ove
     return nuclide.half_life_s
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path.name} is not valid JSON ({error}).") from error
+def _read_sidecar(path: Path) -> Mapping[str, Any]:
+    meta = read_json(path)
     if not isinstance(meta, dict):
         raise InputError(f"{path.name} does not hold a JSON object.")
     return meta

@@ -9,7 +9,6 @@ conventions, and that is said.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.read.activity_units import ACTIVITY_UNITS
 from petkinetics.read.curve_tables import FRAME_COLUMNS, CurveTable
+from petkinetics.read.text_files import read_json
 
 Float64 = NDArray[np.float64]
 
@@ -215,8 +215,5 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
     sidecar = path.with_suffix(".json")
     if not sidecar.is_file():
         return {}
-    try:
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{sidecar.name} is not valid JSON ({error}).") from error
+    content = read_json(sidecar)
     return content if isinstance(content, dict) else {}
