@@ -355,6 +355,12 @@ def test_what_the_sidecar_does_not_say_can_be_stated(tmp_path, changes, statemen
     np.testing.assert_array_equal(whole(read_series(path, statements=statement)), VOLUME)
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "noon"])
+def test_a_stated_time_of_decay_correction_is_a_number(tmp_path, value):
+    with pytest.raises(InputError, match=f"'{value}' is not a value for decay_corrected_to"):
+        read_series(write(tmp_path), statements={"decay_corrected_to": value})
+
+
 def test_a_missing_injection_start_is_taken_as_zero_and_told(tmp_path):
     series = read_series(write(tmp_path, InjectionStart=None))
     np.testing.assert_array_equal(series.timing.start_s, START)

@@ -16,7 +16,7 @@ from petkinetics.frames import FrameTiming
 from petkinetics.read.clock import DAY_S, clock_seconds, parse_injection
 from petkinetics.read.nuclides import find_nuclide, half_life_doubt
 from petkinetics.read.overrides import Overrides
-from petkinetics.read.text_files import read_json
+from petkinetics.read.text_files import finite, read_json
 
 #: kBq/mL in one of these
 _SUV_UNITS = ("g/ml", "suv", "suvbw")
@@ -234,12 +234,12 @@ def _corrected_to(name: str, meta: Mapping[str, Any], injection_s: float, stated
     if stated is not None:
         if stated in ("none", "injection"):
             return None if stated == "none" else 0.0
-        try:
-            return float(stated)
-        except ValueError as error:
+        to_s = finite(stated)
+        if to_s is None:
             raise InputError(
                 f"'{stated}' is not a value for decay_corrected_to; use injection, none or seconds from injection."
-            ) from error
+            )
+        return to_s
     state_it = "State it with --set decay_corrected_to=injection (or none, or seconds from injection)."
     corrected = meta.get("ImageDecayCorrected")
     if corrected is False:
@@ -269,12 +269,9 @@ def _number(name: str, meta: Mapping[str, Any], key: str) -> float | None:
     value = meta.get(key)
     if value is None or value in ("", "n/a"):
         return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{key} in {name} is '{value}', not a number.") from error
-    if not np.isfinite(number):
-        raise InputError(f"{key} in {name} is {number}, not a finite number.")
+    number = finite(value)
+    if number is None:
+        raise InputError(f"{key} in {name} is '{value}', not a number.")
     return number
 
 

@@ -22,7 +22,7 @@ from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
 from petkinetics.read.activity_units import ACTIVITY_UNITS
 from petkinetics.read.curve_tables import FRAME_COLUMNS, CurveTable
-from petkinetics.read.text_files import read_json
+from petkinetics.read.text_files import finite, read_json
 
 Float64 = NDArray[np.float64]
 
@@ -155,10 +155,12 @@ class CurveStatements:
         return self.decay_factor(context, ones), False
 
     def _seconds(self, value: Any, option: str) -> float:
-        try:
-            return float(value)
-        except ValueError as error:
-            raise InputError(f"'{value}' is not a value for {option}; use injection or a number of seconds.") from error
+        seconds = finite(value)
+        if seconds is None:
+            raise InputError(
+                f"'{value}' is not a value for {option} of {self.name}; use injection or a number of seconds."
+            )
+        return seconds
 
     def columns(self) -> list[str]:
         """The curves, or the one that the user names.
