@@ -304,3 +304,6 @@ def test_nothing_is_left_when_the_format_cannot_hold_the_curve(patient, tmp_path
     assert run("tac", folder / "pet.nii", "--roi", folder / "aorta.nii", "-o", tmp_path / "t.bld") == 2
     assert "samples of blood" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+    assert run("input-function", folder / "pet.nii", "--roi", folder / "aorta.nii", "-o", tmp_path / "t.json") == 2
+    assert "'t.json' is the name of the file that states units" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

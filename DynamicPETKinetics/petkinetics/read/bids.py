@@ -278,5 +278,7 @@ def _number(name: str, meta: Mapping[str, Any], key: str) -> float | None:
 def _positive(name: str, meta: Mapping[str, Any], key: str) -> float | None:
     number = _number(name, meta, key)
     if number is not None and number <= 0:
-        raise InputError(f"{key} in {name} is {number:g}; it must be above zero.")
+        raise InputError(
+            f"{key} in {name} is {number:g}; it must be above zero.", "Correct it, or remove it where it is unknown."
+        )
     return number
