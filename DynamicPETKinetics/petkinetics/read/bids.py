@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
+from petkinetics.read.activity_units import is_suv_unit, voxel_unit
 from petkinetics.read.clock import DAY_S, clock_seconds, parse_injection
 from petkinetics.read.nuclides import find_nuclide, half_life_doubt
 from petkinetics.read.overrides import Overrides
 from petkinetics.read.text_files import finite, read_json
 
-#: kBq/mL in one of these
-_SUV_UNITS = ("g/ml", "suv", "suvbw")
-_ACTIVITY_UNITS = {"bq/ml": 1e-3, "kbq/ml": 1.0, "mbq/ml": 1e3, "nci/ml": 0.037, "uci/ml": 37.0, "bq/cc": 1e-3}
 #: options (``--set``) that state what a sidecar does not
 STATEMENTS = ("units", "decay_corrected_to")
 _DOSE_UNITS_MBQ = {"mbq": 1.0, "bq": 1e-6, "kbq": 1e-3, "gbq": 1e3, "mci": 37.0}
@@ -125,11 +123,12 @@ class BidsPet:
         at = self.corrected_to_s
         if at is None:
             return True
-        stated = self.meta.get("DecayCorrectionFactor")
-        if stated is None or np.shape(stated) != (len(timing),):
+        try:
+            stated = np.asarray(self.meta.get("DecayCorrectionFactor"), dtype=np.float64)
+        except (TypeError, ValueError):
             return False
         expected = timing.shifted(-at).decay_factors(self._decay_per_s)
-        return bool(np.allclose(np.asarray(stated, dtype=np.float64), expected, rtol=2e-4))
+        return stated.shape == expected.shape and bool(np.allclose(stated, expected, rtol=2e-4))
 
     def factors_to_kbq_at_injection(self, timing: FrameTiming) -> NDArray[np.float64]:
         """Factor a frame from stored values to kBq/mL decay-corrected to injection, shape (frames,).
@@ -147,28 +146,14 @@ class BidsPet:
 
     @property
     def _is_suv(self) -> bool:
-        return self.units.strip().lower() in _SUV_UNITS
+        return is_suv_unit(self.units)
 
     def _to_injection(self) -> float:
         """Decay from injection to the time the voxels are corrected to; SUV divides by the dose at that time."""
         return 1.0 if self._is_suv else exp(self._decay_per_s * (self.corrected_to_s or 0.0))
 
     def _kbq_per_stored_unit(self) -> float:
-        """kBq/mL in a stored unit; SUV in g/mL takes 1 mL for 1 g: SUV * dose / weight."""
-        unit = self.units.strip().lower()
-        if unit in _ACTIVITY_UNITS:
-            return _ACTIVITY_UNITS[unit]
-        if unit in _SUV_UNITS:
-            if not (self.injected_activity_mbq and self.weight_kg):
-                raise InputError(
-                    f"{self.name} gives SUV (g/mL), and converting it needs the injected activity and the weight.",
-                    "Give them with --dose (MBq) and --weight (kg).",
-                )
-            return self.injected_activity_mbq / self.weight_kg
-        raise InputError(
-            f"{self.name} gives voxels in '{self.units}', which is not an activity concentration.",
-            "If it is one, say so with --set units=Bq/mL (or kBq/mL, g/mL).",
-        )
+        return voxel_unit(self.name, self.units, self.injected_activity_mbq, self.weight_kg)
 
     def suv_factor(self) -> float | None:
         """SUVbw per stored unit for voxels decay-corrected to one time; None otherwise."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from petkinetics.curves import BLOOD_KINDS
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
-from petkinetics.read.activity_units import ACTIVITY_UNITS
+from petkinetics.read.activity_units import activity_unit
 from petkinetics.read.curve_tables import FRAME_COLUMNS, CurveTable
 from petkinetics.read.text_files import finite, read_json
 
@@ -106,10 +106,10 @@ class CurveStatements:
         unit = self.options.get("input_units") or ("kBq/mL" if self._own else self._unit_of(column))
         if unit is None:
             raise self._missing(f"the unit of {column}", "input_units", "kBq/mL (or Bq/mL)")
-        key = unit.lower().replace("µ", "u").replace("cm3", "ml")
-        if key not in ACTIVITY_UNITS:
+        found = activity_unit(unit)
+        if found is None:
             raise InputError(f"'{unit}' is not a unit of activity for {self.name}; use kBq/mL or Bq/mL.")
-        return ACTIVITY_UNITS[key]
+        return found
 
     def time_zero_s(self, context: CurveContext) -> float:
         """Zero of the times, seconds from injection.
