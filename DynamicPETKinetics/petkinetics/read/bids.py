@@ -175,7 +175,7 @@ class BidsPet:
 
 def _half_life(name: str, meta: Mapping[str, Any], radionuclide: str, given: Overrides, warnings: list[str]) -> float:
     """The user's, the one that converters copy from DICOM, or that of BIDS' TracerRadionuclide."""
-    nuclide = find_nuclide(text=radionuclide.replace("-", " ")) if radionuclide else None
+    nuclide = find_nuclide(text=radionuclide)
     if nuclide is not None:
         warnings += half_life_doubt(given.half_life_s, nuclide.half_life_s, nuclide.name)
     stated = given.half_life_s or _positive(name, meta, "RadionuclideHalfLife")
