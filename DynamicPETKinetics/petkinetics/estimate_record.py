@@ -132,7 +132,9 @@ def input_hashes(job: EstimateJob) -> dict[str, str]:
     import hashlib
 
     hashes = {}
-    for name, spec in (("series", job.series), ("roi", job.roi), ("input_function", job.input_function)):
+    mask = None if job.mask in ("body", "none") else job.mask
+    read = {"series": job.series, "roi": job.roi, "input_function": job.input_function, "mask": mask, "rois": job.rois}
+    for name, spec in read.items():
         if spec is None:
             continue
         path = Path(spec)

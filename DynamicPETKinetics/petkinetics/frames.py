@@ -82,7 +82,7 @@ class FrameTiming:
         text = LIANG2023 if spec == "liang2023" else spec
         durations: list[float] = []
         for part in text.split(","):
-            match = re.fullmatch(r"\s*(\d+)\s*x\s*(\d+(?:\.\d+)?)\s*", part)
+            match = re.fullmatch(r"\s*(0*[1-9]\d*)\s*x\s*(\d+(?:\.\d+)?)\s*", part)
             if not match:
                 raise InputError(
                     f"'{part}' in the frame specification '{spec}' is not of the form COUNTxSECONDS.",

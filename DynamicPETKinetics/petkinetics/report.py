@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from petkinetics.errors import InputError
 from petkinetics.estimators.estimator import Progress
 from petkinetics.job import ReportJob
 from petkinetics.maps import QUANTITIES, ParametricMap
-from petkinetics.read.result_folder import read_record, result_maps
+from petkinetics.read.result_folder import read_record, read_result_map, result_maps
 
 if TYPE_CHECKING:
     from petkinetics.evaluate.compare import Comparison
@@ -57,12 +56,12 @@ def _comparison(job: ReportJob, maps: list[ParametricMap], regions: Regions | No
         raise InputError("Two maps are compared in regions, and there are none.", "Give a label map with --rois.")
     assert job.compare is not None
     if job.compare_from:
-        own = _map_file(Path(job.compare_from))
-        other = _map_file(Path(job.compare))
+        own = read_result_map(Path(job.compare_from))
+        other = read_result_map(Path(job.compare))
     elif Path(job.compare).is_dir():
         own, other = _partners(maps, Path(job.compare))
     else:
-        other = _map_file(Path(job.compare))
+        other = read_result_map(Path(job.compare))
         own = next((m for m in maps if m.quantity.name == other.quantity.name), None) or _no_partner(other)
     name_a, name_b = job.names.get("a") or _title(own), job.names.get("b") or _title(other)
     if name_a == name_b:
@@ -77,16 +76,6 @@ def _partners(maps: list[ParametricMap], folder: Path) -> tuple[ParametricMap, P
     if both is None:
         raise InputError(f"The two results have none of {', '.join(_COMPARED)} in common to compare.")
     return own[both], others[both]
-
-
-def _map_file(path: Path) -> ParametricMap:
-    from petkinetics.read.maps import read_map
-
-    found = read_map(path)
-    try:
-        return replace(found, provenance=read_record(path.parent))
-    except InputError:  # a map on its own
-        return found
 
 
 def _no_partner(other: ParametricMap) -> ParametricMap:

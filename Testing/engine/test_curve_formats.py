@@ -103,6 +103,16 @@ def test_an_input_function_from_frames_keeps_every_mean(tmp_path):
         read_input_function(path, CONTEXT, options)
 
 
+def test_frames_after_until_and_other_curves_are_not_looked_at(tmp_path):
+    options = AT_INJECTION | {"input_region": "aorta", "input_blood": "whole blood"}
+    text = TAC.replace("4\t9\t6\t4", "4\t9\tnan\t4").replace("1\t2\t20.5\t2", "1\t2\t20.5\tn/a")
+    spoiled = input_function_from_file(saved(tmp_path / "b.tac", text), CONTEXT, options, until_s=241.0)
+    whole = input_function_from_file(saved(tmp_path / "a.tac", TAC), CONTEXT, options, until_s=241.0)
+    np.testing.assert_array_equal(spoiled.plasma_kbq_per_ml, whole.plasma_kbq_per_ml)
+    with pytest.raises(InputError, match="not a number in frame 4"):
+        input_function_from_file(tmp_path / "b.tac", CONTEXT, options)
+
+
 @pytest.mark.parametrize("left_out", ["input_time_zero", "input_decay", "input_blood"])
 def test_what_pmods_format_has_no_place_for_is_asked_for(tmp_path, left_out):
     options = {k: v for k, v in PLASMA.items() if k != left_out}
@@ -293,4 +303,7 @@ def test_nothing_is_left_when_the_format_cannot_hold_the_curve(patient, tmp_path
     _, folder = patient
     assert run("tac", folder / "pet.nii", "--roi", folder / "aorta.nii", "-o", tmp_path / "t.bld") == 2
     assert "samples of blood" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert run("input-function", folder / "pet.nii", "--roi", folder / "aorta.nii", "-o", tmp_path / "t.json") == 2
+    assert "'t.json' is the name of the file that states units" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -172,13 +172,15 @@ def test_maps_are_zero_outside_the_mask_and_finite_within(tmp_path, scan, patien
 def test_hashes_are_those_of_the_files(tmp_path, scan, patient):
     out = tmp_path / "out"
     blood = patient.save_blood(tmp_path / "blood.tsv")
-    assert estimate(scan, out, "--input-function", blood, "--hash", roi=False) == 0
+    aorta = scan.parent / "aorta.nii"
+    options = ("--input-function", blood, "--mask", aorta, "--rois", f"{aorta}:1", "--hash")
+    assert estimate(scan, out, *options, roi=False) == 0
     stated = result(out)["sha256"]
     for name, value in stated["outputs"].items():
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == value
     assert set(stated["outputs"]) == left_in(out) - {"result.json"}
-    assert stated["inputs"]["series"] == hashlib.sha256(scan.read_bytes()).hexdigest()
-    assert stated["inputs"]["input_function"] == hashlib.sha256(blood.read_bytes()).hexdigest()
+    files = {"series": scan, "input_function": blood, "mask": aorta, "rois": aorta}
+    assert stated["inputs"] == {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
 
 
 def test_without_hash_none_is_written(tmp_path, scan):

@@ -13,24 +13,23 @@ from test_study import GEOMETRY, known, maps
 from petkinetics.cli import main
 from petkinetics.commands import evaluate as command
 from petkinetics.errors import InputError
-from petkinetics.evaluate import perceptual
 from petkinetics.evaluate.bland_altman import agreement_of_pairs
 from petkinetics.evaluate.figures import columns_of, in_lines
 from petkinetics.evaluate.image_quality import image_quality
-from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import two_tissue_frames
 from petkinetics.maps import FV, K1, K2, K3, KI, V0, ParametricMap, ParametricResult
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.blood import BloodParameters, input_function
 from petkinetics.simulate.patient import FDG
-from petkinetics.studies import paper_study, run_study
+from petkinetics.studies import paper_study, perceptual, run_study
 from petkinetics.studies.figure_doses import _share, errors_by_dose, lesions_by_dose
 from petkinetics.studies.figure_image_quality import distributions, radar
 from petkinetics.studies.figure_tumour import tumour_agreement
 from petkinetics.studies.figure_views import View, views
 from petkinetics.studies.late_frame import predicted_frame
 from petkinetics.studies.paper_plan import PLANS, plan_of
+from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
 from petkinetics.studies.study import Study
 from petkinetics.write.tables import read_table
 

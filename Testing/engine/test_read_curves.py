@@ -199,6 +199,8 @@ def test_the_real_bids_file_counts_from_time_zero_of_its_image():
         ("input_units", "counts"),
         ("input_time_units", "hours"),
         ("input_time_zero", "noon"),
+        ("input_time_zero", "nan"),
+        ("input_decay", "inf"),
         ("input_decay", "maybe"),
         ("input_blood", "urine"),
     ],
@@ -299,6 +301,13 @@ def test_a_broken_sidecar_is_refused_by_name(tmp_path):
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(InputError, match=r"a\.json"):
         read(path, input_time_zero="injection", input_decay="injection")
+
+
+def test_a_sidecar_s_time_that_is_no_number_is_refused(tmp_path):
+    path = table(tmp_path / "a.tsv", "time (s)\tplasma (kBq/mL)", TIME, PLASMA)
+    (tmp_path / "a.json").write_text('{"TimeZero": [0]}')
+    with pytest.raises(InputError, match=r"'\[0\]' is not a value for input_time_zero of a\.tsv"):
+        read(path, input_decay="injection")
 
 
 def test_missing_whole_blood_cells_are_interpolated_between_samples(tmp_path):

@@ -74,6 +74,9 @@ def test_names_come_from_the_table_beside_the_label_map(tmp_path):
     assert (regions.name(1), regions.name(2)) == ("Aorta", "Tumour A (2)")
     assert read_regions(f"{path}:aorta").label_values == (1,)
     assert read_regions(f"{path}:2").label_values == (2,)
+    (tmp_path / "labels.tsv").write_bytes("index\tname\n2\tHöhle\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"labels\.tsv is not UTF-8 text"):
+        read_regions(path)
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,20 @@ def test_numbers_that_are_missing_are_said_to_be(tmp_path):
     assert "nan" not in text
 
 
+@pytest.mark.parametrize("beside", ["{", "[1]", '{"job": "estimate", "method": "patlak"}'])
+def test_a_compared_map_is_called_by_the_method_of_its_folder_where_there_is_one(tmp_path, beside):
+    labels = np.zeros((6, 12, 12), dtype=np.uint8)
+    labels[1:5, 2:10, 2:10] = 1
+    paths = [tmp_path / name for name in ("a/ki.nii.gz", "b/ki.nii.gz", "labels.nii.gz")]
+    rng = np.random.default_rng(0)
+    for path, voxels in zip(paths, [*rng.normal(0.02, 0.002, (2, *labels.shape)), labels], strict=True):
+        path.parent.mkdir(exist_ok=True)
+        sitk.WriteImage(sitk.GetImageFromArray(voxels), str(path))
+    (tmp_path / "a" / "result.json").write_text(beside)
+    compared = write_comparison(paths[0], paths[1], str(paths[2]), tmp_path / "out", False, lambda _: None)
+    assert (compared.name_a, compared.name_b) == ("patlak ki" if "patlak" in beside else "a ki", "b ki")
+
+
 def test_a_comparison_folder_holds_table_figures_report_and_record(tmp_path):
     rng = np.random.default_rng(0)
     labels = np.zeros((10, 16, 16), dtype=np.uint8)

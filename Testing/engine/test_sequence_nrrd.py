@@ -249,6 +249,17 @@ def test_a_packed_file_that_breaks_off_is_refused_when_it_is_read(tmp_path):
         read_all(found)
 
 
+def test_a_packed_file_with_wrong_bytes_is_refused_when_it_is_read(tmp_path):
+    whole = (DATA / "pet_gzip.seq.nrrd").read_bytes()
+    path = tmp_path / "wrong.seq.nrrd"
+    for at in range(whole.index(b"\n\n") + 2, len(whole) - 15, 20):
+        data = bytearray(whole)
+        data[at : at + 15] = np.random.default_rng(at).bytes(15)
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=r"wrong\.seq\.nrrd is truncated or damaged"):
+            read_all(read_series(path))
+
+
 def test_a_full_disk_is_said_and_nothing_is_left(monkeypatch):
     class Full:
         def write(self, _: bytes) -> int:

@@ -10,13 +10,13 @@ import pytest
 from test_study import GEOMETRY, known
 
 from petkinetics.errors import InputError
-from petkinetics.evaluate import perceptual
 from petkinetics.job import SimulateJob
 from petkinetics.maps import KI, RESIDUAL, ParametricMap, ParametricResult
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.body import Body
 from petkinetics.simulate.patient import grid, simulate_patient
 from petkinetics.simulate.unusual_lesions import HOT_KI, RING_SMALLEST_MM
+from petkinetics.studies import perceptual
 from petkinetics.studies.contestants import Contestant
 from petkinetics.studies.data_explained import chi_square_rows, mean_chi_square
 from petkinetics.studies.gates import GATES, StudyNumbers, gate_rows

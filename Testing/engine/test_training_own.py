@@ -55,10 +55,12 @@ def test_the_paper_s_network_gets_whole_slices_with_the_body(folder: Path) -> No
         ("series\nx.nii.gz\n", "needs the columns"),
         ("series\troi\nnowhere.nii.gz\taorta.nii.gz\n", "nowhere.nii.gz"),
         ("series\troi\np1/pet.nii.gz\t\n", "names neither"),
+        ("series\troi\tplasma_ratio\np1/pet.nii.gz\tp1/aorta.nii.gz\t1,1\n", "Row 2 .* '1,1' for plasma_ratio"),
+        ("series\troi\nHöhle\taorta.nii.gz\n", "bad.tsv is not UTF-8 text"),
     ],
 )
 def test_what_a_table_lacks_is_said(folder: Path, table: str, said: str) -> None:
-    (folder / "bad.tsv").write_text(table)
+    (folder / "bad.tsv").write_bytes(table.encode("latin-1"))
     with pytest.raises(InputError, match=said):
         read_training_table(folder / "bad.tsv", 35.0)
 

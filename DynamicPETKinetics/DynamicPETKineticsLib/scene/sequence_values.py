@@ -17,9 +17,8 @@ from DynamicPETKineticsLib.scene.voxel_units import set_units
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
-from petkinetics.read.activity_units import ACTIVITY_UNITS
+from petkinetics.read.activity_units import activity_unit, is_suv_unit
 from petkinetics.read.nuclides import find_nuclide
-from petkinetics.read.sequence_attributes import SUV_UNITS
 from petkinetics.read.sequence_statements import PREFIX
 
 #: key -> attribute of the sequence, name in results, smallest and largest plausible value
@@ -125,13 +124,12 @@ def _set_first_frame(node: Any, text: str) -> None:
 
 
 def _set_unit(node: Any, text: str) -> None:
-    known = text.lower()
-    if known not in ACTIVITY_UNITS and known not in SUV_UNITS:
+    if activity_unit(text) is None and not is_suv_unit(text):
         raise InputError(
             _("'{text}' is not an activity concentration.").format(text=text),
             _("Example: kBq/mL, Bq/mL or g/mL (SUV)."),
         )
-    unit = _SPELLED.get(known, text)
+    unit = _SPELLED.get(text.lower(), text)
     frames = node.GetNumberOfDataNodes()
     set_frame_attribute(node, "Units", [unit] * frames)
     for i in range(frames):

@@ -64,10 +64,11 @@ def frames_from(timing: FrameTiming, t_star_min: float | None, until_min: float 
             )
     indices = timing.window(t_star_min, until_min)
     if indices.size < FEWEST_FRAMES:
-        end = f" and {until_min:g} min" if until_min is not None else ""
-        frames = "1 frame lies" if indices.size == 1 else f"{indices.size} frames lie"
+        frames = ("No frame lies", "Only 1 frame lies", f"Only {indices.size} frames lie")[min(indices.size, 2)]
+        first = f"t* = {t_star_min:g} min"
+        where = f"after {first}" if until_min is None else f"between {first} and {until_min:g} min"
         raise InputError(
-            f"Only {frames} after t* = {t_star_min:g} min{end}; the Patlak fit needs at least {FEWEST_FRAMES}.",
+            f"{frames} {where}; the Patlak fit needs at least {FEWEST_FRAMES}.",
             "Choose an earlier --t-star or a later --until, or check the frame times.",
         )
     return FramesUsed(indices, float(t_star_min), choice, warnings)

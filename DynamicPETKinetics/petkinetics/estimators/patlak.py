@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from petkinetics.estimators.noise import (
     parameter_variances,
     residual_shares,
 )
+from petkinetics.estimators.slab_stream import stream_slabs
 from petkinetics.estimators.voxel_weights import VoxelWeightedFit
 from petkinetics.input_function.checks import require_plausible_scale
 from petkinetics.kinetics.patlak import LinearFit, fit_curve, patlak_design, weighted_fit
@@ -29,10 +29,6 @@ from petkinetics.series import Float32
 Float64 = NDArray[np.float64]
 #: turns the frames of some voxels, (frames, voxels), into maps (ki, v0, ki_sd, v0_sd, residual)
 SlabFit = Callable[[Float32], tuple[Float32, ...]]
-
-#: a slab holds about this many float32 values: it stays in the processor's cache
-_SLAB_VALUES = 1 << 21
-_THREADS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,15 +92,12 @@ class Patlak:
         return Estimate(fit_record(weighting, prepared, problem), region_fit(fit))
 
     def _stream(self, problem: Problem, slab_fit: SlabFit, sink: MapSink, progress: Progress) -> None:
-        """Read, fit and write; two threads read and fit while this one writes in order."""
+        """Read, fit and write; all voxels are fitted, and those outside the mask set to 0."""
         series = problem.series
-        slices, rows, columns = series.geometry.shape
+        _, rows, columns = series.geometry.shape
         frames = problem.frames.tolist()
-        depth = max(1, min(slices, _SLAB_VALUES // (rows * columns * len(frames))))
-        starts = range(0, slices, depth)
 
-        def fit(first: int) -> tuple[Float32, ...]:
-            last = min(first + depth, slices)
+        def slab(first: int, last: int) -> tuple[Float32, ...]:
             values = series.read(frames, first, last).reshape(len(frames), -1)
             maps = slab_fit(values)
             if not np.isfinite(maps[0].sum(dtype=np.float64)):
@@ -115,19 +108,7 @@ class Patlak:
                     values_of_map *= inside
             return tuple(m.reshape(-1, rows, columns) for m in maps)
 
-        with ThreadPoolExecutor(_THREADS) as pool:
-            waiting: list[Future[tuple[Float32, ...]]] = []
-            try:
-                for done, first in enumerate([*starts, *[None] * _THREADS]):
-                    if first is not None:
-                        waiting.append(pool.submit(fit, first))
-                    if waiting and (len(waiting) > _THREADS or first is None):
-                        for quantity, values in zip(self.quantities, waiting.pop(0).result(), strict=True):
-                            sink.write(quantity.name, values)
-                    progress(min(1.0, done / len(starts)), "Estimating Ki and V0")
-            finally:
-                for future in waiting:
-                    future.cancel()
+        stream_slabs(problem, self.quantities, slab, sink, progress, "Estimating Ki and V0")
 
 
 class _FrameWeightedFit:

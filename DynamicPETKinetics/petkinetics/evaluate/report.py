@@ -129,7 +129,7 @@ def _lead(record: Record, info: Record) -> str:
     if record.get("job") == "compare":
         text = (
             f"{record.get('map_a', 'A')} and {record.get('map_b', 'B')} compared region by region; differences are "
-            f"{record.get('difference', 'A - B').__str__().replace(' - ', ' − ')}."
+            f"{str(record.get('difference', 'A - B')).replace(' - ', ' − ')}."
         )
         return f'<p class="lead">{escape(text)}</p>'
     method = str(record.get("method", ""))
@@ -183,17 +183,17 @@ def _figures(figures: Sequence[FigureFile], section: str) -> str:
     for figure in figures:
         if figure.section != section:
             continue
-        data = base64.b64encode(figure.path.read_bytes()).decode("ascii")
+        png = figure.path.read_bytes()
+        data = base64.b64encode(png).decode("ascii")
         parts.append(
-            f'<figure>\n<img src="data:image/png;base64,{data}" alt="{escape(figure.title)}"{_png_size(figure.path)}>\n'
+            f'<figure>\n<img src="data:image/png;base64,{data}" alt="{escape(figure.title)}"{_png_size(png)}>\n'
             f"<figcaption><b>{escape(figure.title)}.</b> {escape(figure.caption)}</figcaption>\n</figure>"
         )
     return "\n".join(parts)
 
 
-def _png_size(path: Path) -> str:
+def _png_size(head: bytes) -> str:
     """Width and height attributes, so that a page does not jump while it loads."""
-    head = path.open("rb").read(24)
     if head[:8] != b"\x89PNG\r\n\x1a\n":
         return ""
     return f' width="{int.from_bytes(head[16:20], "big")}" height="{int.from_bytes(head[20:24], "big")}"'

@@ -177,8 +177,6 @@ def provenance_facts(record: Record) -> str:
         ("device", "Device"),
         ("weights_hash", "Hash of the weights"),
         ("input_uids", "Series Instance UIDs"),
-        ("input_hash", "Hash of the input"),
-        ("seed", "Seed"),
     ):
         if record.get(key) not in (None, "", [], {}):
             facts.append((label, record[key]))

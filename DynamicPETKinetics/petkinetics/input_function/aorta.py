@@ -147,7 +147,7 @@ def find_aorta(
         raise _not_sure("the most likely vessel is seen over too short a length, or hardly looks like the aorta")
     if worth < (1.0 - _RIVAL) * track.score:
         raise _not_sure("more than one vessel looks like it")
-    mask, _ = lumen_core(track, images.grid, series.geometry.shape, _WANTED_ML[level])
+    mask = lumen_core(track, images.grid, series.geometry.shape, _WANTED_ML[level])
     region = region_of(mask, series)
     mean, sd = region_mean_curve(series, region, frames)
     curve = TimeActivityCurve(series.timing.select(frames), mean, sd, series.frame_decay_per_s, _NAME)

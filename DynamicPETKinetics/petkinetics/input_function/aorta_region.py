@@ -29,14 +29,12 @@ _LONGEST_MM = 180.0
 _MOST_ML = 20.0
 
 
-def lumen_core(
-    track: Track, grid: PatientGrid, shape: tuple[int, int, int], wanted_ml: float
-) -> tuple[NDArray[np.bool_], float]:
+def lumen_core(track: Track, grid: PatientGrid, shape: tuple[int, int, int], wanted_ml: float) -> NDArray[np.bool_]:
     """Voxels of the image around the centre line of a tube.
 
     :param shape: of the image (slices, rows, columns).
     :param wanted_ml: the margin to the wall is the widest that leaves this volume.
-    :returns: (mask of the image, margin in mm).
+    :returns: mask of the image (slices, rows, columns).
     """
     z, y, x = grid.index_axes_mm(shape)
     step = grid.steps_mm[0]
@@ -52,7 +50,6 @@ def lumen_core(
         used = np.array([int(np.argmin(np.abs(z - levels.mean())))])
     cy, cx, radius = (np.interp(z[used], levels, values) for values in columns)
     voxel_ml = float(np.prod([s / grid.block[a] for s, a in zip(grid.steps_mm, grid.order, strict=True)])) / 1000.0
-    margin = _MARGINS_MM[-1]
     for margin in _MARGINS_MM:
         core = np.maximum(radius - margin, _LEAST_RADIUS_MM)
         length = np.abs(z[1] - z[0]) if z.size > 1 else step
@@ -64,7 +61,7 @@ def lumen_core(
         mask[k] = near <= max(float(r), float(near.min()))
     if mask.sum() * voxel_ml > 1.5 * _MOST_ML:
         _shorten(mask, used, voxel_ml)
-    return np.ascontiguousarray(mask.transpose(np.argsort(grid.order))), margin
+    return np.ascontiguousarray(mask.transpose(np.argsort(grid.order)))
 
 
 def _best_stretch(track: Track, step_mm: float) -> tuple[int, int]:

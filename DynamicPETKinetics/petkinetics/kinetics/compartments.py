@@ -106,7 +106,8 @@ class ResponseTable:
     :param largest: largest alpha in 1/min; larger ones are taken as this.
     """
 
-    _KNEE = 1e-3
+    #: alpha of node n is KNEE (e^(step n) - 1), 1/min
+    KNEE = 1e-3
 
     def __init__(
         self,
@@ -116,8 +117,8 @@ class ResponseTable:
         nodes: int = 1024,
         largest: float = 10.0,
     ) -> None:
-        self._step = np.log1p(largest / self._KNEE) / (nodes - 1)
-        self.alpha = self._KNEE * np.expm1(self._step * np.arange(nodes))
+        self.step = float(np.log1p(largest / self.KNEE)) / (nodes - 1)
+        self.alpha = self.KNEE * np.expm1(self.step * np.arange(nodes))
         response = plasma_response(input_function, timing, self.alpha, decay_per_s)
         #: float32 (nodes, frames), kBq/mL*min
         self.response: Float32 = response.astype(np.float32)
@@ -126,7 +127,7 @@ class ResponseTable:
 
     def convolved(self, alpha: ArrayLike) -> Float32:
         """Frame means of Cp (x) e^(-alpha t), shape (..., frames), kBq/mL*min."""
-        position = np.log1p(np.asarray(alpha, dtype=np.float64) / self._KNEE) / self._step
+        position = np.log1p(np.asarray(alpha, dtype=np.float64) / self.KNEE) / self.step
         position = np.clip(position, 0.0, len(self.alpha) - 1.0)
         lower = np.minimum(position.astype(np.int64), len(self.alpha) - 2)
         share = (position - lower).astype(np.float32)[..., None]

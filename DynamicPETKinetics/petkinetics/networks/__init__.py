@@ -1,4 +1,4 @@
-"""Networks that estimate kinetics: building blocks, the paper's network, its forward model and loss.
+"""Networks that estimate kinetics: features, building blocks, forward model, losses, the prior, and their weights.
 
-Everything here needs PyTorch, which the rest of the engine does not; nothing imports it at the top.
+Most needs PyTorch, which the rest of the engine does not: a method's file is imported when the method is asked for.
 """

@@ -48,7 +48,7 @@ class TwoTissueModel(nn.Module):
     ) -> None:
         super().__init__()
         table = ResponseTable(input_function, timing, decay_per_s, nodes=nodes)
-        self._knee, self._step = float(table._KNEE), float(table._step)
+        self._knee, self._step = table.KNEE, table.step
         self.register_buffer("response", torch.from_numpy(table.response))
         self.register_buffer("blood", torch.from_numpy(table.blood))
 

@@ -23,7 +23,7 @@ REFERENCE_END_MIN = 65.0
 NODES = 160
 _LARGEST = 10.0
 #: alpha of node n is KNEE (e^(STEP n) - 1)
-KNEE = ResponseTable._KNEE
+KNEE = ResponseTable.KNEE
 STEP = math.log1p(_LARGEST / KNEE) / (NODES - 1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import exp, log
@@ -14,13 +13,12 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
+from petkinetics.read.activity_units import is_suv_unit, voxel_unit
 from petkinetics.read.clock import DAY_S, clock_seconds, parse_injection
 from petkinetics.read.nuclides import find_nuclide, half_life_doubt
 from petkinetics.read.overrides import Overrides
+from petkinetics.read.text_files import finite, read_json
 
-#: kBq/mL in one of these
-_SUV_UNITS = ("g/ml", "suv", "suvbw")
-_ACTIVITY_UNITS = {"bq/ml": 1e-3, "kbq/ml": 1.0, "mbq/ml": 1e3, "nci/ml": 0.037, "uci/ml": 37.0, "bq/cc": 1e-3}
 #: options (``--set``) that state what a sidecar does not
 STATEMENTS = ("units", "decay_corrected_to")
 _DOSE_UNITS_MBQ = {"mbq": 1.0, "bq": 1e-6, "kbq": 1e-3, "gbq": 1e3, "mci": 37.0}
@@ -57,7 +55,7 @@ class BidsPet:
         :param statements: ``units`` and ``decay_corrected_to``, said by the user.
         :raises InputError: it is not JSON, or it lacks what is needed and nobody says it.
         """
-        meta = _read_json(path)
+        meta = _read_sidecar(path)
         radionuclide = str(meta.get("TracerRadionuclide", ""))
         units = statements.get("units") or str(meta.get("Units", ""))
         if not units:
@@ -125,11 +123,12 @@ class BidsPet:
         at = self.corrected_to_s
         if at is None:
             return True
-        stated = self.meta.get("DecayCorrectionFactor")
-        if stated is None or np.shape(stated) != (len(timing),):
+        try:
+            stated = np.asarray(self.meta.get("DecayCorrectionFactor"), dtype=np.float64)
+        except (TypeError, ValueError):
             return False
         expected = timing.shifted(-at).decay_factors(self._decay_per_s)
-        return bool(np.allclose(np.asarray(stated, dtype=np.float64), expected, rtol=2e-4))
+        return stated.shape == expected.shape and bool(np.allclose(stated, expected, rtol=2e-4))
 
     def factors_to_kbq_at_injection(self, timing: FrameTiming) -> NDArray[np.float64]:
         """Factor a frame from stored values to kBq/mL decay-corrected to injection, shape (frames,).
@@ -147,28 +146,14 @@ class BidsPet:
 
     @property
     def _is_suv(self) -> bool:
-        return self.units.strip().lower() in _SUV_UNITS
+        return is_suv_unit(self.units)
 
     def _to_injection(self) -> float:
         """Decay from injection to the time the voxels are corrected to; SUV divides by the dose at that time."""
         return 1.0 if self._is_suv else exp(self._decay_per_s * (self.corrected_to_s or 0.0))
 
     def _kbq_per_stored_unit(self) -> float:
-        """kBq/mL in a stored unit; SUV in g/mL takes 1 mL for 1 g: SUV * dose / weight."""
-        unit = self.units.strip().lower()
-        if unit in _ACTIVITY_UNITS:
-            return _ACTIVITY_UNITS[unit]
-        if unit in _SUV_UNITS:
-            if not (self.injected_activity_mbq and self.weight_kg):
-                raise InputError(
-                    f"{self.name} gives SUV (g/mL), and converting it needs the injected activity and the weight.",
-                    "Give them with --dose (MBq) and --weight (kg).",
-                )
-            return self.injected_activity_mbq / self.weight_kg
-        raise InputError(
-            f"{self.name} gives voxels in '{self.units}', which is not an activity concentration.",
-            "If it is one, say so with --set units=Bq/mL (or kBq/mL, g/mL).",
-        )
+        return voxel_unit(self.name, self.units, self.injected_activity_mbq, self.weight_kg)
 
     def suv_factor(self) -> float | None:
         """SUVbw per stored unit for voxels decay-corrected to one time; None otherwise."""
@@ -190,7 +175,7 @@ class BidsPet:
 
 def _half_life(name: str, meta: Mapping[str, Any], radionuclide: str, given: Overrides, warnings: list[str]) -> float:
     """The user's, the one that converters copy from DICOM, or that of BIDS' TracerRadionuclide."""
-    nuclide = find_nuclide(text=radionuclide.replace("-", " ")) if radionuclide else None
+    nuclide = find_nuclide(text=radionuclide)
     if nuclide is not None:
         warnings += half_life_doubt(given.half_life_s, nuclide.half_life_s, nuclide.name)
     stated = given.half_life_s or _positive(name, meta, "RadionuclideHalfLife")
@@ -204,11 +189,8 @@ def _half_life(name: str, meta: Mapping[str, Any], radionuclide: str, given: Ove
     return nuclide.half_life_s
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path.name} is not valid JSON ({error}).") from error
+def _read_sidecar(path: Path) -> Mapping[str, Any]:
+    meta = read_json(path)
     if not isinstance(meta, dict):
         raise InputError(f"{path.name} does not hold a JSON object.")
     return meta
@@ -237,12 +219,12 @@ def _corrected_to(name: str, meta: Mapping[str, Any], injection_s: float, stated
     if stated is not None:
         if stated in ("none", "injection"):
             return None if stated == "none" else 0.0
-        try:
-            return float(stated)
-        except ValueError as error:
+        to_s = finite(stated)
+        if to_s is None:
             raise InputError(
                 f"'{stated}' is not a value for decay_corrected_to; use injection, none or seconds from injection."
-            ) from error
+            )
+        return to_s
     state_it = "State it with --set decay_corrected_to=injection (or none, or seconds from injection)."
     corrected = meta.get("ImageDecayCorrected")
     if corrected is False:
@@ -272,17 +254,16 @@ def _number(name: str, meta: Mapping[str, Any], key: str) -> float | None:
     value = meta.get(key)
     if value is None or value in ("", "n/a"):
         return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{key} in {name} is '{value}', not a number.") from error
-    if not np.isfinite(number):
-        raise InputError(f"{key} in {name} is {number}, not a finite number.")
+    number = finite(value)
+    if number is None:
+        raise InputError(f"{key} in {name} is '{value}', not a number.")
     return number
 
 
 def _positive(name: str, meta: Mapping[str, Any], key: str) -> float | None:
     number = _number(name, meta, key)
     if number is not None and number <= 0:
-        raise InputError(f"{key} in {name} is {number:g}; it must be above zero.")
+        raise InputError(
+            f"{key} in {name} is {number:g}; it must be above zero.", "Correct it, or remove it where it is unknown."
+        )
     return number

@@ -9,7 +9,6 @@ conventions, and that is said.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,9 @@ from numpy.typing import NDArray
 from petkinetics.curves import BLOOD_KINDS
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
-from petkinetics.read.activity_units import ACTIVITY_UNITS
+from petkinetics.read.activity_units import activity_unit
 from petkinetics.read.curve_tables import FRAME_COLUMNS, CurveTable
+from petkinetics.read.text_files import finite, read_json
 
 Float64 = NDArray[np.float64]
 
@@ -106,10 +106,10 @@ class CurveStatements:
         unit = self.options.get("input_units") or ("kBq/mL" if self._own else self._unit_of(column))
         if unit is None:
             raise self._missing(f"the unit of {column}", "input_units", "kBq/mL (or Bq/mL)")
-        key = unit.lower().replace("µ", "u").replace("cm3", "ml")
-        if key not in ACTIVITY_UNITS:
+        found = activity_unit(unit)
+        if found is None:
             raise InputError(f"'{unit}' is not a unit of activity for {self.name}; use kBq/mL or Bq/mL.")
-        return ACTIVITY_UNITS[key]
+        return found
 
     def time_zero_s(self, context: CurveContext) -> float:
         """Zero of the times, seconds from injection.
@@ -155,10 +155,12 @@ class CurveStatements:
         return self.decay_factor(context, ones), False
 
     def _seconds(self, value: Any, option: str) -> float:
-        try:
-            return float(value)
-        except ValueError as error:
-            raise InputError(f"'{value}' is not a value for {option}; use injection or a number of seconds.") from error
+        seconds = finite(value)
+        if seconds is None:
+            raise InputError(
+                f"'{value}' is not a value for {option} of {self.name}; use injection or a number of seconds."
+            )
+        return seconds
 
     def columns(self) -> list[str]:
         """The curves, or the one that the user names.
@@ -215,8 +217,5 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
     sidecar = path.with_suffix(".json")
     if not sidecar.is_file():
         return {}
-    try:
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{sidecar.name} is not valid JSON ({error}).") from error
+    content = read_json(sidecar)
     return content if isinstance(content, dict) else {}

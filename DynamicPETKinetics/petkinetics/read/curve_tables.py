@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.read.text_files import read_text
 
 Float64 = NDArray[np.float64]
 
@@ -55,10 +56,7 @@ class CurveTable:
         """
         if not path.is_file():
             raise InputError(f"There is no file {path.name}.")
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path.name} is not a text table.") from error
+        text = read_text(path)
         lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
         if len(lines) < 2:
             raise InputError(f"{path.name} holds no table (a header and rows are needed).")

@@ -5,7 +5,7 @@ What the numbers mean must be stated (:mod:`petkinetics.read.curve_statements`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,30 +94,9 @@ def read_activity_curves(
     :raises InputError: the table holds samples, lacks a statement, or holds impossible values.
     """
     table = CurveTable.read(path)
-    if not table.framed:
-        raise InputError(
-            f"{path.name} holds samples, not means over frames; when its frames start and end is not stated.",
-            "Two columns are needed: start and end.",
-        )
     stated = CurveStatements(path, table, dict(options or {}))
-    unit = stated.time_unit()
-    start = table.numbers(table.time_column) * unit
-    if table.duration_column is not None:
-        duration = table.numbers(table.duration_column) * unit
-    else:
-        duration = table.numbers(str(table.end_column)) * unit - start
-    timing = FrameTiming(start + stated.time_zero_s(context), duration)
-    factor, weighted = stated.frame_decay_factor(context, timing)
     columns = [c for c in stated.columns() if not (c == "sd" and "mean" in table.columns)]
-    return [
-        TimeActivityCurve(
-            timing,
-            table.numbers(column) * stated.activity_unit(column) * factor,
-            decay_per_s=context.decay_per_s if weighted else 0.0,
-            name=column.partition(" [")[0],
-        )
-        for column in columns
-    ]
+    return _over_frames(table, stated, context, columns)
 
 
 def read_blood_frames(
@@ -126,21 +105,51 @@ def read_blood_frames(
     """The blood curve in a table of frames, which kind of blood it is, and sentences for the user.
 
     :param options: as of :func:`read_input_function`; ``input_region`` picks the curve.
-    :param until_s: frames that end later are not used.
+    :param until_s: frames that end later are not looked at.
     :raises InputError: as :func:`read_activity_curves`; it is open which curve is blood, or of which kind;
         or no frame ends by *until_s*.
     """
     table = CurveTable.read(path)
     stated = CurveStatements(path, table, dict(options or {}))
     columns, kind = stated.blood_columns()
-    name = columns[kind].partition(" [")[0]
-    curve = next(c for c in read_activity_curves(path, context, options) if c.name == name)
-    if until_s is not None:
-        used = curve.timing.until(until_s / 60.0)
-        if used.size == 0:
-            raise InputError(f"{path.name} has no frames in the time used.")
-        curve = replace(curve, timing=curve.timing.select(used), mean_kbq_per_ml=curve.mean_kbq_per_ml[used])
+    (curve,) = _over_frames(table, stated, context, [columns[kind]], until_s)
     return curve, kind, tuple(stated.notes)
+
+
+def _over_frames(
+    table: CurveTable,
+    stated: CurveStatements,
+    context: CurveContext,
+    columns: Sequence[str],
+    until_s: float | None = None,
+) -> list[TimeActivityCurve]:
+    """Some columns as curves; cells of other columns, and of frames that end after *until_s*, are not looked at."""
+    if not table.framed:
+        raise InputError(
+            f"{table.name} holds samples, not means over frames; when its frames start and end is not stated.",
+            "Two columns are needed: start and end.",
+        )
+    unit = stated.time_unit()
+    start = table.numbers(table.time_column) * unit
+    if table.duration_column is not None:
+        duration = table.numbers(table.duration_column) * unit
+    else:
+        duration = table.numbers(str(table.end_column)) * unit - start
+    timing = FrameTiming(start + stated.time_zero_s(context), duration)
+    used = timing.until(None if until_s is None else until_s / 60.0)
+    if used.size == 0:
+        raise InputError(f"{table.name} has no frames in the time used.")
+    timing = timing.select(used)
+    factor, weighted = stated.frame_decay_factor(context, timing)
+    return [
+        TimeActivityCurve(
+            timing,
+            table.numbers(column)[used] * stated.activity_unit(column) * factor,
+            decay_per_s=context.decay_per_s if weighted else 0.0,
+            name=column.partition(" [")[0],
+        )
+        for column in columns
+    ]
 
 
 def _usable(name: str, time: Float64, curves: dict[str, Float64]) -> tuple[Float64, dict[str, Float64]]:

@@ -9,23 +9,22 @@ file, which vanishes with the process whatever ends it.
 
 from __future__ import annotations
 
-import gzip
 import shutil
 import sys
 import tempfile
 import threading
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.errors import InputError, ResourceError
+from petkinetics.errors import InputError
 from petkinetics.read.bids import BidsPet
 from petkinetics.read.overrides import Overrides
+from petkinetics.read.unpacking import unpacking
 from petkinetics.series import DynamicSeries, Float32, SeriesOrigin, Tracer, VolumeGeometry
 
 _DATATYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
@@ -155,33 +154,9 @@ class NiftiHeader:
 
 def _byte_order(path: Path) -> str:
     """'<' or '>', by the header's first field, which is 348 (NIfTI-1) or 540 (NIfTI-2)."""
-    try:
-        with _open(path) as stream:
-            first = stream.read(4)
-    except _damage() as error:
-        raise InputError(f"{path.name} is truncated or damaged; copy it again from its source.") from error
+    with unpacking(path, packed=path.suffix == ".gz") as stream:
+        first = stream.read(4)
     return "<" if int.from_bytes(first, "little") in (348, 540) else ">"
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """What is raised when a compressed file ends early or its bytes are wrong."""
-    errors: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error)
-    try:
-        from isal.isal_zlib import IsalError
-    except ImportError:
-        return errors
-    return (*errors, cast("type[Exception]", IsalError))
-
-
-def _open(path: Path) -> BinaryIO:
-    """The file, unpacked on the way where it is compressed, with the fastest library there is."""
-    if path.suffix != ".gz":
-        return path.open("rb", buffering=0)
-    try:
-        from isal import igzip
-    except ImportError:
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    return igzip.open(path, "rb")
 
 
 @dataclass
@@ -255,19 +230,11 @@ class NiftiVoxels:
 
     def _voxel_stream(self) -> BinaryIO:
         if self._stream is None:
-            self._stream = _open(self.path) if self.path.suffix != ".gz" else self._unpacked()
+            self._stream = self.path.open("rb", buffering=0) if self.path.suffix != ".gz" else self._unpacked()
         return self._stream
 
     def _unpacked(self) -> BinaryIO:
         unpacked = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the series
-        try:
-            with _open(self.path) as packed:
-                shutil.copyfileobj(packed, unpacked, 1 << 20)
-        except _damage() as error:
-            raise InputError(f"{self.path.name} is truncated or damaged; copy it again from its source.") from error
-        except OSError as error:
-            raise ResourceError(
-                f"{self.path.name} could not be unpacked: {error.strerror or error}.",
-                "Free some space in the folder for temporary files.",
-            ) from error
+        with unpacking(self.path) as packed:
+            shutil.copyfileobj(packed, unpacked, 1 << 20)
         return unpacked

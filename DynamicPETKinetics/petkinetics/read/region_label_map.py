@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from petkinetics.errors import InputError
 from petkinetics.read.region_map import IntArray, Regions, distinct_names
 from petkinetics.read.region_segmentation import is_slicer_segmentation, regions_of_segmentation
+from petkinetics.read.text_files import read_rows
 from petkinetics.series import VolumeGeometry
 
 if TYPE_CHECKING:
@@ -77,13 +77,12 @@ def _read_names(path: Path) -> dict[int, str]:
     table = path.with_name(file_stem(path) + ".tsv")
     if not table.is_file():
         return {}
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
+    rows = read_rows(table)
     if rows and not {"index", "name"} <= rows[0].keys():
         raise InputError(f"{table.name} names the labels of {path.name} but lacks the columns 'index' and 'name'.")
     try:
-        names = {int(row["index"]): row["name"].strip() for row in rows}
-    except (TypeError, ValueError, AttributeError) as error:
+        names = {int(row["index"]): row["name"] for row in rows if row["name"]}
+    except ValueError as error:
         raise InputError(f"{table.name} has a row whose index is not a whole number.") from error
     return distinct_names(names.items())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.maps import QUANTITIES, ParametricMap
+from petkinetics.read.text_files import read_json
 
 #: file of the record
 RECORD_NAME = "result.json"
@@ -30,9 +30,9 @@ def read_record(result: Path) -> dict[str, Any]:
             f"'{result}' is not a result folder: it has no {RECORD_NAME}.", "Give the folder made by 'estimate'."
         )
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{RECORD_NAME} in '{result}' is damaged ({error}).") from error
+        record = read_json(path)
+    except InputError as error:
+        raise InputError(f"{RECORD_NAME} in '{result}' is damaged: {error.message}") from error
     if not isinstance(record, dict) or record.get("job") != "estimate":
         raise InputError(f"'{result}' does not hold the result of an estimate.")
     return record
@@ -53,6 +53,20 @@ def result_maps(result: Path, record: dict[str, Any]) -> list[ParametricMap]:
             raise InputError(f"'{result}' lacks the map {name}.nii.gz that its {RECORD_NAME} names.")
         maps.append(replace(read_map(found[0]), quantity=QUANTITIES[name], provenance=record))
     return maps
+
+
+def read_result_map(path: Path) -> ParametricMap:
+    """One map, with the record of the result folder it lies in as its provenance; a map on its own has none.
+
+    :raises InputError: the map is missing or unreadable.
+    """
+    from petkinetics.read.maps import read_map
+
+    found = read_map(path)
+    try:
+        return replace(found, provenance=read_record(path.parent))
+    except InputError:
+        return found
 
 
 def distrust_path(result: Path) -> Path | None:

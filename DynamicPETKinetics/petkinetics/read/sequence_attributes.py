@@ -14,16 +14,12 @@ from math import exp
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.errors import InputError
-from petkinetics.read.activity_units import ACTIVITY_UNITS
+from petkinetics.read.activity_units import is_suv_unit, voxel_unit
 from petkinetics.read.nuclides import find_nuclide, nuclide_of_half_life
 from petkinetics.read.overrides import Overrides
 from petkinetics.read.sequence_statements import STATEMENTS, SequenceStatements
 from petkinetics.read.sequence_times import frame_times
 from petkinetics.series import DynamicSeries, SeriesOrigin, Tracer, VolumeGeometry, VoxelSource
-
-#: names of the unit of SUV
-SUV_UNITS = ("g/ml", "suv", "suvbw")
 
 
 class SequenceAttributes(SequenceStatements):
@@ -113,7 +109,7 @@ class SequenceAttributes(SequenceStatements):
     @property
     def is_suv(self) -> bool:
         """Whether the voxels are SUV, which dose and weight turn into an activity."""
-        return (self.units or "").strip().lower() in SUV_UNITS
+        return is_suv_unit(self.units or "")
 
     @property
     def series_uids(self) -> tuple[str, ...]:
@@ -147,20 +143,7 @@ class SequenceAttributes(SequenceStatements):
 
         :raises InputError: an unknown unit, or SUV without dose and weight.
         """
-        unit = str(self.units).strip().lower()
-        if unit in ACTIVITY_UNITS:
-            return ACTIVITY_UNITS[unit]
-        if unit not in SUV_UNITS:
-            raise InputError(
-                f"{self.name} gives voxels in '{self.units}', which is not an activity concentration.",
-                "If it is one, say so with --set units=kBq/mL (or Bq/mL, g/mL).",
-            )
-        if not (self.dose_mbq and self.weight_kg):
-            raise InputError(
-                f"{self.name} gives SUV (g/mL), and converting it needs the injected activity and the weight.",
-                "Give them with --dose (MBq) and --weight (kg).",
-            )
-        return self.dose_mbq / self.weight_kg
+        return voxel_unit(self.name, str(self.units), self.dose_mbq, self.weight_kg)
 
     def _corrected_to_s(self) -> float | None:
         """Decay reference in seconds from injection; None for uncorrected voxels."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import tempfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from petkinetics.errors import InputError, ResourceError
+from petkinetics.errors import InputError
 from petkinetics.read.nifti import NiftiHeader, NiftiVoxels
 from petkinetics.read.nrrd_header import NrrdHeader
+from petkinetics.read.unpacking import unpacking
 
 _AGAIN = "Copy it again from its source."
 
@@ -40,18 +39,6 @@ class VoxelPlace:
             raise InputError(f"{path.name} is truncated: its header promises {wanted:,} bytes of voxels.", _AGAIN)
         return found
 
-    def open(self) -> BinaryIO:
-        """The voxels as a stream from their first byte, unpacked on the way."""
-        file = self.path.open("rb")
-        file.seek(self.at)
-        if not self.compressed:
-            return file
-        try:
-            from isal import igzip
-        except ImportError:
-            return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
-        return igzip.IGzipFile(fileobj=file)
-
 
 @dataclass
 class SequenceVoxels(NiftiVoxels):
@@ -72,24 +59,16 @@ class SequenceVoxels(NiftiVoxels):
         slices, rows, columns = head.geometry.shape
         unpacked = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the series
         per_slice = rows * columns * head.dtype.itemsize
-        try:
-            with source.open() as packed:
-                if not source.interleaved:
-                    for _ in range(head.frames * slices):
-                        unpacked.write(_exactly(packed, per_slice))
-                    return unpacked
-                for k in range(slices):
-                    slab = np.frombuffer(_exactly(packed, per_slice * head.frames), dtype=head.dtype)
-                    for f, values in enumerate(np.ascontiguousarray(slab.reshape(-1, head.frames).T)):
-                        unpacked.seek((f * slices + k) * per_slice)
-                        unpacked.write(values.tobytes())
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InputError(f"{self.path.name} is truncated or damaged.", _AGAIN) from error
-        except OSError as error:
-            raise ResourceError(
-                f"{self.path.name} could not be unpacked: {error.strerror or error}.",
-                "Free some space in the folder for temporary files.",
-            ) from error
+        with unpacking(self.path, source.at, packed=source.compressed) as packed:
+            if not source.interleaved:
+                for _ in range(head.frames * slices):
+                    unpacked.write(_exactly(packed, per_slice))
+                return unpacked
+            for k in range(slices):
+                slab = np.frombuffer(_exactly(packed, per_slice * head.frames), dtype=head.dtype)
+                for f, values in enumerate(np.ascontiguousarray(slab.reshape(-1, head.frames).T)):
+                    unpacked.seek((f * slices + k) * per_slice)
+                    unpacked.write(values.tobytes())
         return unpacked
 
 

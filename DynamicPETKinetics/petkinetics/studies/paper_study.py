@@ -18,7 +18,6 @@ from petkinetics.curves import InputFunction
 from petkinetics.evaluate.bland_altman import Agreement
 from petkinetics.evaluate.figures import Drawing, draw, three_digits
 from petkinetics.evaluate.image_quality import image_quality
-from petkinetics.evaluate.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
 from petkinetics.maps import ParametricMap, ParametricResult
 from petkinetics.simulate.patient import DigitalPatient
 from petkinetics.studies.contestants import Contestant
@@ -27,6 +26,7 @@ from petkinetics.studies.figure_image_quality import distributions, radar
 from petkinetics.studies.figure_tumour import tumour_agreement
 from petkinetics.studies.figure_views import View, views
 from petkinetics.studies.late_frame import predicted_frame
+from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
 from petkinetics.studies.study_names import AORTA, NOISY_FULL_SCAN, USUAL
 from petkinetics.studies.tumour_roi import TumourBox, box_agreement, tumour_box
 from petkinetics.write.tables import write_table

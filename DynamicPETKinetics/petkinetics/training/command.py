@@ -19,7 +19,7 @@ from petkinetics.training.paper_scans import TIMING
 from petkinetics.training.pool import PatientPool
 from petkinetics.training.scan_ranges import scan_ranges
 from petkinetics.training.scans import ScanRanges
-from petkinetics.training.trainer import CHECKPOINT, Plan, Progress, Trainer
+from petkinetics.training.trainer import CHECKPOINT, Plan, Trainer
 
 #: the first is meant where none is named; ``direct-network`` is the same without the kinetic model, for comparison
 PRESETS = {
@@ -99,7 +99,7 @@ def train(
         card["architecture"] = dict(trainer.network.sizes)
     if ours and own is None and progress.step >= _TRIAL_STEPS:
         card |= scan_ranges(pool, ranges)
-    _write(trainer, progress, out, name, card)
+    _write(trainer, out, name, card)
     return out / f"{name}.safetensors"
 
 
@@ -118,13 +118,12 @@ def _simulate(pool: PatientPool, what: str, show: bool) -> None:
         pass
 
 
-def _write(trainer: Trainer, progress: Progress, out: Path, name: str, card: dict[str, Any]) -> None:
+def _write(trainer: Trainer, out: Path, name: str, card: dict[str, Any]) -> None:
     """The best weights so far; the average of now where none was judged yet."""
     if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
         return
     tensors = trainer.best or dict(trainer.average.module.state_dict())
     write_weights(out, name, tensors, card | {"parameters": sum(t.numel() for t in tensors.values())})
-    card["validation"] = progress.metrics
 
 
 def _as_is(batch: Any) -> Any:

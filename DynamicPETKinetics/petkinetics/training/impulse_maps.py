@@ -24,7 +24,7 @@ from petkinetics.kinetics.patlak import patlak_design, weighted_fit
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.anatomy import grid_axes
 from petkinetics.simulate.blood import BloodParameters
-from petkinetics.simulate.patient import FDG, PATLAK_WINDOW_MIN, Body, PaintedBody, noise_cov
+from petkinetics.simulate.patient import FDG, LESION_LABEL, PATLAK_WINDOW_MIN, Body, PaintedBody, noise_cov
 from petkinetics.simulate.scanner import Blur, line_mean
 from petkinetics.training.impulse_loss import IMPULSE, IMPULSE_MIN, IMPULSE_UNIT
 
@@ -127,7 +127,7 @@ class ImpulseMaps:
     @cached_property
     def lesions(self) -> NDArray[np.bool_]:
         """Lesion voxels."""
-        return self.labels == 200
+        return self.labels == LESION_LABEL
 
 
 def responses(curve: InputFunction, timing: FrameTiming) -> Float64:

@@ -29,6 +29,7 @@ from petkinetics.networks.model_rows import model_rows
 from petkinetics.read.curve_statements import CurveContext
 from petkinetics.read.regions import one_region
 from petkinetics.read.series import read_series
+from petkinetics.read.text_files import read_rows
 from petkinetics.series import DynamicSeries
 from petkinetics.training.examples import Example, example_of
 from petkinetics.training.paper_scans import PaperScan
@@ -59,13 +60,7 @@ def read_training_table(path: Path, until_min: float) -> list[OwnSeries]:
     :param until_min: the end of the short scan that the network will see.
     :raises InputError: a column or file is missing, or a series ends too soon to be a target.
     """
-    import csv
-
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t"))
-    except OSError as error:
-        raise InputError(f"The table '{path.name}' cannot be read ({error.strerror}).") from error
+    rows = read_rows(path)
     if not rows or "series" not in rows[0] or not {"roi", "input_function"} & set(rows[0]):
         raise InputError(
             f"The table '{path.name}' needs the columns 'series' and 'roi' or 'input_function', and at least one row."
@@ -101,8 +96,15 @@ def _input(
     else:
         raise InputError(f"Row {number} of the table names neither an aorta region nor a blood curve.")
     if row.get("plasma_ratio"):
-        curve = with_plasma(curve, float(row["plasma_ratio"]), "of the table")
+        curve = with_plasma(curve, _ratio(row["plasma_ratio"], number), "of the table")
     return curve
+
+
+def _ratio(text: str, number: int) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(f"Row {number} of the table has '{text}' for plasma_ratio, not a number.") from error
 
 
 class OwnStream(IterableDataset):

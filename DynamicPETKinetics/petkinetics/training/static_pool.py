@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from petkinetics.errors import InputError
 from petkinetics.estimators.body import body_mask
 from petkinetics.networks.score_network import SLICES
 from petkinetics.read.series import read_series
+from petkinetics.read.text_files import read_rows
 from petkinetics.training.static_patient import StaticPatient, static_only, static_patient
 
 
@@ -48,11 +48,7 @@ def read_static_table(path: Path) -> dict[str, StaticPatient]:
     Of a series of several frames the last one is taken. Images by the names of their folders or files.
     :raises InputError: the table or a series cannot be used, or an image has too few slices.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t"))
-    except OSError as error:
-        raise InputError(f"The table '{path.name}' cannot be read ({error.strerror}).") from error
+    rows = read_rows(path)
     if not rows or "series" not in rows[0]:
         raise InputError(f"The table '{path.name}' needs the column 'series' and at least one row.")
     return {

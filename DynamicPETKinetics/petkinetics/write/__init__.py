@@ -1,1 +1,1 @@
-"""Writers: NIfTI maps, tables, DICOM parametric maps."""
+"""Writers: NIfTI and DICOM images, volume sequences, tables, curves, and the folders of results."""

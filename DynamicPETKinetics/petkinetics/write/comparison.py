@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from petkinetics import __version__
 from petkinetics.evaluate.compare import Comparison, compare_maps
 from petkinetics.evaluate.figure_agreement import agreement_drawings
 from petkinetics.evaluate.figures import draw
 from petkinetics.evaluate.report import write_report
-from petkinetics.read.maps import read_map
+from petkinetics.maps import ParametricMap
 from petkinetics.read.regions import file_stem, read_regions
-from petkinetics.read.result_folder import RECORD_NAME
+from petkinetics.read.result_folder import read_result_map
 from petkinetics.write.result_folder import write_record
 from petkinetics.write.staging import staged_folder
 from petkinetics.write.tables import write_table
@@ -30,13 +28,13 @@ def write_comparison(
     :raises InputError: the maps or regions cannot be compared, or *out* exists; nothing was written.
     """
     with staged_folder(out) as folder:
-        a, b = read_map(map_a), read_map(map_b)
+        a, b = read_result_map(map_a), read_result_map(map_b)
         comparison = compare_maps(
             a,
             b,
             read_regions(regions),
-            _title(map_a),
-            _title(map_b),
+            _title(a, map_a),
+            _title(b, map_b),
             "truth" if against_truth else "estimate",
             warn,
         )
@@ -55,12 +53,6 @@ def write_comparison(
     return comparison
 
 
-def _title(path: Path) -> str:
+def _title(shown: ParametricMap, path: Path) -> str:
     """How a map is called: its method where its result says so, else its folder's and its own name."""
-    name = file_stem(path)
-    record_path = path.parent / RECORD_NAME
-    if record_path.is_file():
-        record: dict[str, Any] = json.loads(record_path.read_text(encoding="utf-8"))
-        if record.get("method"):
-            return f"{record['method']} {name}"
-    return f"{path.absolute().parent.name} {name}"
+    return f"{shown.provenance.get('method') or path.absolute().parent.name} {file_stem(path)}"

@@ -64,9 +64,13 @@ def write_blood_curve(path: Path, curve: InputFunction) -> None:
     """Write an input function; see :func:`petkinetics.write.input_function.write_input_function` for the TSV.
 
     :param path: ``.bld`` or ``.crv`` (PMOD), ``.dft``, else a TSV with its sidecar.
-    :raises InputError: a ``.tac``, which holds means over frames.
+    :raises InputError: a ``.tac``, which holds means over frames, or a ``.json``, the name of the sidecar.
     """
     suffix = path.suffix.lower()
+    if suffix == ".json":
+        raise InputError(
+            f"'{path.name}' is the name of the file that states units beside a curve.", "Use .tsv, .bld or .dft."
+        )
     if suffix == ".tac":
         raise InputError(
             f"'{path.name}' asks for means over frames, but an input function is a curve.", "Use .bld, .dft or .tsv."
