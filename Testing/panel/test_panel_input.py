@@ -150,7 +150,7 @@ def test_plasma_by_ratio_and_by_haematocrit_changes_curve_label_and_ki(driver: P
     np.testing.assert_allclose(curve.plasma_kbq_per_ml, 1.25 * curve.whole_blood_kbq_per_ml)
     plasma = driver.estimate()
     assert plasma.ki_label == "Ki"
-    assert driver.ui.mapCombo.itemText(0) == "Ki"
+    assert driver.ui.mapCombo.itemText(0) == "Ki [mL/min/mL]"
     both = [slicer.util.arrayFromVolume(result.maps["ki"]) for result in (whole, plasma)]
     inside = (both[0] > 0) & (both[1] > 0)
     assert np.median(both[1][inside]) == pytest.approx(np.median(both[0][inside]) / 1.25, rel=0.02)

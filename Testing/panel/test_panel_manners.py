@@ -80,8 +80,7 @@ def test_what_is_disabled_says_what_is_missing_in_every_state(driver: PanelDrive
     look("a region", {"agreementPlotButton"})
     assert "second method" in driver.ui.agreementPlotButton.toolTip
     driver.estimate("gaussian")
-    driver.settle(0.05)
-    assert set(disabled(driver)) <= {"tStarAutoCheckBox"}
+    driver.until(lambda: set(disabled(driver)) <= {"tStarAutoCheckBox"}, "regions and maps to be measured")
     # a reason is not the description of what the button does
     for name, tips in seen.items():
         assert str(getattr(driver.ui, name).toolTip) not in tips, f"{name} describes itself instead of saying why"

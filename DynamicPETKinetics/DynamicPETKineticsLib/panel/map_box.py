@@ -12,7 +12,7 @@ from DynamicPETKineticsLib.translation import _
 
 
 class MapBox:
-    """Map, colours, window, opacity, threshold, legend."""
+    """Map, colours, window, opacity, threshold, legend, and where not to trust it."""
 
     def __init__(self, ui: Any, session: Session) -> None:
         self.ui, self.session = ui, session
@@ -26,6 +26,7 @@ class MapBox:
         ui.autoRangeButton.clicked.connect(self._on_auto)
         ui.opacitySlider.valueChanged.connect(self._on_look)
         ui.legendCheckBox.toggled.connect(self._on_look)
+        ui.distrustCheckBox.toggled.connect(self._on_distrust)
 
     @property
     def node(self) -> Any:
@@ -37,17 +38,19 @@ class MapBox:
     def update(self) -> None:
         """Fill the boxes from the result and the look of its map."""
         from DynamicPETKineticsLib.results.colours import COLOURS, colour_of
-        from DynamicPETKineticsLib.results.legend import map_title
+        from DynamicPETKineticsLib.results.legend import title_with_unit
 
         ui, result, state = self.ui, self.session.result, self.session.state
         maps = dict(result.maps) if result is not None else {}
-        set_choices(ui.mapCombo, [(map_title(node), name) for name, node in maps.items()], state.map if state else None)
+        offered = [(title_with_unit(node), name) for name, node in maps.items()]
+        set_choices(ui.mapCombo, offered, state.map if state else None)
         node = self.node
         set_choices(ui.colourCombo, [(title, title) for title in COLOURS], colour_of(node) if node else None)
         reason = "" if node is not None else _("There is no result yet: run an estimate in step 3.")
         for widget, tip in self._looks:
             allow(widget, reason, tip)
         allow(ui.autoRangeButton, reason, _("Fit the colours to the map (its percentiles)."))
+        self._show_distrust()
         say(ui.mapNoteLabel, reason or self._note())
         if node is not None:
             self._show_range(node)
@@ -63,15 +66,23 @@ class MapBox:
         if any(method.name == result.method and method.learned for method in METHODS):
             parts.append(_("This method was trained on simulated patients."))
         if result.distrust is not None:
-            parts.append(
-                _("Places not to trust were found; show them in the Data module: {name}.").format(
-                    name=result.distrust.GetName()
-                )
-            )
+            parts.append(_("There are places where it is not to be trusted."))
         missing = result.missing_maps
         if missing:
             parts.append(_("Deleted from the scene: {maps}.").format(maps=", ".join(missing)))
         return " ".join(parts)
+
+    def _show_distrust(self) -> None:
+        """Offer the outline where there is one; those of other results are hidden, as they say nothing of this one."""
+        from DynamicPETKineticsLib.results.distrust import distrust_is_shown, hide_others
+
+        result, box = self.session.result, self.ui.distrustCheckBox
+        own = result.distrust if result is not None else None
+        if result is not None:
+            hide_others(own)
+        box.visible = own is not None
+        with silently(box):
+            box.checked = own is not None and distrust_is_shown(own)
 
     def _show_range(self, node: Any) -> None:
         from DynamicPETKineticsLib.results.map_display import threshold_of, window_of
@@ -123,6 +134,12 @@ class MapBox:
     def _on_look(self, _value: Any = None) -> None:
         if self.ui.highSpin.value > self.ui.lowSpin.value:
             self.show()
+
+    def _on_distrust(self, checked: bool = False) -> None:
+        from DynamicPETKineticsLib.results.distrust import show_distrust
+
+        if self.session.result is not None and self.session.result.distrust is not None:
+            show_distrust(self.session.result.distrust, checked)
 
     def _on_auto(self, _checked: bool = False) -> None:
         from DynamicPETKineticsLib.results.window import window_from_percentiles

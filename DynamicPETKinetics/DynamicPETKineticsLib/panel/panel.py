@@ -105,8 +105,9 @@ class Panel:
         """The module is opened: what came into the scene since is offered; a single series is taken at once."""
         from DynamicPETKineticsLib.scene.dynamic_sequence import dynamic_sequences
 
-        # Window and theme may have changed.
+        # Window and theme may have changed, and how a map looks.
         self.input.draw()
+        self.review.map.update()
         state = self.session.state
         if state is None or state.sequence is not None:
             return

@@ -67,7 +67,10 @@ def fill_table(table: Any, header: Sequence[str], rows: Sequence[Sequence[str]],
         for i, row in enumerate(rows):
             for j, text in enumerate(row):
                 item = qt.QTableWidgetItem(text)
-                if j > 0:
+                if j == 0:
+                    # Long names are cut off.
+                    item.setToolTip(text)
+                else:
                     item.setTextAlignment(int(qt.Qt.AlignRight) | int(qt.Qt.AlignVCenter))
                 if not editable or j == 0:
                     item.setFlags(item.flags() & ~qt.Qt.ItemIsEditable)

@@ -21,8 +21,9 @@ REGIONS_ROLE = "DynamicPET.Regions"
 DIAMETER_MM = (1.0, 300.0)
 #: voxels of the sphere's grid along a diameter, at least; 10 give its volume to a per cent or two
 _ACROSS = 12
-#: Okabe and Ito's colours but the vermilion of blood, for eyes that confuse red and green
-_COLOURS = ((0.34, 0.71, 0.91), (0.94, 0.89, 0.26), (0.0, 0.62, 0.45), (0.8, 0.47, 0.65), (0.0, 0.45, 0.7))
+#: Okabe and Ito's colours, for eyes that confuse red and green: but the vermilion of blood, and the sky blue, which
+#: looks like where not to trust a map
+_COLOURS = ((0.0, 0.62, 0.45), (0.94, 0.89, 0.26), (0.8, 0.47, 0.65), (0.0, 0.45, 0.7))
 
 
 def regions_segmentation(sequence: DynamicSequence | None) -> Any:

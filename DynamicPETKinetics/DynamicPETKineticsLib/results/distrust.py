@@ -43,6 +43,31 @@ def add_distrust(where: NDArray[np.bool_], geometry: VolumeGeometry, result_name
     return node
 
 
+def show_distrust(node: Any, visible: bool) -> None:
+    """Outline the places in the views, or hide them."""
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetVisibility(visible)
+
+
+def hide_others(node: Any) -> None:
+    """Hide the places of all results but one.
+
+    :param node: the segmentation of that one; None for none.
+    """
+    from DynamicPETKineticsLib.results.result_nodes import all_results
+
+    for result in all_results():
+        other = result.distrust
+        if other is not None and other is not node and distrust_is_shown(other):
+            show_distrust(other, False)
+
+
+def distrust_is_shown(node: Any) -> bool:
+    """Whether the places are outlined in the views."""
+    display = node.GetDisplayNode()
+    return display is not None and bool(display.GetVisibility())
+
+
 def distrust_on(node: Any, geometry: VolumeGeometry, map_node: Any) -> NDArray[np.bool_]:
     """The segmentation again as voxels of a map: empty where somebody emptied it.
 

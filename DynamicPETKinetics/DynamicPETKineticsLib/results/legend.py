@@ -28,12 +28,17 @@ def map_title(node: Any) -> str:
     return str(node.GetAttribute(LABEL) or node.GetName())
 
 
-def legend_title(node: Any) -> str:
-    """Title of the legend, such as "Ki [mL/min/mL]"; a label in two parts gets two lines."""
+def title_with_unit(node: Any) -> str:
+    """Such as "Ki [mL/min/mL]" or "Ki [mL/min/mL] (whole-blood input)"."""
     quantity = QUANTITIES.get(str(node.GetAttribute(MAP)))
     unit = f" [{quantity.unit}]" if quantity is not None and quantity.unit != "1" else ""
     name, bracket, rest = map_title(node).partition(" (")
-    return f"{name}{unit}\n({rest}" if bracket else f"{name}{unit}"
+    return f"{name}{unit}{bracket}{rest}"
+
+
+def legend_title(node: Any) -> str:
+    """Title of the legend: the same, a label in two parts on two lines."""
+    return title_with_unit(node).replace(" (", "\n(", 1)
 
 
 def legend_numbers(low: float, high: float) -> tuple[int, str]:
