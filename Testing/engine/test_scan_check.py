@@ -99,7 +99,9 @@ def test_every_method_has_its_check() -> None:
 def test_frames_after_the_movement_agree_and_only_the_blood_curve_is_doubted(patient: DigitalPatient) -> None:
     patient = moved(patient)
     problem = problem_of(patient, aorta_input(patient, 65.0), 30.0, 65.0)
-    found = scan_faults(problem, use_of(make_estimator("patlak"), problem))
+    own = scan_faults(problem, use_of(make_estimator("patlak"), problem))
+    assert own.warnings == () and own.record["shift_mm"] is not None and own.record["drift_mm"] is None
+    found = scan_faults(problem, use_of(make_estimator("nlm"), problem))
     (said,) = found.warnings
     assert "The frames that are fitted, from 30 min on, agree with each other" in said
     assert found.distrust is None
@@ -116,7 +118,7 @@ def test_a_movement_among_the_fitted_frames_is_told_as_theirs(patient: DigitalPa
     assert found.distrust is not None and "Maps are wrong at the borders" in found.warnings[0]
 
 
-@pytest.mark.parametrize("method", ["patlak", "two-tissue", *REVERSIBLE])
+@pytest.mark.parametrize("method", ["nlm", "two-tissue", *REVERSIBLE])
 def test_release_of_the_tracer_is_no_fault_for_a_model_of_it(method: str) -> None:
     where = middle_slices("small", 10)
     patient = World.parse("tracer=reversible").patient("thorax", "small", 90041, 1.0, where, no_progress)

@@ -37,6 +37,7 @@ from petkinetics.estimators.estimator import Problem, estimate_in_memory, no_pro
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.patlak import Patlak
 from petkinetics.estimators.scan_faults import scan_faults
+from petkinetics.estimators.scan_findings import Use
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import RESIDUAL
 from petkinetics.networks import weights as shipped
@@ -110,9 +111,9 @@ def curve_of(patient: DigitalPatient, world: str, until: float) -> InputFunction
     return replace(curve, whole_blood_kbq_per_ml=half, plasma_kbq_per_ml=ratio * half)
 
 
-def scan_numbers(problem: Problem) -> dict[str, object]:
+def scan_numbers(problem: Problem, use: Use | None = None) -> dict[str, object]:
     """What the check of the scan itself finds; "by_scan" is 1 where it warns, numbers are -1 where it cannot tell."""
-    found = scan_faults(problem)
+    found = scan_faults(problem, use)
     shift, step = found.record["shift_mm"] or {}, found.record["scale_step"] or {}
     drift, release = found.record["drift_mm"] or {}, found.record["release"] or {}
     return {

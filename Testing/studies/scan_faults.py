@@ -33,6 +33,7 @@ from petkinetics.estimators import make_estimator
 from petkinetics.estimators.applicability import applicability, described
 from petkinetics.estimators.estimator import Problem, estimate_in_memory, no_progress
 from petkinetics.estimators.feature_volume import FeatureVolume
+from petkinetics.estimators.scan_check import use_of
 from petkinetics.networks import weights as shipped
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.patient import DigitalPatient, grid
@@ -139,9 +140,10 @@ def classical(seed: int, world: str, dose: float) -> Iterator[dict[str, object]]
     for until, t_star in ENDS:
         curve = curve_of(patient, world, until + later)
         problem = problem_of(patient, curve, t_star, until + later)
-        found = scan_numbers(problem)
         for method in METHODS:
-            ki = estimate_in_memory(make_estimator(method), problem)["ki"].values
+            estimator = make_estimator(method)
+            found = scan_numbers(problem, use_of(estimator, problem))
+            ki = estimate_in_memory(estimator, problem)["ki"].values
             difference = (ki - patient.truth["ki_patlak_9_65"])[patient.body_mask]
             rmse = float(np.sqrt(np.mean(difference**2)))
             head = {"seed": seed, "world": world, "dose": dose, "until": until, "method": method, "rmse": rmse}
