@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from petkinetics.studies.data_explained import mean_chi_square
+from petkinetics.studies.names import BIAS_BY_SIZE, PATLAK, USUAL
 from petkinetics.studies.noisy_reference import PAPER_GAINS
-from petkinetics.studies.study_names import BIAS_BY_SIZE, PATLAK, USUAL
 
 Row = Mapping[str, object]
 #: what only methods with SD maps or several evaluations have
