@@ -18,9 +18,9 @@ import numpy as np
 
 from figures_worlds import draw_worlds, world_runs
 from petkinetics.evaluate.figures import COLOURS, MARKERS
-from petkinetics.evaluate.perceptual import METRICS
 from petkinetics.studies.figure_image_quality import distributions, radar
-from petkinetics.studies.study_names import PATLAK
+from petkinetics.studies.names import PATLAK
+from petkinetics.studies.perceptual import METRICS
 from petkinetics.write.tables import read_table
 from pictures import IMAGES, ROOT, keep_small, page_picture
 

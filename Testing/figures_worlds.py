@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from petkinetics.evaluate.figures import COLOURS, MARKERS
 from petkinetics.studies.gates import GATES
-from petkinetics.studies.study_names import AORTA, DIFFUSION_PRIOR, KINETIC_NETWORK, PATLAK, USUAL
-from petkinetics.studies.study_ratios import kind_of, world_costs
+from petkinetics.studies.names import AORTA, DIFFUSION_PRIOR, KINETIC_NETWORK, PATLAK, USUAL
+from petkinetics.studies.ratios import kind_of, world_costs
 from petkinetics.write.tables import Value
 from pictures import page_picture
 
@@ -49,7 +49,7 @@ class WorldRuns:
 
     @property
     def judged(self) -> tuple[str, str]:
-        """Column of :func:`petkinetics.studies.study_ratios.world_costs`, and the method whose gates bound it."""
+        """Column of :func:`petkinetics.studies.ratios.world_costs`, and the method whose gates bound it."""
         whole = self.until_min is None
         return ("gain_kept_percent", DIFFUSION_PRIOR) if whole else ("cost_percent", KINETIC_NETWORK)
 

@@ -16,13 +16,13 @@ from petkinetics.maps import KI, V0, ParametricMap
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.patient import grid
 from petkinetics.studies import run_study as running
+from petkinetics.studies.folder import summarise
 from petkinetics.studies.known_truth import lesion_rows, organ_rows, size_class, whole_map_row
+from petkinetics.studies.names import AORTA, LEARNED, PATLAK, USUAL
 from petkinetics.studies.patient_problem import middle_slices
 from petkinetics.studies.run_log import LOG_COLUMNS, append_run
 from petkinetics.studies.run_study import run_study
 from petkinetics.studies.study import SPLITS, Study
-from petkinetics.studies.study_folder import summarise
-from petkinetics.studies.study_names import AORTA, LEARNED, PATLAK, USUAL
 from petkinetics.write.tables import read_table
 
 GEOMETRY = VolumeGeometry((12, 30, 30), (4.0, 4.0, 4.0))

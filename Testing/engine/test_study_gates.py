@@ -16,12 +16,12 @@ from petkinetics.simulate.patient import grid, simulate_patient
 from petkinetics.studies.contestants import Contestant, classical
 from petkinetics.studies.gates import GATES, Gate, StudyNumbers, gate_rows
 from petkinetics.studies.known_truth import coverage_row, lesion_rows
+from petkinetics.studies.names import USUAL
 from petkinetics.studies.noisy_reference import gain_rows, noisy_reference_row
 from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
+from petkinetics.studies.ratios import kind_of, ratio_rows, world_costs
 from petkinetics.studies.run_study import run_study
 from petkinetics.studies.study import Study
-from petkinetics.studies.study_names import USUAL
-from petkinetics.studies.study_ratios import kind_of, ratio_rows, world_costs
 from petkinetics.studies.tumour_roi import box_agreement, box_row, tumour_box
 from petkinetics.studies.world_table import world_table
 from petkinetics.studies.worlds import GATE_WORLDS, World

@@ -21,11 +21,11 @@ from petkinetics.studies.contestants import Contestant
 from petkinetics.studies.data_explained import chi_square_rows, mean_chi_square
 from petkinetics.studies.gates import GATES, StudyNumbers, gate_rows
 from petkinetics.studies.invented import HEIGHT_SD, count_blobs, invented_blobs, ratio_of_counts
+from petkinetics.studies.names import USUAL
 from petkinetics.studies.patient_problem import middle_slices
 from petkinetics.studies.run_cost import Watch
 from petkinetics.studies.run_study import run_study
 from petkinetics.studies.study import Study
-from petkinetics.studies.study_names import USUAL
 from petkinetics.studies.worlds import DIFFUSION_GATE_WORLDS, GATE_WORLDS, World, gate_worlds
 from petkinetics.write.tables import read_table
 

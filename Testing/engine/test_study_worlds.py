@@ -15,7 +15,7 @@ from petkinetics.simulate.osem_world import calibrated_sensitivity, reconstructe
 from petkinetics.simulate.patient import DigitalPatient, noise_cov, simulate_patient
 from petkinetics.simulate.physiology import RELEASE
 from petkinetics.studies.patient_problem import middle_slices
-from petkinetics.studies.study_ratios import kind_of
+from petkinetics.studies.ratios import kind_of
 from petkinetics.studies.worlds import World
 
 SEED = 90_005

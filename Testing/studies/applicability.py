@@ -44,8 +44,8 @@ from petkinetics.networks import weights as shipped
 from petkinetics.series import ArrayVoxels
 from petkinetics.simulate.patient import DigitalPatient
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
+from petkinetics.studies.names import USUAL
 from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
-from petkinetics.studies.study_names import USUAL
 from petkinetics.studies.worlds import World
 from petkinetics.write.tables import read_table, write_table
 

@@ -26,8 +26,8 @@ from petkinetics.estimators.posterior import half_quadratic
 from petkinetics.estimators.regularised import box_around
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.studies.contestants import classical
+from petkinetics.studies.names import USUAL
 from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
-from petkinetics.studies.study_names import USUAL
 from petkinetics.studies.worlds import World
 from petkinetics.write.tables import write_table
 

@@ -37,8 +37,8 @@ from petkinetics.estimators.scan_check import use_of
 from petkinetics.networks import weights as shipped
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.patient import DigitalPatient, grid
+from petkinetics.studies.names import USUAL
 from petkinetics.studies.patient_problem import middle_slices, problem_of
-from petkinetics.studies.study_names import USUAL
 from petkinetics.studies.worlds import World
 from petkinetics.write.tables import read_table, write_table
 

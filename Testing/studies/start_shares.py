@@ -33,8 +33,8 @@ from petkinetics.estimators.nlm import SEARCH_MM, non_local_means
 from petkinetics.estimators.posterior import half_quadratic, posterior_sample
 from petkinetics.estimators.regularised import box_around, smoothed
 from petkinetics.simulate.patient import Body, DigitalPatient, grid
+from petkinetics.studies.names import USUAL
 from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
-from petkinetics.studies.study_names import USUAL
 from petkinetics.studies.worlds import World
 from petkinetics.write.tables import write_table
 

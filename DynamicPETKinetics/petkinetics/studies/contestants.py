@@ -9,7 +9,7 @@ import numpy as np
 
 from petkinetics.errors import InputError
 from petkinetics.estimators import make_estimator
-from petkinetics.studies.study_names import TUNED
+from petkinetics.studies.names import TUNED
 
 #: words for those beside a method that are not methods
 CLASSICAL, FULL_SCAN = "classical", "full-scan"

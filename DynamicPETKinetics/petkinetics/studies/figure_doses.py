@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from petkinetics.evaluate.figures import COLOURS, MARKERS, PAGE_WIDTH, FigureFile, figure
-from petkinetics.studies.study_names import BIAS_BY_SIZE
+from petkinetics.studies.names import BIAS_BY_SIZE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

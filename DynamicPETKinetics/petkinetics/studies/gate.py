@@ -1,6 +1,6 @@
 """A gate: what a study must show, and whether it does.
 
-Ratios are of the mean RMSE over patients (:mod:`petkinetics.studies.study_ratios`). A *dose* is a share of the usual
+Ratios are of the mean RMSE over patients (:mod:`petkinetics.studies.ratios`). A *dose* is a share of the usual
 counts; *until* is the end of the scan, minutes from injection, None for the whole one.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from petkinetics.studies.study_names import AORTA, TRUTH, USUAL
-from petkinetics.studies.study_ratios import world_costs
+from petkinetics.studies.names import AORTA, TRUTH, USUAL
+from petkinetics.studies.ratios import world_costs
 
 Row = Mapping[str, object]
 
@@ -139,7 +139,7 @@ def gate_rows(gates: Sequence[Gate], study: StudyNumbers) -> list[dict[str, obje
 
 
 def ratio(reference: str, dose: float, until: float | None, quantity: str = "ki") -> Measure:
-    """The ratio of mean RMSEs to a reference of :mod:`petkinetics.studies.study_ratios`, of "ki" or "v0"; no unit."""
+    """The ratio of mean RMSEs to a reference of :mod:`petkinetics.studies.ratios`, of "ki" or "v0"; no unit."""
     return lambda study: study.ratio(reference, dose, until, quantity)
 
 
@@ -171,7 +171,7 @@ def box_against(other: str, until: float) -> Measure:
 def worst_world(kind: str, column: str, until: float | None, any_dose: bool = False) -> Measure:
     """The worst world of a kind, at dose 1 or at any dose run: highest cost, or lowest gain that remains.
 
-    :param column: of :func:`petkinetics.studies.study_ratios.world_costs`, percent.
+    :param column: of :func:`petkinetics.studies.ratios.world_costs`, percent.
     """
 
     def value(study: StudyNumbers) -> float | None:

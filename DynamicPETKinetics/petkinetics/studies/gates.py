@@ -1,6 +1,6 @@
 """The gates of the learned methods, by the method that they were made for.
 
-Ratios are of the mean RMSE over patients (:mod:`petkinetics.studies.study_ratios`).
+Ratios are of the mean RMSE over patients (:mod:`petkinetics.studies.ratios`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from petkinetics.studies.gate import Gate, StudyNumbers, gate_rows, ratio
 from petkinetics.studies.gates_diffusion import DIFFUSION
 from petkinetics.studies.gates_network import NETWORK
-from petkinetics.studies.study_names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
-from petkinetics.studies.study_ratios import BEST_CLASSICAL
+from petkinetics.studies.names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
+from petkinetics.studies.ratios import BEST_CLASSICAL
 
 __all__ = ["GATES", "Gate", "StudyNumbers", "gate_rows"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from petkinetics.studies.data_explained import mean_chi_square
 from petkinetics.studies.gate import Gate, Measure, StudyNumbers, number, ratio, size, worst_world
 from petkinetics.studies.invented import ratio_of_counts
-from petkinetics.studies.study_names import AORTA
-from petkinetics.studies.study_ratios import BEST_CLASSICAL, WEIGHTED_PATLAK
+from petkinetics.studies.names import AORTA
+from petkinetics.studies.ratios import BEST_CLASSICAL, WEIGHTED_PATLAK
 
 #: solvers without a learned start
 PURE = ("hqs", "red-diff")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from petkinetics.studies.gate import Gate, box_against, number, ratio, size, worst_world
-from petkinetics.studies.study_names import DIRECT_NETWORK, PATLAK
-from petkinetics.studies.study_ratios import BEST_CLASSICAL, FULL_SCAN_NOISY, WEIGHTED_PATLAK
+from petkinetics.studies.names import DIRECT_NETWORK, PATLAK
+from petkinetics.studies.ratios import BEST_CLASSICAL, FULL_SCAN_NOISY, WEIGHTED_PATLAK
 
 _UNTIL = 35.0
 #: dose 1 and 35 min unless said otherwise

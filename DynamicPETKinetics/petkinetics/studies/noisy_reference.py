@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.maps import ParametricMap
-from petkinetics.studies.study_names import CASE, PATLAK
+from petkinetics.studies.names import CASE, PATLAK
 
 Row = Mapping[str, object]
 #: columns of ``patients.tsv`` that hold these numbers

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from petkinetics.studies.contestants import CLASSICAL, FULL_SCAN
-from petkinetics.studies.study_names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
+from petkinetics.studies.names import DIFFUSION_PRIOR, DIRECT_NETWORK, KINETIC_NETWORK
 
 
 @dataclass(frozen=True)

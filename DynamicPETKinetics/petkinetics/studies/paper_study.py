@@ -26,8 +26,8 @@ from petkinetics.studies.figure_image_quality import distributions, radar
 from petkinetics.studies.figure_tumour import tumour_agreement
 from petkinetics.studies.figure_views import View, views
 from petkinetics.studies.late_frame import predicted_frame
+from petkinetics.studies.names import AORTA, NOISY_FULL_SCAN, USUAL
 from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
-from petkinetics.studies.study_names import AORTA, NOISY_FULL_SCAN, USUAL
 from petkinetics.studies.tumour_roi import TumourBox, box_agreement, tumour_box
 from petkinetics.write.tables import write_table
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from petkinetics.errors import InputError
 from petkinetics.estimators.patlak import Patlak
 from petkinetics.studies.known_truth import Row
-from petkinetics.studies.study_names import USUAL
-from petkinetics.studies.study_ratios import case_of
+from petkinetics.studies.names import USUAL
+from petkinetics.studies.ratios import case_of
 from petkinetics.write.tables import MISSING, format_cell
 
 if TYPE_CHECKING:

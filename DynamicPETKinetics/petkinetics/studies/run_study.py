@@ -20,17 +20,17 @@ from petkinetics.studies.contestants import (
     classical,
 )
 from petkinetics.studies.data_explained import chi_square_rows
+from petkinetics.studies.folder import summarise, write_study
 from petkinetics.studies.gates import GATES
 from petkinetics.studies.invented import invented_blobs
 from petkinetics.studies.known_truth import Row, coverage_row, lesion_rows, organ_rows, whole_map_row
+from petkinetics.studies.names import AORTA, LEARNED, NOISY_FULL_SCAN, PATLAK_OF_FULL_SCAN, TRUTH, USUAL
 from petkinetics.studies.noisy_reference import noisy_reference_row
 from petkinetics.studies.paper_study import PaperStudy
 from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
 from petkinetics.studies.run_cost import Watch
 from petkinetics.studies.run_log import append_run, commit_here, lines_of_log, log_of_test_runs
 from petkinetics.studies.study import Study
-from petkinetics.studies.study_folder import summarise, write_study
-from petkinetics.studies.study_names import AORTA, LEARNED, NOISY_FULL_SCAN, PATLAK_OF_FULL_SCAN, TRUTH, USUAL
 from petkinetics.studies.tumour_roi import box_agreement, box_row, tumour_box
 from petkinetics.studies.worlds import World
 from petkinetics.write.staging import staged_folder

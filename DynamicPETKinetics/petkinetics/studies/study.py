@@ -25,7 +25,7 @@ from petkinetics.studies.contestants import (
     require_ki,
 )
 from petkinetics.studies.gates import GATES
-from petkinetics.studies.study_names import AORTA, INPUTS, LEARNED, USUAL
+from petkinetics.studies.names import AORTA, INPUTS, LEARNED, USUAL
 from petkinetics.studies.worlds import World
 
 SPLITS = {"validation": VALIDATION_SEEDS, "test": TEST_SEEDS}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from petkinetics.studies.study_names import AORTA, PATLAK, USUAL
-from petkinetics.studies.study_ratios import world_costs
+from petkinetics.studies.names import AORTA, PATLAK, USUAL
+from petkinetics.studies.ratios import world_costs
 
 Row = Mapping[str, object]
 _ABOUT = (

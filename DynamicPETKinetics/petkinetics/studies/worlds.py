@@ -19,7 +19,7 @@ from petkinetics.simulate.movement import MOST_MM, Movement
 from petkinetics.simulate.patient import NOISE_WORLDS, DigitalPatient, simulate_patient
 from petkinetics.simulate.scanner import NOISE_FWHM_MM
 from petkinetics.simulate.unusual_lesions import LESION_KINDS, USUAL_LESIONS, require_lesions
-from petkinetics.studies.study_names import DIFFUSION_PRIOR, USUAL
+from petkinetics.studies.names import DIFFUSION_PRIOR, USUAL
 
 #: what a change may be called, and what it means
 CHANGES = {

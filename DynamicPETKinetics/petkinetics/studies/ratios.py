@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from petkinetics.studies.study_names import AORTA, CASE, PATLAK, PATLAK_OF_FULL_SCAN, USUAL
+from petkinetics.studies.names import AORTA, CASE, PATLAK, PATLAK_OF_FULL_SCAN, USUAL
 
 Row = Mapping[str, object]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from petkinetics.studies.data_explained import mean_chi_square
+from petkinetics.studies.names import BIAS_BY_SIZE, PATLAK, TUNED, USUAL
 from petkinetics.studies.noisy_reference import PAPER_GAINS
-from petkinetics.studies.study_names import BIAS_BY_SIZE, PATLAK, TUNED, USUAL
 from petkinetics.studies.world_table import world_table
 
 Row = Mapping[str, object]

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from petkinetics.studies.gates import GATES, StudyNumbers, gate_rows
+from petkinetics.studies.names import PATLAK, USUAL
 from petkinetics.studies.noisy_reference import COLUMNS as NOISY_COLUMNS
 from petkinetics.studies.noisy_reference import gain_rows
-from petkinetics.studies.study_names import PATLAK, USUAL
-from petkinetics.studies.study_ratios import ratio_rows, world_costs
-from petkinetics.studies.study_text import as_markdown
+from petkinetics.studies.ratios import ratio_rows, world_costs
+from petkinetics.studies.text import as_markdown
 from petkinetics.write.tables import write_table
 
 Row = Mapping[str, object]
