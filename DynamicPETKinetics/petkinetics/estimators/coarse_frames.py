@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,8 +23,6 @@ BLOCK_MM = 6.0
 _MARGIN = 6
 #: values read at once: they stay in the processor's cache until they are averaged
 _SLAB_VALUES = 1 << 18
-#: frames averaged at once
-_THREADS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,21 +100,14 @@ def coarse_frames(
     (top, bottom), (left, right) = ((n * a, n * b) for n, (a, b) in zip(block[1:], box[1:], strict=True))
     step = max(1, _SLAB_VALUES // (block[0] * (bottom - top) * shape[2]))
     slabs = [(low, min(low + step, box[0][1])) for low in range(*box[0], step)]
-    read = _reader(series.voxels, (top, bottom))
-    of_block = (len(_slices(0, 1, block[0])), *block[1:])
-
-    def average(i: int) -> bool:
-        """Take one frame; whether all of its voxels are numbers."""
+    read, known = _reader(series.voxels, (top, bottom)), True
+    for i, frame in enumerate(frames.tolist()):
         with np.errstate(invalid="ignore", over="ignore"):
             for low, high in slabs:
                 going_on()
-                parts = [read(int(frames[i]), n, n + 1) for n in _slices(low, high, block[0])]
-                slab = np.concatenate(parts)[:, :, left:right]
-                _means(slab, of_block, values[i, low - box[0][0] : high - box[0][0]])
-        return bool(np.isfinite(values[i].min()) and np.isfinite(values[i].max()))
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        known = all(list(pool.map(average, range(len(frames)))))
+                slab = np.concatenate([read(frame, n, n + 1) for n in _slices(low, high, block[0])])[:, :, left:right]
+                _means(slab, (len(_slices(0, 1, block[0])), *block[1:]), values[i, low - box[0][0] : high - box[0][0]])
+        known &= bool(np.isfinite(values[i].min()) and np.isfinite(values[i].max()))
     inside = np.ones(count, bool)
     if mask is not None:
         for low, high in slabs:
