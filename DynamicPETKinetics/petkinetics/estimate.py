@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from petkinetics.estimators.derived import plan_derived
 from petkinetics.estimators.estimator import Estimator, Problem, Progress, quantities_of, uses_whole_series
 from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window, whole_series
 from petkinetics.estimators.noise import body_sample
+from petkinetics.estimators.patlak import Patlak
 from petkinetics.estimators.scan_check import ScanCheck
 from petkinetics.estimators.scan_faults import with_scan_faults
 from petkinetics.input_function.checks import doubts
@@ -118,16 +120,19 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
             None if job.weights is None else Path(job.weights), job.seed, job.samples,
         )  # fmt: skip
         quantities = (*own, *derived.quantities)
-        with ScanCheck(estimator, problem) as check:
+        # plain Patlak is done in a third of a second, which the check would lengthen by a third
+        look = job.check_scan or job.report or not isinstance(estimator, Patlak)
+        with ScanCheck(estimator, problem) if look else nullcontext() as check:
             with NiftiSink(folder, quantities, series.geometry, job.compress) as sink:
                 found = estimator.estimate(
                     problem, derived.beside(sink), lambda done, what: progress(0.08 + 0.8 * done, what)
                 )
                 if derived.image is not None:
                     derived.image.write(series, sink, lambda done, what: progress(0.88 + 0.02 * done, what))
-            faults = check.result(progress)
+            faults = None if check is None else check.result(progress)
         found = derived.in_regions(found)
-        found = replace(found, applicability=with_scan_faults(found.applicability, faults))
+        if faults is not None:
+            found = replace(found, applicability=with_scan_faults(found.applicability, faults))
         progress(0.91, "Writing tables")
         write_input_function(folder / "input_function.tsv", curve)
         if measured is not None:

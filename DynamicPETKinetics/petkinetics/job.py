@@ -52,6 +52,8 @@ class EstimateJob:
     :param injection_time: overrides the header, as do *dose_mbq*, *weight_kg*, *half_life_s*.
     :param device: "auto", "cpu" or "cuda".
     :param report: write report.html and figures.
+    :param check_scan: look for faults of the scan with plain Patlak, too, without a report; with a report, and with
+        every other method, they are looked for anyway.
     :param compress: gzip the maps.
     :param hashes: record SHA-256 of input and output files.
     :param options: of method and readers, by name (``--set``).
@@ -83,6 +85,7 @@ class EstimateJob:
     hashes: bool = False
     options: dict[str, str] = field(default_factory=dict)
     aorta: str | None = None
+    check_scan: bool = False
 
     kind: ClassVar[str] = "estimate"
 

@@ -112,6 +112,7 @@ class EstimateChoices:
             haematocrit=self.haematocrit,
             device=self.device,
             report=False,
+            check_scan=True,
             compress=False,
             options=dict(self.options),
         )

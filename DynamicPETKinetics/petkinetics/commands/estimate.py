@@ -31,6 +31,11 @@ def add_estimate(commands: Commands) -> None:
     p.add_argument("--mask", default="body", metavar="body|none|FILE", help="where to estimate (default: body)")
     p.add_argument("--rois", metavar="LABELS", help="label map of the regions to report")
     p.add_argument("--report", action="store_true", help="report.html and figures")
+    p.add_argument(
+        "--check-scan",
+        action="store_true",
+        help="plain patlak without --report: look for movement and the like, too",
+    )
     plasma = p.add_mutually_exclusive_group()
     plasma.add_argument("--plasma-ratio", type=float, metavar="R", help="plasma/whole-blood ratio")
     plasma.add_argument("--hct", type=float, metavar="H", help="haematocrit, which estimates that ratio for FDG")
@@ -69,6 +74,7 @@ def _estimate(args: argparse.Namespace) -> None:
         seed=args.seed,
         samples=args.samples,
         report=args.report,
+        check_scan=args.check_scan,
         compress=not args.no_compress,
         hashes=args.hash,
         options=dict(args.set),

@@ -101,11 +101,15 @@ def coarse_frames(
     step = max(1, _SLAB_VALUES // (block[0] * (bottom - top) * shape[2]))
     slabs = [(low, min(low + step, box[0][1])) for low in range(*box[0], step)]
     read, known = _reader(series.voxels, (top, bottom)), True
+
+    def one_slice(frame: int, n: int) -> Float32:
+        going_on()
+        return read(frame, n, n + 1)
+
     for i, frame in enumerate(frames.tolist()):
         with np.errstate(invalid="ignore", over="ignore"):
             for low, high in slabs:
-                going_on()
-                slab = np.concatenate([read(frame, n, n + 1) for n in _slices(low, high, block[0])])[:, :, left:right]
+                slab = np.concatenate([one_slice(frame, n) for n in _slices(low, high, block[0])])[:, :, left:right]
                 _means(slab, (len(_slices(0, 1, block[0])), *block[1:]), values[i, low - box[0][0] : high - box[0][0]])
         known &= bool(np.isfinite(values[i].min()) and np.isfinite(values[i].max()))
     inside = np.ones(count, bool)

@@ -11,7 +11,6 @@ import numpy as np
 from petkinetics.errors import Cancelled, InputError
 from petkinetics.estimators.applicability import Applicability
 from petkinetics.estimators.estimator import Estimator, Problem, Progress
-from petkinetics.estimators.patlak import Patlak
 from petkinetics.estimators.scan_faults import NAMES, scan_faults
 from petkinetics.estimators.scan_findings import Use
 
@@ -19,15 +18,13 @@ _WAIT_S = 0.1
 
 
 def use_of(estimator: Estimator, problem: Problem) -> Use:
-    """What a method makes of a scan. All methods are checked for the same faults, with two exceptions: release of the
-    tracer is no fault for a model that has a rate for it, and for plain Patlak, which reads little and is done in half
-    a second, no frame is read that tells neither of its blood curve nor of its own frames.
+    """What a method makes of a scan. All methods are checked for the same faults, with one exception: release of the
+    tracer is no fault for a model that has a rate for it.
     """
     return Use(
         float(problem.series.timing.start_s[problem.frames[0]]),
         estimator.quantities[0].symbol,
         not getattr(estimator, "explains_release", False),
-        isinstance(estimator, Patlak),
     )
 
 

@@ -54,7 +54,7 @@ _BLOOD_FWHM_MM, _BLOOD_ML = 8.0, 1.0
 
 
 def scan_faults(problem: Problem, use: Use | None = None, going_on: Callable[[], None] = lambda: None) -> Applicability:
-    """Check a scan; all frames up to the last one used are looked at, unless *use* says that its own do.
+    """Check a scan; all frames up to the last one used are looked at.
 
     :param use: what the method makes of the scan, for the words; by default Ki of the problem's frames.
     :param going_on: called now and then; may raise to stop.
@@ -66,9 +66,6 @@ def scan_faults(problem: Problem, use: Use | None = None, going_on: Callable[[],
     use = Use(float(series.timing.start_s[problem.frames[0]])) if use is None else use
     frames = np.arange(int(problem.frames[-1]) + 1)
     frames = frames[series.timing.end_s[frames] <= curve.end_s + 1.0]
-    if use.own_frames:
-        # drift and release would need those between
-        frames = frames[_is_first_pass(series.timing.select(frames), curve) | np.isin(frames, problem.frames)]
     timing = series.timing.select(frames)
     found = dict.fromkeys(NAMES, Finding())
     coarse = coarse_frames(series, frames, problem.mask, PATCH_MM, going_on)
@@ -82,11 +79,9 @@ def scan_faults(problem: Problem, use: Use | None = None, going_on: Callable[[],
         if first_pass is not None:
             found["blood_share"] = blood_finding(_brightest(first_pass, coarse), use)
         found["shift_mm"] = _shift(problem, coarse, timing, activity, use)
-        if not use.own_frames:
-            found["drift_mm"] = _drift(problem, coarse, timing, activity, use, found["shift_mm"].warning is not None)
+        found["drift_mm"] = _drift(problem, coarse, timing, activity, use, found["shift_mm"].warning is not None)
         going_on()
-        look = first_pass is not None and use.keeps_tracer and not use.own_frames
-        pool = blood_pool(first_pass, inside, spacing) if look and first_pass is not None else None
+        pool = None if first_pass is None or not use.keeps_tracer else blood_pool(first_pass, inside, spacing)
         if pool is not None:
             lambdas = (series.tracer.decay_per_s, series.frame_decay_per_s)
             try:
@@ -144,7 +139,7 @@ def _first_pass(coarse: CoarseFrames, curve: InputFunction, timing: FrameTiming)
     The integral is the same wherever the bolus passes undivided, early in the right heart or late in the aorta;
     tissue that fills within the minute holds less, even the liver.
     """
-    use = np.flatnonzero(_is_first_pass(timing, curve))
+    use = np.flatnonzero((timing.start_s <= curve.peak[0] + _PASSED_S) & (timing.end_s > 0))
     if not use.size or timing.end_s[use[-1]] < curve.peak[0] + _PASSED_S:
         return None
     some = timing.select(use)
@@ -154,11 +149,6 @@ def _first_pass(coarse: CoarseFrames, curve: InputFunction, timing: FrameTiming)
     row = np.zeros((1, len(timing)))
     row[0, use] = some.duration_s / integral
     return np.asarray(coarse.sums(row)[0])
-
-
-def _is_first_pass(timing: FrameTiming, curve: InputFunction) -> NDArray[np.bool_]:
-    """Which frames hold the first pass."""
-    return np.asarray((timing.start_s <= curve.peak[0] + _PASSED_S) & (timing.end_s > 0))
 
 
 def _brightest(share: Float32, coarse: CoarseFrames) -> float:

@@ -39,13 +39,11 @@ class Use:
     :param from_s: start of the first frame that it fits.
     :param symbol: of its main map.
     :param keeps_tracer: it takes tissue to keep the tracer; for others release is no fault.
-    :param own_frames: only the frames that it fits are looked at, and those of the first pass.
     """
 
     from_s: float = 0.0
     symbol: str = "Ki"
     keeps_tracer: bool = True
-    own_frames: bool = False
 
 
 @dataclass(frozen=True, eq=False)
