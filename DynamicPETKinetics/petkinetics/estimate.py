@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from petkinetics.estimators.estimator import Estimator, Problem, Progress, quant
 from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window, whole_series
 from petkinetics.estimators.noise import body_sample
 from petkinetics.estimators.patlak import Patlak
-from petkinetics.estimators.scan_check import ScanCheck
+from petkinetics.estimators.scan_check import check_scan
 from petkinetics.estimators.scan_faults import with_scan_faults
 from petkinetics.input_function.checks import doubts
 from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
@@ -120,18 +119,16 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
             None if job.weights is None else Path(job.weights), job.seed, job.samples,
         )  # fmt: skip
         quantities = (*own, *derived.quantities)
-        # plain Patlak is done in a third of a second, which the check would lengthen by a third
-        look = job.check_scan or job.report or not isinstance(estimator, Patlak)
-        with ScanCheck(estimator, problem) if look else nullcontext() as check:
-            with NiftiSink(folder, quantities, series.geometry, job.compress) as sink:
-                found = estimator.estimate(
-                    problem, derived.beside(sink), lambda done, what: progress(0.08 + 0.8 * done, what)
-                )
-                if derived.image is not None:
-                    derived.image.write(series, sink, lambda done, what: progress(0.88 + 0.02 * done, what))
-            faults = None if check is None else check.result(progress)
+        with NiftiSink(folder, quantities, series.geometry, job.compress) as sink:
+            found = estimator.estimate(
+                problem, derived.beside(sink), lambda done, what: progress(0.08 + 0.8 * done, what)
+            )
+            if derived.image is not None:
+                derived.image.write(series, sink, lambda done, what: progress(0.88 + 0.02 * done, what))
         found = derived.in_regions(found)
-        if faults is not None:
+        # plain Patlak is done in a third of a second, which the check lengthens by more than half
+        if job.check_scan or job.report or not isinstance(estimator, Patlak):
+            faults = check_scan(estimator, problem, progress)
             found = replace(found, applicability=with_scan_faults(found.applicability, faults))
         progress(0.91, "Writing tables")
         write_input_function(folder / "input_function.tsv", curve)

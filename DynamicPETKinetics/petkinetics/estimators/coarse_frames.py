@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.series import DynamicSeries, RowVoxelSource, VoxelSource
 
 Float32 = NDArray[np.float32]
@@ -123,6 +124,16 @@ def coarse_frames(
         values[:, unknown] = 0.0
         inside &= ~unknown
     return CoarseFrames(values, inside, _three(block), _three(size_mm), _three(first for first, _ in box))
+
+
+def smoothed(image: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, float]) -> Float32:
+    """An image of blocks under a Gaussian; at the borders the outermost blocks are repeated.
+
+    :param image: (slices, rows, columns); *spacing_mm*: of the blocks, likewise.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(image, sd_in_voxels(fwhm_mm, spacing_mm), mode="nearest", truncate=2.5))
 
 
 def _blocks_of(touched: NDArray[np.intp] | None, block: int, size: int, grid: int) -> tuple[int, int]:

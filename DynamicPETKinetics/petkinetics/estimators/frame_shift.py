@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.estimators.coarse_smoothing import grown, smooth_blocks
+from petkinetics.estimators.coarse_frames import smoothed
 from petkinetics.kinetics.patlak import LinearFit
 
 Float32 = NDArray[np.float32]
@@ -84,11 +84,14 @@ def frame_shift(
     :param inside: the body.
     :returns: None where there is nothing to compare.
     """
+    from scipy.ndimage import binary_dilation
+
     axes = [axis for axis in range(3) if inside.shape[axis] >= FEWEST_BLOCKS]
     if not inside.any() or not axes or not steps:
         return None
-    smooth_blocks(images, _SMOOTHING_MM, spacing_mm)
-    where = grown(inside, _AROUND)
+    for image in images:
+        image[:] = smoothed(image, _SMOOTHING_MM, spacing_mm)
+    where = binary_dilation(inside, iterations=_AROUND)
     slopes = np.stack([np.gradient(images[0], spacing_mm[axis], axis=axis) for axis in axes])
     n = len(axes)
     # columns: what a shift does along each axis, Ki, V0, a constant; then what is seen of every step

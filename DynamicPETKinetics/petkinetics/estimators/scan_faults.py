@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import Applicability
-from petkinetics.estimators.coarse_frames import CoarseFrames, coarse_frames
-from petkinetics.estimators.coarse_smoothing import smooth_blocks
+from petkinetics.estimators.coarse_frames import CoarseFrames, coarse_frames, smoothed
 from petkinetics.estimators.estimator import Problem
 from petkinetics.estimators.frame_shift import frame_shift, shift_rows
 from petkinetics.estimators.noise import frame_variances
@@ -152,7 +151,7 @@ def _first_pass(coarse: CoarseFrames, curve: InputFunction, timing: FrameTiming)
 
 
 def _brightest(share: Float32, coarse: CoarseFrames) -> float:
-    seen = smooth_blocks(share[None].copy(), _BLOOD_FWHM_MM, coarse.spacing_mm)[0][coarse.inside]
+    seen = smoothed(share, _BLOOD_FWHM_MM, coarse.spacing_mm)[coarse.inside]
     at = seen.size - min(seen.size, max(1, round(_BLOOD_ML * 1000.0 / float(np.prod(coarse.spacing_mm)))))
     return float(np.partition(seen, at)[at])
 

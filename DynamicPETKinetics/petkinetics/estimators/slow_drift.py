@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.estimators.coarse_smoothing import grown, smooth_blocks
+from petkinetics.estimators.coarse_frames import smoothed
 from petkinetics.estimators.frame_shift import FEWEST_BLOCKS, Shift
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 
@@ -73,12 +73,17 @@ def slow_drift(images: Float32, inside: Mask, spacing_mm: tuple[float, float, fl
     :param inside: the body.
     :returns: None where there is too little of it. Along slices fewer than 8 blocks show no shift.
     """
+    from scipy.ndimage import binary_dilation
+
     axes = [axis for axis in range(3) if axis > 0 or inside.shape[0] >= FEWEST_BLOCKS]
     if min(inside.shape[1:]) < FEWEST_BLOCKS:
         return None
-    smooth_blocks(images, _SMOOTHING_MM, spacing_mm)
+    for image in images:
+        image[:] = smoothed(image, _SMOOTHING_MM, spacing_mm)
     slopes = np.stack([np.gradient(images[-1], spacing_mm[axis], axis=axis) for axis in axes])
-    where = grown(inside, _AROUND, within_slices=True)
+    around = np.zeros((3, 3, 3), bool)
+    around[1] = True
+    where = binary_dilation(inside, around, iterations=_AROUND)
     size = [min(max(1, round(PATCH_MM / step)), n) for step, n in zip(spacing_mm, where.shape, strict=True)]
     parts = []
     for first in range(0, where.shape[0] // size[0] * size[0], size[0]):

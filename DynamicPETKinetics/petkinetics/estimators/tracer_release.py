@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
-from petkinetics.estimators.coarse_smoothing import smooth_blocks
+from petkinetics.estimators.coarse_frames import smoothed
 from petkinetics.estimators.noise import frame_variances
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.convolution import plasma_response
@@ -126,7 +126,7 @@ def blood_pool(first_pass: Float32, inside: Mask, spacing_mm: tuple[float, float
     :param inside: the body.
     :returns: None where there is too little.
     """
-    seen = smooth_blocks(first_pass[None].copy(), _SMOOTHING_MM, spacing_mm)[0]
+    seen = smoothed(first_pass, _SMOOTHING_MM, spacing_mm)
     brightest = np.sort(seen[inside])[::-1]
     blocks = 1000.0 / float(np.prod(spacing_mm))
     most, one, least = (max(1, round(ml * blocks)) for ml in (_MOST_BLOOD_ML, 1.0, _LEAST_BLOOD_ML))

@@ -62,5 +62,5 @@ def outline_sentence(distrust: NDArray[np.bool_] | None, outlined: bool) -> str:
     if distrust is None or not distrust.any():
         return ""
     if outlined:
-        return f" Outlined: {DISTRUST_LABEL}; the method does not explain the frames there."
+        return f" Outlined: {DISTRUST_LABEL}; the patient moved, or the method does not explain the frames there."
     return " Places where not to trust it were found; none lies in this picture."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from petkinetics.studies.data_explained import mean_chi_square
+from petkinetics.studies.markdown import head, line
 from petkinetics.studies.names import BIAS_BY_SIZE, PATLAK, TUNED, USUAL
 from petkinetics.studies.noisy_reference import PAPER_GAINS
 from petkinetics.studies.world_table import world_table
@@ -69,10 +70,10 @@ def _summary(summary: Sequence[Row]) -> str:
         key=lambda c: float(c.split("-")[0]),
     )
     many_worlds = len({row.get("world", USUAL) for row in summary}) > 1
-    head = ["world"] * many_worlds
-    head += ["method", "dose", "until, min", "input function", "Ki RMSE ×10⁻³", "PSNR, dB", "SSIM"]
-    head += [f"lesion mean / peak bias {size.replace('_', ' ')}, %" for size in sizes]
-    head += [
+    titles = ["world"] * many_worlds
+    titles += ["method", "dose", "until, min", "input function", "Ki RMSE ×10⁻³", "PSNR, dB", "SSIM"]
+    titles += [f"lesion mean / peak bias {size.replace('_', ' ')}, %" for size in sizes]
+    titles += [
         "lesions, absolute, %",
         "contrast ≥ 12 mm, %",
         "organ bias, %",
@@ -81,7 +82,7 @@ def _summary(summary: Sequence[Row]) -> str:
         "V0 SSIM",
         "s",
     ]
-    lines = _head(head)
+    lines = head(titles)
     for row in summary:
         cells = [str(row["world"])] * many_worlds
         cells += [
@@ -106,7 +107,7 @@ def _summary(summary: Sequence[Row]) -> str:
             _text(row.get("v0_ssim_mean"), 1, 3),
             _text(row["seconds_mean"], 1, 2),
         ]
-        lines.append(_line(cells))
+        lines.append(line(cells))
     return "\n".join(lines)
 
 
@@ -116,7 +117,7 @@ def _gates(settings: Mapping[str, object], rows: Sequence[Row]) -> str:
         "",
         "Input function of the aorta region; ratios are of the mean RMSE over patients.",
         "",
-        *_head(["measure", "found", "required", "verdict", "stretch", "verdict of the stretch"]),
+        *head(["measure", "found", "required", "verdict", "stretch", "verdict of the stretch"]),
     ]
     for row in rows:
         sign = "≤" if row["better"] == "low" else "≥"
@@ -126,7 +127,7 @@ def _gates(settings: Mapping[str, object], rows: Sequence[Row]) -> str:
         stretch = "–" if row["stretch"] is None else f"{sign} {row['stretch']:g}"
         found = "–" if row["found"] is None else f"{row['found']:.3g}"
         bound = "–" if row["required"] is None else f"{sign} {row['required']:g}"
-        lines.append(_line([str(row["measure"]), found, bound, verdict, stretch, str(row["stretch_verdict"] or "–")]))
+        lines.append(line([str(row["measure"]), found, bound, verdict, stretch, str(row["stretch_verdict"] or "–")]))
     counts = {v: sum(row["verdict"] == v for row in rows) for v in ("pass", "miss", "not run")}
     lines += ["", f"{counts['pass']} passed, {counts['miss']} missed, {counts['not run']} not run here."]
     return "\n".join(lines)
@@ -251,10 +252,10 @@ def _section(
     title: str, about: str, columns: Sequence[str], rows: Sequence[Row], cells: Callable[[Row], list[str]]
 ) -> str:
     """A heading, a sentence and a table whose rows begin with the case."""
-    lines = [f"## {title}", "", about, "", *_head(["world", "method", "dose", "until, min", *columns])]
+    lines = [f"## {title}", "", about, "", *head(["world", "method", "dose", "until, min", *columns])]
     for row in rows:
         case = [str(row["world"]), str(row["method"]), f"{row['dose']:g}", _until(row)]
-        lines.append(_line([*case, *cells(row)]))
+        lines.append(line([*case, *cells(row)]))
     return "\n".join(lines)
 
 
@@ -266,14 +267,6 @@ _SECTIONS: Mapping[str, Callable[[Sequence[Row]], str]] = {
     "invented": _invented,
     "chi_square": _chi_square,
 }
-
-
-def _head(cells: Sequence[str]) -> list[str]:
-    return [_line(cells), "|" + "---|" * len(cells)]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _until(row: Row) -> str:

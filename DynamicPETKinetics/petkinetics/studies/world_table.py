@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from petkinetics.studies.markdown import head, line
 from petkinetics.studies.names import AORTA, PATLAK, USUAL
 from petkinetics.studies.ratios import world_costs
 
@@ -48,11 +49,11 @@ def _of_case(summary: Sequence[Row], method: str, leave_out: Sequence[str], dose
     }
     found = {(str(row["method"]), str(row.get("world", USUAL))): row for row in rows}
     end = "whole scan" if until is None else f"until {until:g} min"
-    lines = [f"Dose {dose:g}, {end}:", "", _line(["scan", *methods, "SSIM"]), "|" + "---|" * (len(methods) + 2)]
+    lines = [f"Dose {dose:g}, {end}:", "", *head(["scan", *methods, "SSIM"])]
     for world in worlds:
         cells = [_cell(found.get((name, world)), costs.get((name, world))) for name in methods]
         ssim = found.get((method, world), {}).get("ki_ssim_mean")
-        lines.append(_line([f"`{world}`", *cells, f"{ssim:.3f}" if isinstance(ssim, float | int) else "–"]))
+        lines.append(line([f"`{world}`", *cells, f"{ssim:.3f}" if isinstance(ssim, float | int) else "–"]))
     return "\n".join(lines)
 
 
@@ -62,7 +63,3 @@ def _cell(row: Row | None, cost: object) -> str:
         return "–"
     said = f" ({cost:+.0f})".replace("-", "−") if isinstance(cost, float | int) else ""
     return f"{1e3 * rmse:.3f}{said}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
