@@ -207,3 +207,13 @@ def test_a_problem_without_a_body_tells_nothing(patient: DigitalPatient) -> None
     problem: Problem = problem_of(patient, aorta_input(patient, 35.0), 9.0, 35.0)
     found = scan_faults(replace(problem, mask=np.zeros(patient.series.geometry.shape, bool)))
     assert found.record == dict.fromkeys(NAMES) and found.warnings == ()
+
+
+def test_a_movement_is_told_with_the_time_when_it_happened() -> None:
+    """The advice, to choose t* or T so that one position is left, needs the very frame."""
+    where = middle_slices("small", 10)
+    patient = World.parse("move=10").patient("thorax", "small", 90031, 1.0, where, no_progress)
+    for until in (35.0, 65.0):
+        problem = problem_of(patient, aorta_input(patient, until), 9.0, until)
+        step = scan_faults(problem).record["shift_mm"]
+        assert step["from_s"] == 1500.0 and step["length"] > 6.0

@@ -43,7 +43,7 @@ Float64 = NDArray[np.float64]
 #: what is looked for: keys of the record
 NAMES = ("scale_step", "blood_share", "shift_mm", "drift_mm", "release")
 #: the late frames, whose Patlak plot is straight; fewest of them, and most times that are tried for a step
-_LATE_MIN, _FEWEST, _MOST_STEPS = 9.0, 5, 8
+_LATE_MIN, _FEWEST, _MOST_STEPS = 9.0, 5, 16
 #: the body's mean curve is smooth from here on; fewest frames to tell
 _SMOOTH_FROM_S, _FEWEST_SMOOTH = 240.0, 8
 #: frames that begin up to so long after the blood curve's peak hold the first pass
