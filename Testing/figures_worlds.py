@@ -159,9 +159,9 @@ def _dress(left: Axes, right: Axes, runs: WorldRuns, at: Mapping[str, float]) ->
     left.set_yticks(list(at.values()), [in_words(world) for world in at])
     left.set_ylim(min(at.values()) - 0.6, 0.6)
     left.set_xlim(left=0)
-    left.set_xlabel("RMSE of Ki, 10⁻³ mL/min/mL (mean ± SD)")
+    left.set_xlabel("RMSE of Ki, mean ± SD,\n10⁻³ mL/min/mL")
     gain = runs.judged[0].startswith("gain")
-    right.set_xlabel("gain over Patlak that remains, %" if gain else "cost: rise of RMSE ÷ Patlak's, %")
+    right.set_xlabel("gain over Patlak\nthat remains, %" if gain else "cost: rise of\nRMSE ÷ Patlak's, %")
     right.axvline(_origin(runs), color="0.6", linewidth=0.8)
     for axes in (left, right):
         axes.tick_params(axis="y", length=0)
@@ -196,6 +196,6 @@ def in_words(world: str) -> str:
     parts = []
     for change in world.split("+"):
         name, _, value = change.partition("=")
-        value = {"60x60": "60 s", "osem": "OSEM"}.get(value, value)
+        value = {"60x60": "60 s", "6x10,4x30,4x60,4x120,12x300": "75 min in all", "osem": "OSEM"}.get(value, value)
         parts.append(_WORDS[name].format(value))
     return ", ".join(parts)
