@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Iterator
@@ -87,11 +88,11 @@ def with_vr(json_object: dict) -> dict:
 
 
 def real_world_values() -> Iterator[tuple[str, Dataset]]:
-    for path in sorted(ACRIN.glob("RWV_*.json")):
-        ds = Dataset.from_json(with_vr(json.loads(path.read_text())))
+    for path in sorted(ACRIN.glob("RWV_*.json.gz")):
+        ds = Dataset.from_json(with_vr(json.loads(gzip.decompress(path.read_bytes()))))
         ds.file_meta = FileMetaDataset()
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        yield path.stem, ds
+        yield path.name.removesuffix(".json.gz"), ds
 
 
 def test_the_wrong_real_world_value_object_is_noticed_and_the_right_ones_are_not(tmp_path):
