@@ -1,16 +1,17 @@
 """Does a learned method say when it was not made for a scan? The table in docs/experiments.md.
 
-    python Testing/studies/applicability.py measure OUT.tsv [--weights DIR] [--cases N] [--first I]
+    python Testing/studies/applicability.py measure OUT.tsv [--method NAME] [--weights DIR] [--cases N] [--first I]
     python Testing/studies/applicability.py ranges POOL OUT.json [--scans N]
     python Testing/studies/applicability.py table OUT.tsv OUT.json
     python Testing/studies/applicability.py card OUT.tsv OUT.json CARD.json
-    python Testing/studies/applicability.py joint OUT.tsv [--card CARD.json]
+    python Testing/studies/applicability.py joint OUT.tsv [--method NAME] [--card CARD.json]
 
 "measure" runs the method on validation patients as training knows them and in worlds that go beyond it, and notes what
 the check sees beside the error. "ranges" describes scans as training draws them. "table" sets the bounds from a half
 of the good cases and counts, in the rest, how often the check fires. "card" writes ranges and bounds (from all good
 cases) into a model card. "joint" counts what an estimate would say with a card as it is: ranges, residual and faults of
-the scan together. Patients that set the card's bounds should not be among those of its table (--first).
+the scan together. The kinetic network is asked from 35 min, the diffusion prior from the whole scan, usually of a
+quarter of the counts. Patients that set the card's bounds should not be among those of its table (--first).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from petkinetics.estimators import make_estimator
 from petkinetics.estimators.applicability import (
     NAMES,
     SHORT_SCAN,
+    WHOLE_SCAN,
     applicability,
     described,
     learned_residuals,
@@ -36,6 +38,7 @@ from petkinetics.estimators.applicability import (
 from petkinetics.estimators.estimator import Problem, estimate_in_memory, no_progress
 from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.estimators.patlak import Patlak
+from petkinetics.estimators.scan_check import use_of
 from petkinetics.estimators.scan_faults import scan_faults
 from petkinetics.estimators.scan_findings import Use
 from petkinetics.frames import FrameTiming
@@ -49,19 +52,58 @@ from petkinetics.studies.patient_problem import aorta_input, middle_slices, prob
 from petkinetics.studies.worlds import World
 from petkinetics.write.tables import read_table, write_table
 
-METHOD, UNTIL_MIN, SLICES = "kinetic-network", 35.0, 6
-#: as training draws them: (world, dose)
-KNOWN = (
-    *(("usual", 1.0), ("usual", 0.25), ("usual", 1.7), ("usual", 0.15), ("frames=65x60", 0.5), ("noise-fwhm=7", 1.0)),
-    *(("frames=12x10,6x20,6x60,4x150,11x300", 1.0), ("clearance=0.5", 1.0), ("bolus=30", 1.0)),
+KINETIC, DIFFUSION, SLICES = "kinetic-network", "diffusion-prior", 6
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a method is asked: frames from *t_star* to *until* min (a world cuts them at *short*), in worlds.
+
+    :param part: of the kinetic network's card, which both methods begin with.
+    :param dose: of the usual scan, and of every world that does not name one.
+    :param known: (world, dose) as training draws them.
+    :param few: a dose beyond training.
+    """
+
+    t_star: float
+    until: float
+    short: float
+    part: str
+    dose: float
+    known: tuple[tuple[str, float], ...]
+    few: float
+
+    @property
+    def unknown(self) -> tuple[tuple[str, float], ...]:
+        """Worlds beyond training."""
+        few = ((USUAL, self.few),)
+        return (*((world, self.dose) for world in BEFORE_FEW), *few, *((world, self.dose) for world in AFTER_FEW))
+
+
+BEFORE_FEW = ("clearance=0.2", "bolus=180")
+AFTER_FEW = (
+    *("noise-fwhm=14", "voxel=6", "move=12", "move=6", "drift=8", "tracer=reversible", "weight=45", "weight=130"),
+    *("roi in tissue", "late injection", "short", "scaled frames"),
 )
-#: beyond training
-UNKNOWN = (
-    *(("clearance=0.2", 1.0), ("bolus=180", 1.0), ("usual", 0.02), ("noise-fwhm=14", 1.0), ("voxel=6", 1.0)),
-    *(("move=12", 1.0), ("move=6", 1.0), ("drift=8", 1.0), ("tracer=reversible", 1.0)),
-    *(("weight=45", 1.0), ("weight=130", 1.0)),
-    *(("roi in tissue", 1.0), ("late injection", 1.0), ("until 16", 1.0), ("scaled frames", 1.0)),
-)
+_FRAMES = "frames=12x10,6x20,6x60,4x150,11x300"
+ASKED = {
+    KINETIC: Asked(
+        *(0.0, 35.0, 16.0, SHORT_SCAN, 1.0),
+        (
+            *((USUAL, 1.0), (USUAL, 0.25), (USUAL, 1.7), (USUAL, 0.15), ("frames=65x60", 0.5)),
+            *(("noise-fwhm=7", 1.0), (_FRAMES, 1.0), ("clearance=0.5", 1.0), ("bolus=30", 1.0)),
+        ),
+        0.02,
+    ),
+    DIFFUSION: Asked(
+        *(9.0, 65.0, 24.0, WHOLE_SCAN, 0.25),
+        (
+            *((USUAL, 0.25), (USUAL, 1.0), (USUAL, 0.1), ("frames=65x60", 0.25)),
+            *(("noise-fwhm=7", 0.25), (_FRAMES, 0.25), ("clearance=0.5", 0.25), ("bolus=30", 0.25)),
+        ),
+        0.01,
+    ),
+}
 #: error relative to the same person's usual scan: from here on the map is broken
 BROKEN = 1.5
 _FIRST_SEED = 30
@@ -129,43 +171,46 @@ def scan_numbers(problem: Problem, use: Use | None = None) -> dict[str, object]:
     }
 
 
-def case(seed: int, world: str, dose: float, weights: Path | None) -> dict[str, object]:
+def case(method: str, seed: int, world: str, dose: float, weights: Path | None) -> dict[str, object]:
     """One scan: what the check sees, and the errors of the method and of Patlak."""
-    plain = world in CHANGED or world in ("roi in tissue", "until 16")
+    asked = ASKED[method]
+    plain = world in CHANGED or world in ("roi in tissue", "short")
     where = middle_slices("full", SLICES)
     patient = World.parse(USUAL if plain else world).patient("thorax", "full", seed, dose, where, no_progress)
     patient = CHANGED[world](patient) if world in CHANGED else patient
-    until = 16.0 if world == "until 16" else UNTIL_MIN + (1.5 if world == "late injection" else 0.0)
+    until = asked.short if world == "short" else asked.until + (1.5 if world == "late injection" else 0.0)
     curve = curve_of(patient, world, until)
-    problem = replace(problem_of(patient, curve, 0.0, until), weights=weights)
-    volume = FeatureVolume.of(problem)
+    problem = replace(problem_of(patient, curve, asked.t_star, until), weights=weights)
+    volume = FeatureVolume.of(problem_of(patient, curve, 0.0, until))
     frames = volume.frames_of(0, patient.labels.shape[0])
     body = problem.mask if problem.mask is not None else patient.body_mask
     noise = volume.features_of(frames)[:, -1][body[:, volume.box[1], volume.box[2]]]
     scan = described(volume.condition, 1e-3 * 10.0 ** float(np.median(noise)))
-    result = estimate_in_memory(make_estimator(METHOD), problem)
+    estimator = make_estimator(method)
+    result = estimate_in_memory(estimator, problem)
     against = estimate_in_memory(Patlak(), problem_of(patient, curve, 9.0, until))
     truth, inside = patient.truth["ki_patlak_9_65"], patient.body_mask
-    median, local = residual_numbers(result[RESIDUAL.name].values, body, patient.series.geometry.spacing_mm[::-1])
+    spacing = patient.series.geometry.spacing_mm[::-1]
+    median, local = residual_numbers(result[RESIDUAL.name].values, body, spacing) if method == KINETIC else (0.0, 0.0)
 
     def rmse(values: np.ndarray) -> float:
         return float(np.sqrt(np.mean((values - truth)[inside] ** 2)))
 
     head: dict[str, object] = {"seed": seed, "world": world, "dose": dose}
     head |= {"rmse": rmse(result["ki"].values), "patlak_rmse": rmse(against["ki"].values)}
-    head |= {"residual_median": median, "residual_local": local} | scan_numbers(problem)
+    head |= {"residual_median": median, "residual_local": local} | scan_numbers(problem, use_of(estimator, problem))
     return head | dict(zip(NAMES, scan.tolist(), strict=True))
 
 
-def measure(out: Path, weights: Path | None, cases: int, first: int = _FIRST_SEED) -> None:
+def measure(out: Path, method: str, weights: Path | None, cases: int, first: int = _FIRST_SEED) -> None:
     """Run patients one after another; each in all worlds that training knows, and in all beyond."""
     rows: list[dict[str, object]] = list(read_table(out)) if out.exists() else []
     done = {(row["seed"], row["world"], row["dose"]) for row in rows}
     for seed in list(VALIDATION_SEEDS)[first : first + cases]:
-        for world, dose in (*KNOWN, *UNKNOWN):
+        for world, dose in (*ASKED[method].known, *ASKED[method].unknown):
             if (seed, world, dose) in done:
                 continue
-            rows.append(case(seed, world, dose, weights))
+            rows.append(case(method, seed, world, dose, weights))
             # an end in the middle of writing leaves the table of before
             write_table(out.with_suffix(".part"), rows)
             out.with_suffix(".part").replace(out)
@@ -188,7 +233,8 @@ def table(measured: Path, card_part: Path) -> str:
     rows = read_table(measured)
     known = json.loads(card_part.read_text(encoding="utf-8"))[SHORT_SCAN]
     usual = {row["seed"]: float(row["rmse"]) for row in rows if (row["world"], row["dose"]) == ("usual", 1.0)}  # type: ignore[arg-type]
-    in_training = {(w, d) for w, d in KNOWN}
+    asked = ASKED[KINETIC]
+    in_training = set(asked.known)
     seeds = sorted(usual)
     for_bounds = set(seeds[::2])
     good_residuals = [
@@ -203,14 +249,14 @@ def table(measured: Path, card_part: Path) -> str:
         "|---|" + "---|" * 7,
     ]
     counts: dict[str, list[bool]] = {"good": [], "broken": []}
-    for world, dose in (*KNOWN, *UNKNOWN):
+    for world, dose in (*asked.known, *asked.unknown):
         here = [r for r in rows if (r["world"], r["dose"]) == (world, dose) and r["seed"] not in for_bounds]
         if not here:
             continue
         by_range, by_residual, growth, against = [], [], [], []
         for row in here:
             scan = np.array([float(row[name]) for name in NAMES])  # type: ignore[arg-type]
-            by_range.append(bool(applicability(scan, card, METHOD).warnings))
+            by_range.append(bool(applicability(scan, card, KINETIC).warnings))
             median, local = float(row["residual_median"]), float(row["residual_local"])  # type: ignore[arg-type]
             by_residual.append(median > bounds["median"] or local > bounds["local"])
             growth.append(float(row["rmse"]) / usual[row["seed"]])  # type: ignore[arg-type, index]
@@ -233,7 +279,7 @@ def table(measured: Path, card_part: Path) -> str:
     return "\n".join([*lines, "", "; ".join(said)])
 
 
-def joint(measured: Path, card_file: Path) -> str:
+def joint(measured: Path, method: str, card_file: Path) -> str:
     """What an estimate would warn of: ranges, residual and the scan itself, counted together over every patient.
 
     Good is a scan as training draws them; broken one of the others whose error is 1.5 times that of the same
@@ -241,14 +287,15 @@ def joint(measured: Path, card_file: Path) -> str:
     """
     rows = read_table(measured)
     card = json.loads(card_file.read_text(encoding="utf-8"))
-    bounds = card["applicability"]["residual"]
-    usual = {row["seed"]: float(row["rmse"]) for row in rows if (row["world"], row["dose"]) == ("usual", 1.0)}  # type: ignore[arg-type]
+    asked = ASKED[method]
+    bounds = card[asked.part].get("residual", {})
+    usual = {row["seed"]: float(row["rmse"]) for row in rows if (row["world"], row["dose"]) == (USUAL, asked.dose)}  # type: ignore[arg-type]
     lines = [
         "| world | dose | scans | error ÷ usual | ÷ Patlak | by ranges | by residual | by the scan | any | broken |",
         "|---|" + "---|" * 9,
     ]
     counts: dict[str, list[bool]] = {"good": [], "broken": [], "neither": []}
-    for world, dose in (*KNOWN, *UNKNOWN):
+    for world, dose in (*asked.known, *asked.unknown):
         here = [row for row in rows if (row["world"], row["dose"]) == (world, dose) and row["seed"] in usual]
         if not here:
             continue
@@ -256,17 +303,18 @@ def joint(measured: Path, card_file: Path) -> str:
         for i, row in enumerate(here):
             number = {name: float(value) for name, value in row.items() if name != "world"}  # type: ignore[arg-type]
             scan = np.array([number[name] for name in NAMES])
-            over = (number[f"residual_{kind}"] > bounds[kind] for kind in ("median", "local"))
-            fired[i] = bool(applicability(scan, card, METHOD).warnings), any(over), bool(number["by_scan"])
+            over = (number[f"residual_{kind}"] > bound for kind, bound in bounds.items())
+            by_ranges = applicability(scan, card, method, part=asked.part).warnings
+            fired[i] = bool(by_ranges), any(over), bool(number["by_scan"])
             growth[i] = number["rmse"] / usual[row["seed"]], number["rmse"] / number["patlak_rmse"]
         some = fired.any(axis=1)
         is_broken = growth[:, 0] >= BROKEN
         for one, broken in zip(some, is_broken, strict=True):
-            kind = "good" if (world, dose) in KNOWN else "broken" if broken else "neither"
+            kind = "good" if (world, dose) in asked.known else "broken" if broken else "neither"
             counts[kind].append(bool(one))
         means = (f"{x:.2f}" for x in growth.mean(axis=0))
         said = (str(int(x.sum())) for x in (*fired.T, some))
-        label = "good" if (world, dose) in KNOWN else str(int(is_broken.sum()))
+        label = "good" if (world, dose) in asked.known else str(int(is_broken.sum()))
         lines.append("| " + " | ".join([world, f"{dose:g}", str(len(here)), *means, *said, label]) + " |")
     said_of = [
         f"{kind}: fires in {sum(each)} of {len(each)} ({100 * np.mean(each):.0f} %)"
@@ -278,7 +326,7 @@ def joint(measured: Path, card_file: Path) -> str:
 
 def into_card(measured: Path, ranges_file: Path, card_file: Path) -> None:
     """Write the parts "applicability" of a model card."""
-    rows = [row for row in read_table(measured) if (row["world"], row["dose"]) in KNOWN]
+    rows = [row for row in read_table(measured) if (row["world"], row["dose"]) in ASKED[KINETIC].known]
     residuals = [(float(row["residual_median"]), float(row["residual_local"])) for row in rows]  # type: ignore[arg-type]
     card = json.loads(card_file.read_text(encoding="utf-8"))
     known = json.loads(ranges_file.read_text(encoding="utf-8"))
@@ -292,6 +340,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, dest="what")
     one = commands.add_parser("measure")
     one.add_argument("out", type=Path)
+    one.add_argument("--method", choices=ASKED, default=KINETIC)
     one.add_argument("--weights", type=Path)
     one.add_argument("--cases", type=int, default=6)
     one.add_argument("--first", type=int, default=_FIRST_SEED, help="of the validation seeds; 40 is 90040")
@@ -308,12 +357,13 @@ def main() -> None:
     four.add_argument("card", type=Path)
     five = commands.add_parser("joint")
     five.add_argument("measured", type=Path)
-    five.add_argument("--card", type=Path, default=Path(shipped.__path__[0]) / f"{METHOD}.json")
+    five.add_argument("--method", choices=ASKED, default=KINETIC)
+    five.add_argument("--card", type=Path, default=Path(shipped.__path__[0]) / f"{KINETIC}.json")
     arguments = parser.parse_args()
     if arguments.what == "measure":
-        measure(arguments.out, arguments.weights, arguments.cases, arguments.first)
+        measure(arguments.out, arguments.method, arguments.weights, arguments.cases, arguments.first)
     elif arguments.what == "joint":
-        print(joint(arguments.measured, arguments.card))
+        print(joint(arguments.measured, arguments.method, arguments.card))
     elif arguments.what == "ranges":
         ranges(arguments.pool, arguments.out, arguments.scans)
     elif arguments.what == "card":
