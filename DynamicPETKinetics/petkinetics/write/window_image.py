@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from petkinetics import __version__
 from petkinetics.errors import InputError
 from petkinetics.estimators.window_image import WindowImage
 from petkinetics.series import DynamicSeries, Float32
+from petkinetics.write.json_text import write_json
 from petkinetics.write.nifti import NiftiWriter
 from petkinetics.write.staging import staged_files
 
@@ -41,8 +41,7 @@ def write_window_image(series: DynamicSeries, image: WindowImage, output: Path) 
             "warnings": [*series.warnings, *image.warnings],
             "version": __version__,
         }
-        text = json.dumps(says, indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / sidecar).write_text(text + "\n", encoding="utf-8", newline="\n")
+        write_json(folder / sidecar, says)
 
 
 @dataclass(frozen=True)
