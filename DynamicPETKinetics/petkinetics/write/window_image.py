@@ -8,6 +8,7 @@ from pathlib import Path
 from petkinetics import __version__
 from petkinetics.errors import InputError
 from petkinetics.estimators.window_image import WindowImage
+from petkinetics.read.file_names import file_stem
 from petkinetics.series import DynamicSeries, Float32
 from petkinetics.write.json_text import write_json
 from petkinetics.write.nifti import NiftiWriter
@@ -20,10 +21,9 @@ def write_window_image(series: DynamicSeries, image: WindowImage, output: Path) 
     :param output: ends in ``.nii`` or ``.nii.gz``; neither file may be there.
     :raises InputError: another ending, the files are there already, or a voxel is not a number.
     """
-    ending = next((e for e in (".nii.gz", ".nii") if output.name.endswith(e)), None)
-    if ending is None:
+    if not output.name.endswith((".nii.gz", ".nii")):
         raise InputError(f"'{output.name}' is not a name for a NIfTI image.", "End it in .nii.gz or .nii.")
-    sidecar = output.name.removesuffix(ending) + ".json"
+    sidecar = file_stem(output) + ".json"
     quantity = image.quantity
     with staged_files(output.absolute().parent, [output.name, sidecar]) as folder:
         with NiftiWriter(
