@@ -152,6 +152,23 @@ def test_a_value_that_is_not_a_number_is_null_and_does_not_end_a_run_in_its_last
     assert unknown == {"nan": None, "deep": [{"inf": None}, [None, 1.5]], "count": 3}
 
 
+@pytest.mark.parametrize(
+    ("options", "why", "names"),
+    [
+        (("--samples", "4", "--seed", "2"), "patlak draws nothing at random", "--samples, --seed"),
+        (("--weights", "mine"), "patlak is not a learned method", "--weights"),
+        (("--set", "input_units=Bq/mL"), "the input function is not from a table", "--set input_units"),
+        (("--set", "suv=none", "--set", "sex=F"), "no SUV image is made", "--set sex"),
+        (("--set", "first_frame=3"), "a NIfTI series has that in its sidecar", "--set first_frame"),
+    ],
+)
+def test_an_option_that_is_not_used_is_said_to_be(tmp_path, scan, capsys, options, why, names):
+    assert estimate(scan, tmp_path / "out", *options) == 0
+    sentence = f"Not used, because {why}: {names}."
+    assert sentence in capsys.readouterr().err
+    assert sentence in result(tmp_path / "out")["warnings"]
+
+
 def test_no_folder_name_is_recorded(tmp_path, patient):
     series = patient.save(tmp_path / "Doe_John_1950")
     out = tmp_path / "out"
