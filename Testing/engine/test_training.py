@@ -240,7 +240,7 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "sys.path.insert(0, sys.argv[1])\n"
         "import test_training as t\n"
-        "from petkinetics.training.trainer import start_processes\n"
+        "from petkinetics.training.processes import start_processes\n"
         "start_processes('cpu')\n"
         "rank = torch.distributed.get_rank()\n"
         "made = t.trainer(Path(sys.argv[2]), steps=40)\n"
