@@ -25,7 +25,8 @@ from petkinetics.training.impulse_maps import ImpulseMaps, reference_patlak, res
 from petkinetics.training.kinetic_loss import kinetic_loss
 from petkinetics.training.noise_bank import NoiseBank
 from petkinetics.training.paper_network import paper_schedule
-from petkinetics.training.scans import ScanRanges, draw_frames, draw_scan
+from petkinetics.training.scan_settings import ScanRanges, draw_frames
+from petkinetics.training.scans import draw_scan
 from petkinetics.training.trainer import CHECKPOINT, LOSSES, Plan, Trainer
 
 SEED = 17

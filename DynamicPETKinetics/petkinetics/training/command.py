@@ -17,7 +17,7 @@ from petkinetics.training.paper_scans import TIMING
 from petkinetics.training.pool import PatientPool
 from petkinetics.training.processes import is_first
 from petkinetics.training.scan_ranges import scan_ranges
-from petkinetics.training.scans import ScanRanges
+from petkinetics.training.scan_settings import ScanRanges
 from petkinetics.training.trainer import CHECKPOINT, Plan
 
 #: the first is meant where none is named; ``direct-network`` is the same without the kinetic model, for comparison

@@ -21,7 +21,8 @@ from petkinetics.simulate.patient import LESION_LABEL
 from petkinetics.training.kinetic_loss import FIRST_LESION
 from petkinetics.training.pool import PatientPool, random_slab
 from petkinetics.training.processes import worker_rng
-from petkinetics.training.scans import Scan, ScanRanges, draw_scan
+from petkinetics.training.scan_settings import ScanRanges
+from petkinetics.training.scans import Scan, draw_scan
 
 Drawn = TypeVar("Drawn")
 _MOST_TRIES = 20

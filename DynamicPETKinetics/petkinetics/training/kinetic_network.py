@@ -19,7 +19,7 @@ from petkinetics.training.impulse_loss import impulse_loss
 from petkinetics.training.kinetic_loss import kinetic_loss, region_loss, structure_loss
 from petkinetics.training.pool import PatientPool
 from petkinetics.training.processes import rank, start_processes
-from petkinetics.training.scans import ScanRanges
+from petkinetics.training.scan_settings import ScanRanges
 from petkinetics.training.trainer import Plan, Trainer
 from petkinetics.training.validation import ScanValidation
 

@@ -15,7 +15,7 @@ from petkinetics import __version__
 from petkinetics.networks.weight_files import write_weights
 from petkinetics.training.pool import ANATOMIES, GRIDS, SLICES
 from petkinetics.training.processes import is_first
-from petkinetics.training.scans import FRAMINGS, ScanRanges
+from petkinetics.training.scan_settings import FRAMINGS, ScanRanges
 from petkinetics.training.trainer import Plan, Progress, Trainer
 
 INTENDED_USE = (

@@ -21,7 +21,7 @@ from petkinetics.training.impulse_maps import ImpulseMaps
 from petkinetics.training.paper_scans import TIMING, PaperScan, PaperStream, draw_paper_scan
 from petkinetics.training.pool import PatientPool
 from petkinetics.training.processes import rank, start_processes
-from petkinetics.training.scans import ScanRanges
+from petkinetics.training.scan_settings import ScanRanges
 from petkinetics.training.trainer import Plan, Trainer
 
 #: the paper's: Adam 1e-4, a tenth every 10,000 iterations, not below 1e-7

@@ -22,8 +22,8 @@ from petkinetics.training.impulse_maps import ImpulseMaps, reference_patlak, res
 from petkinetics.training.noise_bank import SHARES, WIDTHS_MM, NoiseBank
 from petkinetics.training.pool import PatientPool, random_slab
 from petkinetics.training.processes import worker_rng
+from petkinetics.training.scan_settings import ScanRanges
 from petkinetics.training.scans import (
-    ScanRanges,
     coarse_part,
     draw_blood,
     enlarged,
