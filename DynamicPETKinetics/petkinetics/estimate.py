@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
+from petkinetics.estimate_options import require_known_options, without_effect
 from petkinetics.estimate_record import input_hashes, record_of
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.body import body_mask
-from petkinetics.estimators.derived import OPTION_NAMES as DERIVED_OPTIONS
 from petkinetics.estimators.derived import plan_derived
-from petkinetics.estimators.estimator import Estimator, Problem, Progress, quantities_of, uses_whole_series
+from petkinetics.estimators.estimator import Problem, Progress, quantities_of, uses_whole_series
 from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window, whole_series
 from petkinetics.estimators.noise import body_sample
 from petkinetics.estimators.patlak import Patlak
@@ -28,11 +28,10 @@ from petkinetics.input_function.checks import doubts
 from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
 from petkinetics.job import EstimateJob
-from petkinetics.read.curve_statements import OPTION_NAMES as INPUT_STATEMENTS
 from petkinetics.read.overrides import Overrides
 from petkinetics.read.region_curves import region_mean_curves
 from petkinetics.read.regions import Regions, fractional_coverage, one_region, read_regions, to_grid_nearest
-from petkinetics.read.series import STATEMENTS, read_series
+from petkinetics.read.series import read_series
 from petkinetics.series import DynamicSeries
 from petkinetics.write.input_function import write_frames, write_input_function
 from petkinetics.write.result_folder import (
@@ -78,7 +77,8 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
     output = Path(job.output)
     warn = _Warnings(tell)
     estimator = make_estimator(job.method)
-    _require_known_options(job, estimator)
+    require_known_options(job, estimator)
+    warn(*without_effect(job, estimator))
     with staged_folder(output) as folder:
         progress(0.0, "Reading the series")
         series = read_series(Path(job.series), _overrides(job), job.options)
@@ -160,15 +160,6 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         write_record(folder, record)
         progress(1.0, "Done")
     return output
-
-
-def _require_known_options(job: EstimateJob, estimator: Estimator) -> None:
-    known = {*estimator.option_names, *DERIVED_OPTIONS, *STATEMENTS, *INPUT_STATEMENTS}
-    unknown = sorted(set(job.options) - known)
-    if unknown:
-        raise InputError(
-            f"'{unknown[0]}' is not an option of {job.method}.", f"Options for --set: {', '.join(sorted(known))}."
-        )
 
 
 def _overrides(job: EstimateJob) -> Overrides:

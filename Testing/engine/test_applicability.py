@@ -165,7 +165,7 @@ def test_the_ranges_of_a_card_are_those_of_the_scans_that_training_draws(
     from petkinetics.networks.features import FEATURES
     from petkinetics.training import scan_ranges as module
     from petkinetics.training.pool import PatientPool
-    from petkinetics.training.scans import ScanRanges
+    from petkinetics.training.scan_settings import ScanRanges
 
     crops: list[int] = []
     drawn: list[ScanRanges] = []

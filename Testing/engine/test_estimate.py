@@ -132,6 +132,43 @@ def test_result_json_tells_what_was_done_with_what(tmp_path, scan, patient):
     assert "petkinetics" in record["versions"]
 
 
+def test_a_value_that_is_not_a_number_is_null_and_does_not_end_a_run_in_its_last_step(tmp_path, scan, monkeypatch):
+    import petkinetics.estimate
+
+    made = petkinetics.estimate.record_of
+
+    def with_unknown(*given):  # type: ignore[no-untyped-def]
+        values = {"nan": float("nan"), "deep": [{"inf": np.float32(-np.inf)}, (np.nan, 1.5)], "count": np.int64(3)}
+        return {**made(*given), "unknown": values}
+
+    monkeypatch.setattr(petkinetics.estimate, "record_of", with_unknown)
+    assert estimate(scan, tmp_path / "out", "--report") == 0
+
+    def refused(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    text = (tmp_path / "out" / "result.json").read_text(encoding="utf-8")
+    unknown = json.loads(text, parse_constant=refused)["unknown"]
+    assert unknown == {"nan": None, "deep": [{"inf": None}, [None, 1.5]], "count": 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "why", "names"),
+    [
+        (("--samples", "4", "--seed", "2"), "patlak draws nothing at random", "--samples, --seed"),
+        (("--weights", "mine"), "patlak is not a learned method", "--weights"),
+        (("--set", "input_units=Bq/mL"), "the input function is not from a table", "--set input_units"),
+        (("--set", "suv=none", "--set", "sex=F"), "no SUV image is made", "--set sex"),
+        (("--set", "first_frame=3"), "a NIfTI series has that in its sidecar", "--set first_frame"),
+    ],
+)
+def test_an_option_that_is_not_used_is_said_to_be(tmp_path, scan, capsys, options, why, names):
+    assert estimate(scan, tmp_path / "out", *options) == 0
+    sentence = f"Not used, because {why}: {names}."
+    assert sentence in capsys.readouterr().err
+    assert sentence in result(tmp_path / "out")["warnings"]
+
+
 def test_no_folder_name_is_recorded(tmp_path, patient):
     series = patient.save(tmp_path / "Doe_John_1950")
     out = tmp_path / "out"

@@ -169,6 +169,21 @@ def test_patlak_over_predicted_frames_alone_ignores_the_measured_late_ones(
     assert np.array_equal(both["k1"].values, alone["k1"].values)
 
 
+@pytest.mark.parametrize(
+    ("method", "preset", "option", "value"),
+    [
+        ("kinetic-network", "default", "patlak", "predicted"),
+        ("kinetic-network", "compact", "predicted_frames", "yes"),
+        ("direct-network", "default", "patlak", "frames"),
+    ],
+)
+def test_an_option_of_another_preset_is_refused_not_ignored(
+    method: str, preset: str, option: str, value: str, patient: DigitalPatient, weights: Path
+) -> None:
+    with pytest.raises(InputError, match=f"'{option}' means nothing with preset={preset}"):
+        maps(method, problem(patient, weights, preset=preset, **{option: value}))
+
+
 @pytest.mark.slow
 def test_the_command_makes_the_whole_result(tmp_path: Path, weights: Path) -> None:
     assert main(["simulate", str(tmp_path / "p"), "--format", "nifti", "--seed", "4"]) == 0

@@ -13,7 +13,7 @@ from layout import RANK, imported, module_files, room_of
 
 FOREIGN = {"slicer", "qt", "ctk", "vtk", "PythonQt", "vtkmodules", "nibabel", "pandas", "skimage"}
 #: what an optional part needs, imported where it is used
-OPTIONAL = {("simulate/projection.py", "skimage"), ("studies/perceptual.py", "skimage")}
+OPTIONAL = {("simulate/projection.py", "skimage"), ("studies/metric_libraries.py", "skimage")}
 
 
 def upward_imports(file: Path) -> list[str]:

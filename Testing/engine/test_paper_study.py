@@ -22,14 +22,15 @@ from petkinetics.maps import FV, K1, K2, K3, KI, V0, ParametricMap, ParametricRe
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.blood import BloodParameters, input_function
 from petkinetics.simulate.patient import FDG
-from petkinetics.studies import paper_study, perceptual, run_study
+from petkinetics.studies import metric_libraries, paper_study, perceptual, run_study
 from petkinetics.studies.figure_doses import _share, errors_by_dose, lesions_by_dose
 from petkinetics.studies.figure_image_quality import distributions, radar
 from petkinetics.studies.figure_tumour import tumour_agreement
 from petkinetics.studies.figure_views import View, views
 from petkinetics.studies.late_frame import predicted_frame
 from petkinetics.studies.paper_plan import PLANS, plan_of
-from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
+from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality
+from petkinetics.studies.slice_quality import slice_quality
 from petkinetics.studies.study import Study
 from petkinetics.write.tables import read_table
 
@@ -104,8 +105,8 @@ def test_metrics_of_pyiqa_are_taken_where_it_is_installed(
         return metric
 
     stand_in.create_metric = create_metric  # type: ignore[attr-defined]
-    whole = perceptual._library
-    monkeypatch.setattr(perceptual, "_library", lambda name: stand_in if name == "pyiqa" else whole(name))
+    whole = metric_libraries.library
+    monkeypatch.setattr(metric_libraries, "library", lambda name: stand_in if name == "pyiqa" else whole(name))
     monkeypatch.setattr(perceptual, "METRICS", tuple(m for m in METRICS if m.library == "pyiqa"))
     found, missing = perceptual_quality(reference + 0.002 * noise, reference, body)
     assert [name for name, _ in asked] == ["mad", "nlpd"]
@@ -115,7 +116,7 @@ def test_metrics_of_pyiqa_are_taken_where_it_is_installed(
 
 
 def test_without_the_libraries_the_study_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(perceptual, "_library", lambda _: None)
+    monkeypatch.setattr(metric_libraries, "library", lambda _: None)
     metric = next(m for m in METRICS if m.name == "FSIM")
     assert perceptual.why_not(metric, 256) == "piq is not installed (pip install petkinetics[quality])"
 
@@ -124,8 +125,8 @@ def test_without_scikit_image_a_study_goes_on_without_nmi(
     images: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     reference, body, noise = images
-    whole = perceptual._library
-    monkeypatch.setattr(perceptual, "_library", lambda name: None if name == "skimage" else whole(name))
+    whole = metric_libraries.library
+    monkeypatch.setattr(metric_libraries, "library", lambda name: None if name == "skimage" else whole(name))
     _, missing = perceptual_quality(reference, reference, body)
     line = "Not computed: NMI (scikit-image is not installed (pip install petkinetics[quality]))."
     assert line in lines_of_missing(missing)
@@ -154,9 +155,9 @@ def test_operators_that_torchvision_misses_are_declared_once(monkeypatch: pytest
             raise error
 
     monkeypatch.setattr("importlib.import_module", import_module)
-    monkeypatch.setattr(perceptual, "_declare", declared.append)
+    monkeypatch.setattr(metric_libraries, "_declare", declared.append)
     kept = dict(sys.modules)
-    perceptual._import_torchvision()
+    metric_libraries.import_torchvision()
     sys.modules.update(kept)
     assert declared == ["nms"]
 

@@ -16,7 +16,7 @@ from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.body import Body
 from petkinetics.simulate.patient import grid, simulate_patient
 from petkinetics.simulate.unusual_lesions import HOT_KI, RING_SMALLEST_MM
-from petkinetics.studies import perceptual
+from petkinetics.studies import metric_libraries
 from petkinetics.studies.contestants import Contestant
 from petkinetics.studies.data_explained import chi_square_rows, mean_chi_square
 from petkinetics.studies.gates import GATES, StudyNumbers, gate_rows
@@ -25,6 +25,7 @@ from petkinetics.studies.names import USUAL
 from petkinetics.studies.patient_problem import middle_slices
 from petkinetics.studies.run_cost import Watch
 from petkinetics.studies.run_study import run_study
+from petkinetics.studies.slice_quality import slice_quality
 from petkinetics.studies.study import Study
 from petkinetics.studies.worlds import DIFFUSION_GATE_WORLDS, GATE_WORLDS, World, gate_worlds
 from petkinetics.write.tables import read_table
@@ -205,9 +206,9 @@ def test_cost_counts_evaluations_and_brings_time_to_a_slice() -> None:
 
 
 def test_without_scikit_image_slices_have_no_nmi_and_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(perceptual, "_library", lambda _: None)
+    monkeypatch.setattr(metric_libraries, "library", lambda _: None)
     image = np.random.default_rng(0).uniform(0.5, 1.0, (2, 20, 20)).astype(np.float32)
-    rows = perceptual.slice_quality(image + np.float32(0.01), image, image > 0)
+    rows = slice_quality(image + np.float32(0.01), image, image > 0)
     assert [row["nmi"] for row in rows] == [None, None]
     assert all(row["psnr_db"] > 30 and row["ssim"] > 0.9 for row in rows)
 

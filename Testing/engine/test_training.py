@@ -25,7 +25,8 @@ from petkinetics.training.impulse_maps import ImpulseMaps, reference_patlak, res
 from petkinetics.training.kinetic_loss import kinetic_loss
 from petkinetics.training.noise_bank import NoiseBank
 from petkinetics.training.paper_network import paper_schedule
-from petkinetics.training.scans import ScanRanges, draw_frames, draw_scan
+from petkinetics.training.scan_settings import ScanRanges, draw_frames
+from petkinetics.training.scans import draw_scan
 from petkinetics.training.trainer import CHECKPOINT, LOSSES, Plan, Trainer
 
 SEED = 17
@@ -240,7 +241,7 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "sys.path.insert(0, sys.argv[1])\n"
         "import test_training as t\n"
-        "from petkinetics.training.trainer import start_processes\n"
+        "from petkinetics.training.processes import start_processes\n"
         "start_processes('cpu')\n"
         "rank = torch.distributed.get_rank()\n"
         "made = t.trainer(Path(sys.argv[2]), steps=40)\n"

@@ -222,7 +222,7 @@ def ranges(pool: Path, out: Path, scans: int) -> None:
     from petkinetics.simulate.seeds import TRAINING_SEEDS
     from petkinetics.training.pool import PatientPool
     from petkinetics.training.scan_ranges import scan_ranges
-    from petkinetics.training.scans import ScanRanges
+    from petkinetics.training.scan_settings import ScanRanges
 
     found = scan_ranges(PatientPool(pool, TRAINING_SEEDS), ScanRanges(), scans)
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

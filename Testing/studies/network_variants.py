@@ -35,7 +35,7 @@ from petkinetics.training import kinetic_network as recipe
 from petkinetics.training.examples import Example, ScanStream
 from petkinetics.training.kinetic_network import validation_seeds
 from petkinetics.training.pool import PatientPool
-from petkinetics.training.scans import ScanRanges
+from petkinetics.training.scan_settings import ScanRanges
 from petkinetics.training.validation import ScanValidation
 from petkinetics.write.tables import write_table
 

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.estimators import make_estimator
+from petkinetics.estimators.boxes import box_around
 from petkinetics.estimators.diffusion_prior import DiffusionPriorPatlak
 from petkinetics.estimators.diffusion_run import ALONE_FLIPS, PRIOR, START, START_FLIPS, DiffusionRun
 from petkinetics.estimators.estimator import Problem, estimate_in_memory, no_progress
 from petkinetics.estimators.explained import explained
 from petkinetics.estimators.patlak import Patlak
 from petkinetics.estimators.posterior import half_quadratic
-from petkinetics.estimators.regularised import box_around
+from petkinetics.estimators.regularised import MARGIN_MM
 from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.studies.contestants import classical
 from petkinetics.studies.names import USUAL
@@ -120,7 +121,8 @@ def case(seed: int, dose: float, anatomy: str, slices: int, weights: Path | None
         return run.normal.values
 
     estimate_with(solve, replace(problem, weights=weights))
-    box = box_around(problem.mask, problem.series.geometry.shape, problem.series.geometry.spacing_mm[::-1])
+    geometry = problem.series.geometry
+    box = box_around(problem.mask, geometry.shape, geometry.spacing_mm[::-1], MARGIN_MM)
     for name, (ki, v0) in ((n, v) for n, v in seen.items() if n != "inside"):
         whole = np.zeros((2, *truth["ki"].shape), np.float32)
         whole[:, box[0], box[1], box[2]] = np.stack([ki, v0]) * seen["inside"]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prior_schedules import estimate_with
 
+from petkinetics.estimators.boxes import box_around
 from petkinetics.estimators.curve_error import brought_to_level, curve_error
 from petkinetics.estimators.diffusion_run import (
     DRAWS,
@@ -31,7 +32,7 @@ from petkinetics.estimators.estimator import no_progress
 from petkinetics.estimators.explained import explained
 from petkinetics.estimators.nlm import SEARCH_MM, non_local_means
 from petkinetics.estimators.posterior import half_quadratic, posterior_sample
-from petkinetics.estimators.regularised import box_around, smoothed
+from petkinetics.estimators.regularised import MARGIN_MM, smoothed
 from petkinetics.simulate.patient import Body, DigitalPatient, grid
 from petkinetics.studies.names import USUAL
 from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
@@ -152,7 +153,7 @@ def case(
 
     def solve(run: DiffusionRun, solver: str, steps: int) -> Float32:
         del solver, steps
-        box = box_around(problem.mask, problem.series.geometry.shape, run.images.spacing_mm)
+        box = box_around(problem.mask, problem.series.geometry.shape, run.images.spacing_mm, MARGIN_MM)
         true = np.stack([patient.truth[f"{name}_patlak_9_65"][box] for name in ("ki", "v0")]).astype(np.float32)
         judge = Judge(run, run.normal.normalised(true), patient.body_mask[box], patient.lesions[box])
         head = {"anatomy": anatomy, "seed": seed, "dose": dose, "noise_to_contrast": run.images.noise_to_contrast}

@@ -46,6 +46,7 @@ class DiffusionPriorPatlak(RegularisedPatlak):
     """
 
     method = METHOD
+    learned = True
     strength_meaning = "noise SD told to the prior, in units of the SD measured"
     quantities: tuple[Quantity, ...] = (KI, V0, RESIDUAL)
     sampled_quantities: tuple[Quantity, ...] = (KI, V0, KI_SD, V0_SD, RESIDUAL)
@@ -56,7 +57,8 @@ class DiffusionPriorPatlak(RegularisedPatlak):
     def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
         """See :class:`petkinetics.estimators.estimator.Estimator`.
 
-        :raises InputError: PyTorch or the weights are not there, or the tracer is not FDG.
+        :raises InputError: PyTorch or the weights are not there, the tracer is not FDG, or an option
+            is not of the solver.
         """
         require_fdg(problem, self.method)
         torch_or_refuse(self.method)
@@ -82,9 +84,12 @@ class DiffusionPriorPatlak(RegularisedPatlak):
 
 
 def _steps(problem: Problem, solver: str) -> int:
+    if solver == "start":
+        problem.refuse_option("steps", "solver=start")
+        return 0
     default = SCHEDULES[solver].steps if solver in SCHEDULES else 0
     steps = number_option(problem, "steps", default, _MOST_STEPS)
     assert steps is not None
     if steps != int(steps) or (steps == 0 and solver not in STARTED):
         raise InputError(f"'{problem.options['steps']}' is not a number of steps; give a whole number from 1.")
-    return int(steps) if solver != "start" else 0
+    return int(steps)

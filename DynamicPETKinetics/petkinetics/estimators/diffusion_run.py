@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import Applicability
+from petkinetics.estimators.boxes import box_around
 from petkinetics.estimators.curve_error import believed_share, brought_to_level, curve_error
 from petkinetics.estimators.estimator import Problem, Progress
 from petkinetics.estimators.nlm import SEARCH_MM, non_local_means
@@ -17,7 +18,7 @@ from petkinetics.estimators.noise_draws import unit_draws
 from petkinetics.estimators.normalised_images import NormalisedImages
 from petkinetics.estimators.posterior import half_quadratic, posterior_sample, red_diff
 from petkinetics.estimators.posterior_sd import RELATIVE, sd_factor, sd_maps
-from petkinetics.estimators.regularised import PatlakImages, box_around
+from petkinetics.estimators.regularised import MARGIN_MM, PatlakImages
 
 if TYPE_CHECKING:
     from petkinetics.estimators.learned_denoiser import LearnedDenoiser
@@ -186,7 +187,7 @@ class DiffusionRun:
         if self.sees_scan:
             from petkinetics.estimators.learned_start import LearnedStart
 
-            box = box_around(problem.mask, problem.series.geometry.shape, self.images.spacing_mm)
+            box = box_around(problem.mask, problem.series.geometry.shape, self.images.spacing_mm, MARGIN_MM)
             try:
                 self._start = LearnedStart(problem, box, self._strength, turned)
             except InputError as error:

@@ -50,6 +50,15 @@ class Problem:
     seed: int = 0
     samples: int = 0
 
+    def refuse_option(self, option: str, of: str) -> None:
+        """Refuse an option that the method knows, but not in the form that was chosen.
+
+        :param of: what does not have it, such as "preset=default".
+        :raises InputError: it was given.
+        """
+        if option in self.options:
+            raise InputError(f"The option '{option}' means nothing with {of}.", f"Leave out --set {option}=...")
+
     def choice(self, option: str, allowed: tuple[str, ...]) -> str:
         """The value of an option that has a list of values; the first is the default.
 
@@ -121,6 +130,16 @@ class Estimator(Protocol):
 def uses_whole_series(estimator: Estimator) -> bool:
     """Whether a method uses all frames until T (compartment models), not those after t* (graphical ones)."""
     return bool(getattr(estimator, "whole_series", False))
+
+
+def is_learned(estimator: Estimator) -> bool:
+    """Whether a method has trained weights, and so minds ``Problem.weights`` and ``Problem.device``."""
+    return bool(getattr(estimator, "learned", False))
+
+
+def draws_samples(estimator: Estimator) -> bool:
+    """Whether a method draws at random, and so minds ``Problem.seed`` and ``Problem.samples``."""
+    return hasattr(estimator, "sampled_quantities")
 
 
 def quantities_of(estimator: Estimator, samples: int) -> tuple[Quantity, ...]:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
+from petkinetics.estimators.boxes import Box
 from petkinetics.estimators.estimator import Problem
 from petkinetics.estimators.gaussian_width import sd_in_voxels
-from petkinetics.estimators.learned import Box, body_box
+from petkinetics.estimators.learned import body_box
 from petkinetics.estimators.noise_correlation import NoiseCorrelation, noise_correlation
 from petkinetics.estimators.patlak import PreparedFit, prepare_fit, require_numbers
 from petkinetics.frames import FrameTiming

@@ -37,7 +37,8 @@ class KineticNetwork:
     Ki and V0 are slope and intercept of Patlak's plot of the model's frames from 9 to 65 min (k4 = 0: those that
     docs/methods.md defines, but for what the plot's late start leaves). Options: ``preset`` = ``default``, or
     ``compact`` or ``liang2023``, the paper's network (see petkinetics.estimators.paper_network);
-    ``predicted_frames`` = ``yes`` adds what the frames from T to 65 min would show.
+    ``predicted_frames`` = ``yes`` adds what the frames from T to 65 min would show (``default`` only);
+    ``patlak`` = ``frames`` or ``predicted`` is of the paper's network only.
     """
 
     method = "kinetic-network"
@@ -45,11 +46,13 @@ class KineticNetwork:
     option_names: tuple[str, ...] = ("preset", "patlak", "predicted_frames")
     #: all frames until T are used
     whole_series = True
+    learned = True
 
     def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
         """See :class:`petkinetics.estimators.estimator.Estimator`.
 
-        :raises InputError: PyTorch or the weights are not there, or the tracer is not FDG.
+        :raises InputError: PyTorch or the weights are not there, or the tracer is not FDG, or an option is
+            not of the preset.
         """
         require_fdg(problem, self.method)
         torch_or_refuse(self.method)
@@ -57,7 +60,10 @@ class KineticNetwork:
         if preset != "default":
             from petkinetics.estimators.paper_network import estimate_by_paper_network
 
+            if wants_frames(problem):
+                problem.refuse_option("predicted_frames", f"preset={preset}")
             return estimate_by_paper_network(preset, self.quantities, problem, sink, progress)
+        problem.refuse_option("patlak", "preset=default")
         return _estimate(problem, sink, progress)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.boxes import Box, box_around
 from petkinetics.estimators.compartment_noise import CompartmentNoise
 from petkinetics.estimators.estimator import MapSink, Problem, Progress
 from petkinetics.frames import FrameTiming
@@ -17,7 +18,6 @@ from petkinetics.maps import Quantity
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-Box = tuple[slice, slice, slice]
 RegionModels = tuple[
     Callable[[Float64], tuple[dict[str, tuple[float, float]], Float64]], Callable[[Float64], CompartmentFit]
 ]
@@ -101,17 +101,10 @@ def body_box(problem: Problem, margin_mm: float) -> Box:
 
     :raises InputError: the mask is empty.
     """
-    shape, spacing = problem.series.geometry.shape, problem.series.geometry.spacing_mm[::-1]
-    if problem.mask is None:
-        return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
-    if not problem.mask.any():
+    if problem.mask is not None and not problem.mask.any():
         raise InputError("The mask is empty: there is no voxel to estimate.", "Check the file given with --mask.")
-    parts = []
-    for axis in range(3):
-        some = np.flatnonzero(problem.mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        margin = 0 if axis == 0 else int(np.ceil(margin_mm / spacing[axis]))
-        parts.append(slice(max(0, int(some[0]) - margin), min(shape[axis], int(some[-1]) + 1 + margin)))
-    return parts[0], parts[1], parts[2]
+    geometry = problem.series.geometry
+    return box_around(problem.mask, geometry.shape, geometry.spacing_mm[::-1], (0.0, margin_mm, margin_mm))
 
 
 def write_slabs(

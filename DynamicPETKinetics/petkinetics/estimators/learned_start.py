@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import WHOLE_SCAN, Applicability, applicability, described
+from petkinetics.estimators.boxes import Box
 from petkinetics.estimators.diffusion_run import START_WEIGHTS
 from petkinetics.estimators.estimator import Problem
 from petkinetics.estimators.feature_volume import FeatureVolume
-from petkinetics.estimators.learned import Box
 from petkinetics.estimators.slab_network import KiAndV0, SlabNetwork
 from petkinetics.networks.default_network import DefaultNetwork
 from petkinetics.networks.weight_files import device_named, read_weights

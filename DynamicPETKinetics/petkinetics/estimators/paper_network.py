@@ -50,11 +50,13 @@ class DirectNetwork:
     quantities: tuple[Quantity, ...] = (KI, V0)
     option_names: tuple[str, ...] = ("preset", "patlak")
     whole_series = True
+    learned = True
 
     def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
         """See :class:`petkinetics.estimators.estimator.Estimator`.
 
-        :raises InputError: PyTorch or the weights are not there, the tracer is not FDG, or the framing is another.
+        :raises InputError: PyTorch or the weights are not there, the tracer is not FDG, the framing is another, or
+            an option is not of the preset.
         """
         require_fdg(problem, self.method)
         torch_or_refuse(self.method)
@@ -62,6 +64,7 @@ class DirectNetwork:
         if preset == "default":
             from petkinetics.estimators.direct_default import estimate_directly
 
+            problem.refuse_option("patlak", "preset=default")
             return estimate_directly(problem, sink, progress)
         patlak = problem.choice("patlak", ("direct", "frames", "predicted"))
         return _run(f"direct-network-{preset}", preset, True, patlak, self.quantities, problem, sink, progress)

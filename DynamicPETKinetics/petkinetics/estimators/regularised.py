@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.boxes import Box, box_around
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress, quantities_of
 from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.estimators.noise import residual_shares
@@ -29,11 +30,10 @@ from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-Box = tuple[slice, slice, slice]
 
 _SLAB_VALUES = 1 << 21
 #: neighbours this far outside the mask still take part
-_MARGIN_MM = 20.0
+MARGIN_MM = (20.0, 20.0, 20.0)
 #: FWHM that takes noise away before the variance scale or the contrast of a map is read from it
 _SMOOTHING_MM = 8.0
 _CONTRAST_PERCENTILE = 99.0
@@ -240,7 +240,7 @@ def read_images(
     series, fit = problem.series, prepared.fit
     correlation = noise_correlation(problem, fit)
     slices, rows, columns = series.geometry.shape
-    box = box_around(problem.mask, series.geometry.shape, correlation.spacing_mm)
+    box = box_around(problem.mask, series.geometry.shape, correlation.spacing_mm, MARGIN_MM)
     turn = np.linalg.cholesky(fit.covariance)
     weights = fit.weights / fit.weights.sum()
     frames = problem.frames.tolist()
@@ -296,21 +296,3 @@ def smoothed(volume: Float32, spacing_mm: tuple[float, float, float], fwhm_mm: f
 
     sd = sd_in_voxels(fwhm_mm, spacing_mm)
     return np.asarray(ndimage.gaussian_filter(volume, sd, mode="nearest", truncate=3.0), np.float32)
-
-
-def box_around(
-    mask: NDArray[np.bool_] | None, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]
-) -> Box:
-    """The box of the mask and a margin of 20 mm around it, within the volume; all of it without a mask.
-
-    :param mask: (slices, rows, columns), not empty; *shape*, *spacing_mm* and the answer are in this order.
-    """
-    parts = []
-    for axis in range(3):
-        first, last = 0, shape[axis]
-        if mask is not None:
-            some = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-            margin = int(np.ceil(_MARGIN_MM / spacing_mm[axis]))
-            first, last = max(0, int(some[0]) - margin), min(last, int(some[-1]) + 1 + margin)
-        parts.append(slice(first, last))
-    return parts[0], parts[1], parts[2]

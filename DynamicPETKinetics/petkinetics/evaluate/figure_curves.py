@@ -11,16 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
-from petkinetics.evaluate.figures import COLOURS, MARKERS, FigureFile, figure, three_digits, with_error
+from petkinetics.evaluate.figures import (
+    COLOURS,
+    MARKERS,
+    MOST_CURVES,
+    FigureFile,
+    figure,
+    not_drawn,
+    three_digits,
+    values_below,
+    with_error,
+)
 from petkinetics.frames import FrameTiming
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Float64 = NDArray[np.float64]
-
-#: more curves than this in one plot cannot be told apart
-MOST_CURVES = len(COLOURS)
 
 
 def blood_curve(
@@ -154,18 +161,12 @@ def patlak_plot(folder: Path, curves: Sequence[PatlakCurve], t_star_min: float, 
         axes.set_ylim(lowest * 1.1, highest * 1.08)
         axes.set_xlabel("∫Cp dt / Cp (min)")
         axes.set_ylabel("C tissue / Cp (mL/mL)")
-        drawn.legend(
-            title="Ki (mL/min/mL) ± SE, V0 (mL/mL)",
-            loc="outside lower left",
-            ncols=1,
-            handletextpad=0.3,
-            alignment="left",
-        )
-    left = f" The first {len(shown)} of {len(curves)} regions are drawn." if len(curves) > len(shown) else ""
+        values_below(drawn, "Ki (mL/min/mL) ± SE, V0 (mL/mL)")
     return FigureFile(
         path,
         "Patlak plot",
         f"Filled points are the frames fitted (t* = {t_star_min:g} min), open ones the frames before; the slope of a "
-        f"line is Ki (mL/min/mL, ± standard error where known), its intercept V0 (mL/mL).{left}",
+        f"line is Ki (mL/min/mL, ± standard error where known), its intercept V0 (mL/mL)."
+        + not_drawn(len(shown), len(curves)),
         "regions",
     )

@@ -9,8 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.evaluate.figure_curves import MOST_CURVES
-from petkinetics.evaluate.figures import COLOURS, MARKERS, FigureFile, figure, with_error
+from petkinetics.evaluate.figures import (
+    COLOURS,
+    MARKERS,
+    MOST_CURVES,
+    FigureFile,
+    figure,
+    not_drawn,
+    values_below,
+    with_error,
+)
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import K1, KI, VT
 
@@ -63,18 +71,11 @@ def tissue_plot(folder: Path, curves: Sequence[TissueCurve], timing: FrameTiming
         below.set_ylabel("Measured −\nmodel (kBq/mL)")
         below.set_xlabel("Time from injection (min)")
         below.set_xlim(min(0.0, float(middle[0])), float(timing.end_s[-1]) / 60.0)
-        drawn.legend(
-            title=f"{quantity.symbol} ({quantity.unit}) ± SE",
-            loc="outside lower left",
-            ncols=1,
-            handletextpad=0.3,
-            alignment="left",
-        )
-    left = f" The first {len(shown)} of {len(curves)} regions are drawn." if len(curves) > len(shown) else ""
+        values_below(drawn, f"{quantity.symbol} ({quantity.unit}) ± SE")
     return FigureFile(
         path,
         "Compartment model in regions",
         "Points: frame means of the regions; lines: the fitted model's frame means; below, what is left between "
-        f"them. All parameters with standard errors are in region_fits.tsv.{left}",
+        "them. All parameters with standard errors are in region_fits.tsv." + not_drawn(len(shown), len(curves)),
         "regions",
     )

@@ -23,6 +23,8 @@ WIDTH, PAGE_WIDTH = 5.0, 7.2
 DPI = 220
 #: Okabe & Ito's colours, darkest first, which colour-blind readers tell apart
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: more curves than this in one plot cannot be told apart
+MOST_CURVES = len(COLOURS)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _STYLE = {
     "font.size": 9,
@@ -107,6 +109,19 @@ def figure(path: Path, height: float, width: float = WIDTH, vector: bool = False
         drawn.savefig(path.with_suffix(".pdf"), metadata={"Creator": "petkinetics", "CreationDate": None})
         if vector:
             drawn.savefig(path.with_suffix(".svg"), metadata={"Creator": "petkinetics", "Date": None})
+
+
+def values_below(drawn: Figure, title: str) -> None:
+    """The legend of curves below a figure, a line a curve: their names and values.
+
+    :param title: what the values are, with units.
+    """
+    drawn.legend(title=title, loc="outside lower left", ncols=1, handletextpad=0.3, alignment="left")
+
+
+def not_drawn(shown: int, all_of_them: int) -> str:
+    """The end of a caption where some regions are left out; nothing where all are drawn."""
+    return f" The first {shown} of {all_of_them} regions are drawn." if all_of_them > shown else ""
 
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from petkinetics.estimators.boxes import box_around
 from petkinetics.maps import ParametricMap
 from petkinetics.series import VolumeGeometry
 
@@ -97,13 +98,10 @@ def planes_of(
 
     :param body: (slices, rows, columns) of the map; 5 mm around it are shown.
     """
-    inside = upright.turn(body)
-    low, high = [], []
-    for axis in range(3):
-        touched = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
-        margin = int(np.ceil(5.0 / upright.spacing_zyx[axis]))
-        low.append(max(int(touched[0]) - margin, 0))
-        high.append(min(int(touched[-1]) + 1 + margin, inside.shape[axis]))
+    inside = np.asarray(upright.turn(body), dtype=bool)
+    shape = (inside.shape[0], inside.shape[1], inside.shape[2])
+    z, y, x = box_around(inside, shape, upright.spacing_zyx, (5.0, 5.0, 5.0))
+    low, high = (z.start, y.start, x.start), (z.stop, y.stop, x.stop)
     if centre is None:
         hottest = mean_of_27(upright.turn(np.where(body, parametric.values, 0))).argmax()
         k, j, i = (int(c) for c in np.unravel_index(hottest, inside.shape))
@@ -112,9 +110,7 @@ def planes_of(
         marker[centre] = True
         k, j, i = (int(c[0]) for c in np.nonzero(upright.turn(marker)))
     point = tuple(int(np.clip(c, a, b - 1)) for c, a, b in zip((k, j, i), low, high, strict=True))
-    return Planes(
-        (point[0], point[1], point[2]), (low[0], low[1], low[2]), (high[0], high[1], high[2]), upright.spacing_zyx
-    )
+    return Planes((point[0], point[1], point[2]), low, high, upright.spacing_zyx)
 
 
 def mean_of_27(values: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -8,8 +8,9 @@ import numpy as np
 
 from petkinetics.errors import InputError
 from petkinetics.maps import QUANTITIES, ParametricMap, Quantity
+from petkinetics.read.file_names import file_stem
 from petkinetics.read.nifti import NiftiHeader, NiftiVoxels
-from petkinetics.read.regions import file_stem, image_geometry
+from petkinetics.read.regions import image_geometry
 from petkinetics.series import Float32, VolumeGeometry
 
 

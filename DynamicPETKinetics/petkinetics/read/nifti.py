@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.read.bids import BidsPet
+from petkinetics.read.file_names import file_stem
 from petkinetics.read.overrides import Overrides
 from petkinetics.read.unpacking import unpacking
 from petkinetics.series import DynamicSeries, Float32, SeriesOrigin, Tracer, VolumeGeometry
@@ -80,8 +81,7 @@ def read_nifti(
 
 
 def _sidecar_of(path: Path) -> Path:
-    stem = path.name[: -len("".join(path.suffixes[-2:]))] if path.suffix == ".gz" else path.stem
-    sidecar = path.with_name(stem + ".json")
+    sidecar = path.with_name(file_stem(path) + ".json")
     if not sidecar.is_file():
         raise InputError(
             f"There is no {sidecar.name} beside {path.name}; without it the frame times are unknown.",

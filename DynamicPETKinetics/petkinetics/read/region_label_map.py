@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.read.file_names import file_stem
 from petkinetics.read.region_map import IntArray, Regions, distinct_names
 from petkinetics.read.region_segmentation import is_slicer_segmentation, regions_of_segmentation
 from petkinetics.read.text_files import read_rows
@@ -85,11 +86,6 @@ def _read_names(path: Path) -> dict[int, str]:
     except ValueError as error:
         raise InputError(f"{table.name} has a row whose index is not a whole number.") from error
     return distinct_names(names.items())
-
-
-def file_stem(path: Path) -> str:
-    """The file name without ``.nii.gz`` and the like."""
-    return path.name[: -len(".nii.gz")] if path.name.endswith(".nii.gz") else path.stem
 
 
 def image_geometry(image: SimpleITK.Image) -> VolumeGeometry:

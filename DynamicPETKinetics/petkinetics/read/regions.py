@@ -11,7 +11,7 @@ from pathlib import Path
 from petkinetics.errors import InputError
 from petkinetics.read.dicom_files import is_dicom
 from petkinetics.read.region_grid import fractional_coverage, to_grid_nearest, voxels_on_grid
-from petkinetics.read.region_label_map import file_stem, image_geometry, read_label_map
+from petkinetics.read.region_label_map import image_geometry, read_label_map
 from petkinetics.read.region_map import IntArray, Regions, RegionWeights, voxels_by_label
 from petkinetics.series import VolumeGeometry
 
@@ -19,7 +19,6 @@ __all__ = [
     "IntArray",
     "RegionWeights",
     "Regions",
-    "file_stem",
     "fractional_coverage",
     "image_geometry",
     "one_region",

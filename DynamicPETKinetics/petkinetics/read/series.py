@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from petkinetics.errors import InputError
@@ -33,13 +34,16 @@ def read_series(
         raise InputError(f"There is no file or folder {path}.")
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
+        from petkinetics.read.bids import STATEMENTS as USED
         from petkinetics.read.nifti import read_nifti
 
-        return read_nifti(path, overrides, statements, require_dynamic=require_dynamic)
+        series = read_nifti(path, overrides, statements, require_dynamic=require_dynamic)
+        return _with_unused(series, statements, USED, "a NIfTI series has that in its sidecar")
     if path.is_dir() or is_dicom(path):
         from petkinetics.read.dicom import read_dicom
 
-        return read_dicom(path, overrides or Overrides(), require_dynamic=require_dynamic)
+        series = read_dicom(path, overrides or Overrides(), require_dynamic=require_dynamic)
+        return _with_unused(series, statements, (), "a DICOM series has that in its headers")
     if name.endswith(".nrrd"):
         from petkinetics.read.sequence_nrrd import read_sequence
 
@@ -48,3 +52,14 @@ def read_series(
         f"{path.name} is not a format that can be read.",
         "A series is a folder of DICOM files, a .nii/.nii.gz with a BIDS-PET .json beside it, or a .seq.nrrd.",
     )
+
+
+def _with_unused(
+    series: DynamicSeries, statements: Mapping[str, str] | None, used: Sequence[str], why: str
+) -> DynamicSeries:
+    """The series, warning of statements that its reader does not look at."""
+    unused = [name for name in STATEMENTS if name in (statements or {}) and name not in used]
+    if not unused:
+        return series
+    sentence = f"Not used, because {why}: --set {', '.join(unused)}."
+    return replace(series, warnings=(*series.warnings, sentence))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,6 +13,7 @@ from petkinetics.simulate.dicom_series import write_dicom_series
 from petkinetics.simulate.dicom_vendors import Vendor
 from petkinetics.simulate.patient import ANATOMIES, DigitalPatient
 from petkinetics.write.input_function import write_input_function
+from petkinetics.write.json_text import write_json
 from petkinetics.write.nifti import NiftiWriter, write_volume
 from petkinetics.write.staging import staged_folder
 from petkinetics.write.tables import write_table
@@ -59,7 +59,7 @@ def write_patient(patient: DigitalPatient, out: Path, fmt: Format = "dicom", ven
             "spacing_mm": patient.series.geometry.spacing_mm,
             "note": "Simulated; no real person.",
         }
-        _write_json(folder / "simulation.json", record)
+        write_json(folder / "simulation.json", record)
 
 
 def _write_nifti(patient: DigitalPatient, folder: Path) -> None:
@@ -68,7 +68,7 @@ def _write_nifti(patient: DigitalPatient, folder: Path) -> None:
     with NiftiWriter(folder / "pet.nii.gz", series.geometry, len(series.timing), description="Bq/mL") as writer:
         for frame in range(len(series.timing)):
             writer.write(series.read([frame])[0] * np.float32(1000.0))
-    _write_json(
+    write_json(
         folder / "pet.json",
         {
             "Manufacturer": "petkinetics",
@@ -127,7 +127,3 @@ def _write_truth(patient: DigitalPatient, folder: Path) -> None:
     for name, values in patient.truth.items():
         write_volume(folder / f"{name}.nii.gz", values, patient.series.geometry, description=f"true {name}")
     write_input_function(folder / "input_function.tsv", patient.input_function)
-
-
-def _write_json(path: Path, record: dict[str, object]) -> None:
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8", newline="\n")

@@ -6,7 +6,6 @@ partly out of view; every tenth also without its early frames, where the only ri
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from petkinetics.simulate.patient import DigitalPatient, simulate_patient
 from petkinetics.simulate.seeds import AORTA_SEEDS, VALIDATION_SEEDS
 from petkinetics.simulate.variants import Variant
 from petkinetics.studies.run_log import checkout_here, commit_here
+from petkinetics.write.json_text import write_json
 from petkinetics.write.staging import staged_folder
 from petkinetics.write.tables import format_cell, write_table
 
@@ -110,8 +110,7 @@ def run_aorta_study(
             "size": size,
         }
         (folder / "study.md").write_text(as_markdown(heading, summary), encoding="utf-8", newline="\n")
-        text = json.dumps({**heading, **summary}, indent=2)
-        (folder / "study.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+        write_json(folder / "study.json", {**heading, **summary})
         if split == "test":
             _append(log or (checkout or Path()) / "docs" / _LOG, {**heading, **summary})
     progress(1.0, "Done")

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.maps import ParametricMap
-from petkinetics.studies.known_truth import LEAST_LESION_VOXELS, KnownPatient, Row
+from petkinetics.simulate.patient import DigitalPatient
+from petkinetics.studies.known_truth import LEAST_LESION_VOXELS, Row
 
 
-def chi_square_rows(patient: KnownPatient, residual: ParametricMap | None) -> list[Row]:
+def chi_square_rows(patient: DigitalPatient, residual: ParametricMap | None) -> list[Row]:
     """Reduced chi-square of the frames in every lesion in view, the middle of rings included.
 
     Lesions that the first or last slice cuts count too: every voxel has its own frames.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from petkinetics.studies.noisy_reference import COLUMNS as NOISY_COLUMNS
 from petkinetics.studies.noisy_reference import gain_rows
 from petkinetics.studies.ratios import ratio_rows, world_costs
 from petkinetics.studies.text import as_markdown
+from petkinetics.write.json_text import write_json
 from petkinetics.write.tables import write_table
 
 Row = Mapping[str, object]
@@ -78,7 +78,7 @@ def write_study(
             write_table(folder / f"{name}.tsv", rows)
     text = as_markdown(settings, {**tables, **derived}) + "".join(f"{line}\n" for line in (*([""] * bool(more)), *more))
     (folder / "study.md").write_text(text, encoding="utf-8", newline="\n")
-    (folder / "study.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8", newline="\n")
+    write_json(folder / "study.json", settings)
     return summary
 
 

@@ -13,13 +13,14 @@ see instead (its errors at edges against the method's), its noise alone is the s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.boxes import box_around
 from petkinetics.estimators.gaussian_width import sd_in_voxels
+from petkinetics.series import VolumeGeometry
 
 Float32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -33,20 +34,6 @@ LEAST_VOXELS = 4
 BACKGROUND_MM = 40.0
 #: widest Gaussian tried, how near the SDs must come, and the step at which the search ends
 _WIDEST_MM, _NEAR, _NARROW_MM = 60.0, 0.002, 0.01
-
-
-class Grid(Protocol):
-    """What a map's geometry says of its voxels."""
-
-    @property
-    def spacing_mm(self) -> Millimetres:
-        """Voxel size along columns, rows and slices."""
-        ...
-
-    @property
-    def voxel_volume_ml(self) -> float:
-        """Volume of a voxel."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +79,7 @@ def ratio_of_counts(count: int, other: int) -> float:
     return float("inf") if count else 0.0
 
 
-def invented_blobs(ki: Float32, patlak: Float32, reference: Float32, body: Mask, grid: Grid) -> Blobs:
+def invented_blobs(ki: Float32, patlak: Float32, reference: Float32, body: Mask, geometry: VolumeGeometry) -> Blobs:
     """Count the blobs of a map and of plain Patlak smoothed to the same noise.
 
     :param ki: the map, (slices, rows, columns), as *patlak*, *reference* (noise-free) and *body*.
@@ -106,22 +93,18 @@ def invented_blobs(ki: Float32, patlak: Float32, reference: Float32, body: Mask,
     if not body.any():
         raise InputError("The body mask is empty.")
     # only the body's box is filtered
-    box = tuple(
-        slice(int(some[0]), int(some[-1]) + 1)
-        for axis in range(3)
-        if (some := np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis)))).size
-    )
+    box = box_around(body, geometry.shape)
     inside = body[box]
-    flat = _Flattened(inside, grid.spacing_mm)
+    flat = _Flattened(inside, geometry.spacing_mm)
     own = flat((ki - reference)[box])
     noise = np.where(inside, (patlak - reference)[box], np.float32(0))
     true = np.where(inside, reference[box], np.float32(0))
     wanted = float(own[inside].std())
     width, other = _smoothed_to(wanted, noise, flat)
     noise_sd = float(other[inside].std())
-    blur = _gaussian(true, width, grid.spacing_mm) - true if width > 0 else np.zeros_like(true)
+    blur = _gaussian(true, width, geometry.spacing_mm) - true if width > 0 else np.zeros_like(true)
     return Blobs(
-        litres=float(inside.sum()) * grid.voxel_volume_ml / 1000.0,
+        litres=float(inside.sum()) * geometry.voxel_volume_ml / 1000.0,
         error_sd=wanted,
         count=count_blobs(own, inside, HEIGHT_SD * wanted),
         noise_sd=noise_sd,

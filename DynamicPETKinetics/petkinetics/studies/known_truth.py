@@ -5,9 +5,6 @@ The reference is the noise-free Patlak slope from 9 to 65 min, as the scanner wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +12,7 @@ from petkinetics.evaluate.image_quality import image_quality
 from petkinetics.evaluate.region_statistics import peak
 from petkinetics.maps import ParametricMap
 from petkinetics.series import VolumeGeometry
+from petkinetics.simulate.patient import DigitalPatient
 
 Float32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -32,60 +30,7 @@ _AROUND_MM, _LEAST_AROUND = (6.0, 14.0), 30
 _LEAST_CONTRAST = 0.2
 
 
-class KnownLesion(Protocol):
-    """A lesion whose place in the lesion map and size are known."""
-
-    @property
-    def number(self) -> int:
-        """Its value in :attr:`KnownPatient.lesions`."""
-        ...
-
-    @property
-    def diameter_mm(self) -> float:
-        """Of the sphere of the same volume."""
-        ...
-
-    @property
-    def malignant(self) -> bool:
-        """False for a benign one."""
-        ...
-
-
-class KnownPatient(Protocol):
-    """A patient whose true maps are known (see :class:`petkinetics.simulate.patient.DigitalPatient`)."""
-
-    @property
-    def labels(self) -> NDArray[np.uint8]:
-        """Tissue labels, (slices, rows, columns), 0 outside the body."""
-        ...
-
-    @property
-    def label_names(self) -> Mapping[int, str]:
-        """Tissues by label."""
-        ...
-
-    @property
-    def lesions(self) -> NDArray[np.uint8]:
-        """Lesion numbers, (slices, rows, columns), 0 elsewhere."""
-        ...
-
-    @property
-    def lesion_list(self) -> Sequence[KnownLesion]:
-        """What is known of each lesion."""
-        ...
-
-    @property
-    def truth(self) -> Mapping[str, Float32]:
-        """True maps by name, (slices, rows, columns): Ki in mL/min/mL, V0 in mL/mL."""
-        ...
-
-    @property
-    def body_mask(self) -> Mask:
-        """Where the body is, (slices, rows, columns)."""
-        ...
-
-
-def whole_map_row(patient: KnownPatient, ki: ParametricMap, v0: ParametricMap | None) -> Row:
+def whole_map_row(patient: DigitalPatient, ki: ParametricMap, v0: ParametricMap | None) -> Row:
     """RMSE, PSNR and SSIM of Ki in the body, the mean and 95 % limits of its differences, and V0's errors and SSIM."""
     body, reference = patient.body_mask, patient.truth["ki_patlak_9_65"]
     quality = image_quality(ki.values, reference, body)
@@ -100,7 +45,7 @@ def whole_map_row(patient: KnownPatient, ki: ParametricMap, v0: ParametricMap | 
     return row
 
 
-def coverage_row(patient: KnownPatient, ki: ParametricMap, sd: ParametricMap | None) -> Row:
+def coverage_row(patient: DigitalPatient, ki: ParametricMap, sd: ParametricMap | None) -> Row:
     """How often Ki's truth lies within 1 and 2 of a method's SDs, in the body and inside lesions, percent."""
     row: Row = {}
     places = {"body": patient.body_mask, "lesion": patient.lesions > 0}
@@ -115,7 +60,7 @@ def coverage_row(patient: KnownPatient, ki: ParametricMap, sd: ParametricMap | N
     return row
 
 
-def lesion_rows(patient: KnownPatient, ki: ParametricMap) -> list[Row]:
+def lesion_rows(patient: DigitalPatient, ki: ParametricMap) -> list[Row]:
     """Relative bias of the mean and of the peak (1 mL sphere) of every lesion in view, and its contrast.
 
     Contrast is the lesion's mean less that of the body 6-14 mm around it; recovered is what the map shows of
@@ -144,7 +89,7 @@ def lesion_rows(patient: KnownPatient, ki: ParametricMap) -> list[Row]:
     return rows
 
 
-def organ_rows(patient: KnownPatient, ki: ParametricMap) -> list[Row]:
+def organ_rows(patient: DigitalPatient, ki: ParametricMap) -> list[Row]:
     """Bias of every organ's mean: relative, or absolute where the true Ki is below .003."""
     reference = patient.truth["ki_patlak_9_65"]
     rows: list[Row] = []
@@ -166,7 +111,7 @@ def organ_rows(patient: KnownPatient, ki: ParametricMap) -> list[Row]:
     return rows
 
 
-def _contrast_recovery(patient: KnownPatient, number: int, ki: ParametricMap, reference: Float32) -> float | None:
+def _contrast_recovery(patient: DigitalPatient, number: int, ki: ParametricMap, reference: Float32) -> float | None:
     from scipy.ndimage import distance_transform_edt, find_objects
 
     lesion = patient.lesions == number

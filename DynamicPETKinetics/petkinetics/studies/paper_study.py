@@ -27,7 +27,8 @@ from petkinetics.studies.figure_tumour import tumour_agreement
 from petkinetics.studies.figure_views import View, views
 from petkinetics.studies.late_frame import predicted_frame
 from petkinetics.studies.names import AORTA, NOISY_FULL_SCAN, USUAL
-from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality, slice_quality
+from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality
+from petkinetics.studies.slice_quality import slice_quality
 from petkinetics.studies.tumour_roi import TumourBox, box_agreement, tumour_box
 from petkinetics.write.tables import write_table
 

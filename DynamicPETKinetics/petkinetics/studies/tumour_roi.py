@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from petkinetics.evaluate.bland_altman import Agreement, Differences, agreement_in_region
 from petkinetics.maps import ParametricMap
 from petkinetics.series import VolumeGeometry
-from petkinetics.studies.known_truth import KnownPatient
+from petkinetics.simulate.patient import DigitalPatient
 
 Float32 = NDArray[np.float32]
 
@@ -30,7 +30,7 @@ class TumourBox:
     index: NDArray[np.intp]
 
 
-def tumour_box(patient: KnownPatient, geometry: VolumeGeometry) -> TumourBox | None:
+def tumour_box(patient: DigitalPatient, geometry: VolumeGeometry) -> TumourBox | None:
     """The box around the malignant lesion with most voxels in view; None without one, or in fewer than 10 slices.
 
     Its middle is the lesion's; at the border of the volume it is moved inside.

@@ -6,20 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch.utils.data import DataLoader
 
 from petkinetics.errors import InputError
-from petkinetics.networks.weight_files import write_weights
 from petkinetics.training.kinetic_network import PLAN, make_trainer, validation_seeds
-from petkinetics.training.model_card import model_card
+from petkinetics.training.model_card import model_card, write_trained
 from petkinetics.training.own_series import OwnPaperStream, OwnStream, read_training_table
 from petkinetics.training.paper_network import make_paper_trainer
 from petkinetics.training.paper_scans import TIMING
 from petkinetics.training.pool import PatientPool
+from petkinetics.training.processes import is_first
 from petkinetics.training.scan_ranges import scan_ranges
-from petkinetics.training.scans import ScanRanges
-from petkinetics.training.trainer import CHECKPOINT, Plan, Trainer
+from petkinetics.training.scan_settings import ScanRanges
+from petkinetics.training.trainer import CHECKPOINT, Plan
 
 #: the first is meant where none is named; ``direct-network`` is the same without the kinetic model, for comparison
 PRESETS = {
@@ -71,10 +70,9 @@ def train(
         PatientPool(out / name, seeds)
         for name, seeds in (("patients", range(patients)), ("validation", validation_seeds()[: max(2, patients)]))
     )
-    first = int(torch.distributed.get_rank()) == 0 if torch.distributed.is_initialized() else True
-    if first:
-        _simulate(validation, "validation patients", show)
-    filling = pool.fill_in_background() if own is None and first and len(pool.ready()) < patients else None
+    if is_first():
+        validation.fill_watched("validation patients", show)
+    filling = pool.fill_in_background() if own is None and is_first() and len(pool.ready()) < patients else None
     ranges = _ranges(ours, own is None, until_min)
     if ours:
         trainer = make_trainer(out, pool, validation, direct, ranges, plan, device, workers)
@@ -99,7 +97,7 @@ def train(
         card["architecture"] = dict(trainer.network.sizes)
     if ours and own is None and progress.step >= _TRIAL_STEPS:
         card |= scan_ranges(pool, ranges)
-    _write(trainer, out, name, card)
+    write_trained(trainer, out, name, card)
     return out / f"{name}.safetensors"
 
 
@@ -108,22 +106,6 @@ def _ranges(ours: bool, simulated: bool, until_min: float) -> ScanRanges:
     if ours and simulated:
         return ScanRanges(until_min=until_min)
     return ScanRanges(until_min=until_min, own_share=0.75, whole_share=0.0, dose=(0.12, 2.0) if ours else (0.2, 1.5))
-
-
-def _simulate(pool: PatientPool, what: str, show: bool) -> None:
-    from tqdm import tqdm
-
-    missing = len(pool.seeds) - len(pool.ready())
-    for _ in tqdm(pool.fill(), total=missing, desc=f"Simulating {what}", disable=not show or not missing):
-        pass
-
-
-def _write(trainer: Trainer, out: Path, name: str, card: dict[str, Any]) -> None:
-    """The best weights so far; the average of now where none was judged yet."""
-    if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
-        return
-    tensors = trainer.best or dict(trainer.average.module.state_dict())
-    write_weights(out, name, tensors, card | {"parameters": sum(t.numel() for t in tensors.values())})
 
 
 def _as_is(batch: Any) -> Any:

@@ -16,9 +16,10 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from petkinetics.networks.noise_schedule import output_scale
 from petkinetics.networks.score_network import ScoreNetwork
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
+from petkinetics.training.processes import rank, start_processes
 from petkinetics.training.static_patches import Patches, PatchSampler
 from petkinetics.training.static_patient import StaticPatient
-from petkinetics.training.trainer import Plan, Trainer, start_processes
+from petkinetics.training.trainer import Plan, Trainer
 
 PLAN = Plan(steps=6000, learning_rate=1.5e-3, average=0.9995, check_every=250)
 #: share of the measured task, which makes the start, in each preset
@@ -109,10 +110,9 @@ def make_trainer(
     network = ScoreNetwork()
     if begin is not None:
         network.load_state_dict(dict(begin))
-    rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
     share = MEASURED_SHARE[preset]
     batches = DataLoader(
-        PatchStream(patients, share, rank + 1),
+        PatchStream(patients, share, rank() + 1),
         batch_size=None,
         num_workers=workers,
         prefetch_factor=4 if workers else None,

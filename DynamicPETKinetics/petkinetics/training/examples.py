@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import max_pool2d
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset
 
 from petkinetics.errors import InputError
 from petkinetics.networks.default_network import SLICES, with_neighbours
 from petkinetics.simulate.patient import LESION_LABEL
 from petkinetics.training.kinetic_loss import FIRST_LESION
 from petkinetics.training.pool import PatientPool, random_slab
-from petkinetics.training.scans import Scan, ScanRanges, draw_scan
+from petkinetics.training.processes import worker_rng
+from petkinetics.training.scan_settings import ScanRanges
+from petkinetics.training.scans import Scan, draw_scan
 
 Drawn = TypeVar("Drawn")
 _MOST_TRIES = 20
@@ -125,19 +126,9 @@ class ScanStream(IterableDataset):
         self.pool, self.ranges, self.slices, self.scans, self.seed = pool, ranges, slices, scans, seed
 
     def __iter__(self) -> Iterator[list[Example]]:
-        worker = get_worker_info()
-        rng = np.random.default_rng([self.seed, worker.id if worker else 0, time.time_ns() % 2**32])
-        torch.set_num_threads(1)
-        paths = self.pool.ready()
-        count = 0
+        rng = worker_rng(self.seed)
         waiting: list[Example] = []
-        while True:
-            if count % 64 == 0 or not paths:
-                paths = self.pool.ready()
-            if not paths:
-                time.sleep(1.0)
-                continue
-            count += 1
+        for paths in self.pool.growing():
             while len(waiting) < _WAITING * self.scans:
                 waiting += self._examples(rng, paths)
             yield [waiting.pop(int(rng.integers(len(waiting)))) for _ in range(self.scans)]

@@ -18,8 +18,9 @@ from petkinetics.training.examples import Example, ScanStream
 from petkinetics.training.impulse_loss import impulse_loss
 from petkinetics.training.kinetic_loss import kinetic_loss, region_loss, structure_loss
 from petkinetics.training.pool import PatientPool
-from petkinetics.training.scans import ScanRanges
-from petkinetics.training.trainer import Plan, Trainer, start_processes
+from petkinetics.training.processes import rank, start_processes
+from petkinetics.training.scan_settings import ScanRanges
+from petkinetics.training.trainer import Plan, Trainer
 from petkinetics.training.validation import ScanValidation
 
 PLAN = Plan(steps=8000)
@@ -77,8 +78,7 @@ def make_trainer(
     ranges = ranges or ScanRanges()
     where = start_processes(device)
     network = DirectDefaultNetwork() if direct else DefaultNetwork()
-    rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-    stream = ScanStream(pool, ranges, slices, scans, seed=rank)
+    stream = ScanStream(pool, ranges, slices, scans, seed=rank())
     batches = DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     ends = [ranges.until_min] + [ranges.until_range_min[1]] * (ranges.whole_share > 0)
     checks = [_check(validation, pool.folder / "noise", end, where) for end in dict.fromkeys(ends)]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from petkinetics import __version__
+from petkinetics.networks.weight_files import write_weights
 from petkinetics.training.pool import ANATOMIES, GRIDS, SLICES
-from petkinetics.training.scans import FRAMINGS, ScanRanges
-from petkinetics.training.trainer import Plan, Progress
+from petkinetics.training.processes import is_first
+from petkinetics.training.scan_settings import FRAMINGS, ScanRanges
+from petkinetics.training.trainer import Plan, Progress, Trainer
 
 INTENDED_USE = (
     "Research on dynamic FDG PET of the trunk. Not a medical device: no diagnosis or treatment may rest on it."
@@ -43,32 +47,73 @@ def model_card(
     """
     simulated = own_data is None
     plan_values = {key: value for key, value in asdict(plan).items() if key != "schedule"}
+    data = {
+        "anatomies": dict(ANATOMIES),
+        "voxels_mm": [list(size) for size, _ in GRIDS],
+        "slab_slices": SLICES,
+        "framings": [spec for spec, _ in FRAMINGS],
+    }
+    training = {
+        **plan_values,
+        "scans_a_step": scans,
+        "slices_a_scan": slices,
+        "steps_done": progress.step,
+        "best_step": progress.best_step,
+        "hours": round(progress.seconds / 3600.0, 3),
+    }
+    return whole_card(
+        {"name": name, "network": network, "preset": preset},
+        "simulated patients" if simulated else "own dynamic series",
+        data_part(seeds, data, own_data),
+        {"ranges": asdict(ranges), "training": training},
+        progress.metrics,
+        KNOWN_FAILURES,
+    )
+
+
+def data_part(seeds: range | None, simulated: Mapping[str, Any], own_data: list[str] | None) -> dict[str, Any]:
+    """What a network learned from.
+
+    :param simulated: what is known of simulated patients; None is said of each where there are own data.
+    """
     return {
-        "name": name,
-        "network": network,
-        "preset": preset,
+        "training_seeds": [seeds[0], seeds[-1]] if seeds else None,
+        **{key: value if own_data is None else None for key, value in simulated.items()},
+        "series": own_data,
+    }
+
+
+def whole_card(
+    heading: Mapping[str, str],
+    trained_on: str,
+    data: Mapping[str, Any],
+    parts: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    known_failures: Sequence[str],
+) -> dict[str, Any]:
+    """A card of any network: what all have in common around the parts of its own.
+
+    :param heading: name, network, preset.
+    :param parts: ranges and training, and what else there is to say.
+    :param metrics: on validation patients.
+    """
+    return {
+        **heading,
         "version": 1,
-        "trained_on": "simulated patients" if simulated else "own dynamic series",
+        "trained_on": trained_on,
         "made": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "data": {
-            "training_seeds": [seeds[0], seeds[-1]] if seeds else None,
-            "anatomies": dict(ANATOMIES) if simulated else None,
-            "voxels_mm": [list(size) for size, _ in GRIDS] if simulated else None,
-            "slab_slices": SLICES if simulated else None,
-            "framings": [spec for spec, _ in FRAMINGS] if simulated else None,
-            "series": own_data,
-        },
-        "ranges": asdict(ranges),
-        "training": {
-            **plan_values,
-            "scans_a_step": scans,
-            "slices_a_scan": slices,
-            "steps_done": progress.step,
-            "best_step": progress.best_step,
-            "hours": round(progress.seconds / 3600.0, 3),
-        },
-        "validation": {key: round(value, 5) for key, value in progress.metrics.items()},
+        "data": dict(data),
+        **parts,
+        "validation": {key: round(value, 5) for key, value in metrics.items()},
         "versions": {"petkinetics": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "intended_use": INTENDED_USE,
-        "known_failures": list(KNOWN_FAILURES),
+        "known_failures": list(known_failures),
     }
+
+
+def write_trained(trainer: Trainer, out: Path, name: str, card: Mapping[str, Any]) -> None:
+    """The first process writes the best weights so far, or the average of now where none was judged yet."""
+    if not is_first():
+        return
+    tensors = trainer.best or dict(trainer.average.module.state_dict())
+    write_weights(out, name, tensors, {**card, "parameters": sum(t.numel() for t in tensors.values())})

@@ -6,14 +6,12 @@ A table names the series, one a row: columns ``series`` and either ``roi`` (aort
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset
 
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
@@ -33,6 +31,7 @@ from petkinetics.read.text_files import read_rows
 from petkinetics.series import DynamicSeries
 from petkinetics.training.examples import Example, example_of
 from petkinetics.training.paper_scans import PaperScan
+from petkinetics.training.processes import worker_rng
 from petkinetics.training.scans import Scan
 
 _FEWEST_LATE_MIN = 10.0
@@ -115,7 +114,7 @@ class OwnStream(IterableDataset):
         self._own, self._slices, self._crop, self._seed = own, slices, crop, seed
 
     def __iter__(self) -> Iterator[list[Example]]:
-        rng = _worker_rng(self._seed)
+        rng = worker_rng(self._seed)
         prepared = [_Prepared(own) for own in self._own]
         while True:
             yield [prepared[int(rng.integers(len(prepared)))].example(rng, self._slices, self._crop)]
@@ -129,7 +128,7 @@ class OwnPaperStream(IterableDataset):
         self._own, self._seed = own, seed
 
     def __iter__(self) -> Iterator[PaperScan]:
-        rng = _worker_rng(self._seed)
+        rng = worker_rng(self._seed)
         while True:
             yield own_paper_scan(self._own[int(rng.integers(len(self._own)))], rng)
 
@@ -223,9 +222,3 @@ class _Prepared:
 def _part(rng: np.random.Generator, size: int, crop: int) -> slice:
     start = int(rng.integers(0, max(size - crop, 0) + 1))
     return slice(start, min(start + crop, size))
-
-
-def _worker_rng(seed: int) -> np.random.Generator:
-    worker = get_worker_info()
-    torch.set_num_threads(1)
-    return np.random.default_rng([seed, worker.id if worker else 0, time.time_ns() % 2**32])

@@ -20,8 +20,9 @@ from petkinetics.simulate.patient import FDG
 from petkinetics.training.impulse_maps import ImpulseMaps
 from petkinetics.training.paper_scans import TIMING, PaperScan, PaperStream, draw_paper_scan
 from petkinetics.training.pool import PatientPool
-from petkinetics.training.scans import ScanRanges
-from petkinetics.training.trainer import Plan, Trainer, start_processes
+from petkinetics.training.processes import rank, start_processes
+from petkinetics.training.scan_settings import ScanRanges
+from petkinetics.training.trainer import Plan, Trainer
 
 #: the paper's: Adam 1e-4, a tenth every 10,000 iterations, not below 1e-7
 PAPER_RATE, PAPER_STEP, PAPER_LEAST = 1e-4, 10_000, 1e-7
@@ -148,8 +149,7 @@ def make_paper_trainer(
     early = int(TIMING.until(until_min).size)
     size = preset_named(preset)
     network: nn.Module = DirectNetwork(size, early, len(TIMING) - early) if direct else KineticNetwork(size, early)
-    rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-    stream = PaperStream(pool, ranges or ScanRanges(dose=(0.2, 1.5)), seed=rank)
+    stream = PaperStream(pool, ranges or ScanRanges(dose=(0.2, 1.5)), seed=rank())
     batches = DataLoader(stream, batch_size=None, num_workers=workers, collate_fn=_as_is)
     checks = PaperValidation(validation.ready(), pool.folder / "noise", early)
     chosen = plan or Plan(steps=50_000, schedule=paper_schedule)

@@ -6,15 +6,13 @@ when the network is used.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset
 
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
@@ -23,8 +21,9 @@ from petkinetics.training.examples import drawn
 from petkinetics.training.impulse_maps import ImpulseMaps, reference_patlak, responses
 from petkinetics.training.noise_bank import SHARES, WIDTHS_MM, NoiseBank
 from petkinetics.training.pool import PatientPool, random_slab
+from petkinetics.training.processes import worker_rng
+from petkinetics.training.scan_settings import ScanRanges
 from petkinetics.training.scans import (
-    ScanRanges,
     coarse_part,
     draw_blood,
     enlarged,
@@ -101,17 +100,8 @@ class PaperStream(IterableDataset):
         self.pool, self.ranges, self.seed = pool, ranges, seed
 
     def __iter__(self) -> Iterator[PaperScan]:
-        worker = get_worker_info()
-        rng = np.random.default_rng([self.seed, worker.id if worker else 0, time.time_ns() % 2**32])
-        torch.set_num_threads(1)
-        count, paths = 0, self.pool.ready()
-        while True:
-            if count % 64 == 0:
-                paths = self.pool.ready()
-            if not paths:
-                time.sleep(1.0)
-                continue
-            count += 1
+        rng = worker_rng(self.seed)
+        for paths in self.pool.growing():
             yield self._scan(paths, rng)
 
     def _scan(self, paths: list[Path], rng: np.random.Generator) -> PaperScan:

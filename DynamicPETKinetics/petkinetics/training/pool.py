@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.process
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.patient import Body, grid
 from petkinetics.simulate.seeds import stream
 from petkinetics.training.impulse_maps import ImpulseMaps
+from petkinetics.training.seed_pool import SeedPool
 
+#: scans drawn before a trainer looks for new patients
+_LOOK_EVERY = 64
 #: slices of a slab
 SLICES = 10
 #: voxels (x, y, z; mm) and how often: those of the network paper, then coarser ones
@@ -46,31 +50,30 @@ def make_slab(seed: int, slices: int = SLICES) -> ImpulseMaps:
     return ImpulseMaps.of_body(Body.random(anatomy, seed), slab_geometry(seed, anatomy, spacing, slices))
 
 
-class PatientPool:
-    """Slabs in a folder, one subfolder a seed.
-
-    :param folder: made when missing.
-    :param seeds: of the patients, in this order.
-    """
-
-    def __init__(self, folder: Path, seeds: range) -> None:
-        self.folder, self.seeds = folder, seeds
-        folder.mkdir(parents=True, exist_ok=True)
+class PatientPool(SeedPool):
+    """Slabs (:class:`petkinetics.training.impulse_maps.ImpulseMaps`) in a folder, one subfolder a seed."""
 
     def path(self, seed: int) -> Path:
         """Where a patient's slab is, or will be."""
         return self.folder / f"{seed:06d}"
 
-    def ready(self) -> list[Path]:
-        """Slabs that can be read now."""
-        return [path for seed in self.seeds if (path := self.path(seed)) and (path / "info.json").exists()]
+    def is_complete(self, path: Path) -> bool:
+        """Whether the slab is there; its description is written last."""
+        return (path / "info.json").exists()
 
-    def fill(self) -> Iterator[int]:
-        """Simulate what is missing, yielding each seed when it is there."""
-        for seed in self.seeds:
-            if not (self.path(seed) / "info.json").exists():
-                make_slab(seed).save(self.path(seed))
-                yield seed
+    def make(self, seed: int) -> None:
+        """Simulate a slab and save it."""
+        make_slab(seed).save(self.path(seed))
+
+    def growing(self) -> Iterator[list[Path]]:
+        """What is ready, without end: waits for the first slab, and looks for new ones every 64 times."""
+        while True:
+            paths = self.ready()
+            if not paths:
+                time.sleep(1.0)
+                continue
+            for _ in range(_LOOK_EVERY):
+                yield paths
 
     def fill_in_background(self) -> multiprocessing.process.BaseProcess:
         """Simulate what is missing in a process of its own, which ends with this one."""

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
-import torch
-
-from petkinetics import __version__
 from petkinetics.networks.noise_schedule import LEAST_LEVEL, MOST_LEVEL
 from petkinetics.networks.score_network import BLOCKS, SLICES, WIDTHS
-from petkinetics.training.model_card import INTENDED_USE, KNOWN_FAILURES
+from petkinetics.training.model_card import KNOWN_FAILURES, data_part, whole_card
 from petkinetics.training.static_patches import MEASURED_LEVELS, NOISE_FWHM_MM
 from petkinetics.training.static_patient import ANATOMY_SHARES, T_STARS_MIN
 from petkinetics.training.static_patient import SLICES as SLAB_SLICES
@@ -36,21 +31,8 @@ def prior_card(
     :param seeds: of the simulated patients; *own_data*: names of own static PET instead.
     :param training: steps, hours, stages; *metrics*: on validation patients.
     """
-    simulated = own_data is None
-    return {
-        "name": "diffusion-prior",
-        "network": "score network",
-        "preset": preset,
-        "version": 1,
-        "trained_on": "simulated patients" if simulated else "own static PET",
-        "made": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "data": {
-            "training_seeds": [seeds[0], seeds[-1]] if seeds else None,
-            "anatomies": ANATOMY_SHARES if simulated else None,
-            "slab_slices": SLAB_SLICES if simulated else None,
-            "t_star_min": list(T_STARS_MIN) if simulated else None,
-            "series": own_data,
-        },
+    data = {"anatomies": ANATOMY_SHARES, "slab_slices": SLAB_SLICES, "t_star_min": list(T_STARS_MIN)}
+    parts = {
         "ranges": {
             "noise_of_the_prior": [LEAST_LEVEL, MOST_LEVEL],
             "noise_of_measured_ki": list(MEASURED_LEVELS),
@@ -59,8 +41,12 @@ def prior_card(
         },
         "architecture": {"widths": list(WIDTHS), "blocks": list(BLOCKS), "slices": SLICES},
         "training": dict(training),
-        "validation": {key: round(value, 5) for key, value in metrics.items()},
-        "versions": {"petkinetics": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "intended_use": INTENDED_USE,
-        "known_failures": [*KNOWN_FAILURES, *_OWN_FAILURES],
     }
+    return whole_card(
+        {"name": "diffusion-prior", "network": "score network", "preset": preset},
+        "simulated patients" if own_data is None else "own static PET",
+        data_part(seeds, data, own_data),
+        parts,
+        metrics,
+        (*KNOWN_FAILURES, *_OWN_FAILURES),
+    )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from petkinetics.errors import InputError
-from petkinetics.networks.weight_files import read_weights, write_weights
+from petkinetics.networks.weight_files import read_weights
 from petkinetics.training.diffusion_prior import BATCH, MEASURED_SHARE, PATCH, PLAN, make_trainer, validation_seeds
+from petkinetics.training.model_card import write_trained
 from petkinetics.training.prior_card import prior_card
+from petkinetics.training.processes import is_first
 from petkinetics.training.static_patient import StaticPatient
 from petkinetics.training.static_pool import StaticPool, read_static_table
 from petkinetics.training.trainer import CHECKPOINT, Trainer
@@ -59,9 +59,9 @@ def train_prior(
         begin = read_weights(NAME).tensors
     pool = StaticPool(out / "patients", range(patients))
     checks = StaticPool(out / "validation", validation_seeds()[: max(2, patients)])
-    if _is_first():
+    if is_first():
         for each in (pool, checks):
-            _simulate(each, show)
+            each.fill_watched("patients", show)
     simulated = pool.patients()
     trainer = make_trainer(
         out, simulated + _repeated(own, len(simulated)), checks.patients(), preset, begin, plan, device, workers
@@ -69,8 +69,7 @@ def train_prior(
     if resume:
         trainer.resume()
     trainer.run(show=show)
-    if _is_first():
-        _write(trainer, out, preset, pool, list(named) or None)
+    _write(trainer, out, preset, pool, list(named) or None)
     return out / f"{NAME}.safetensors"
 
 
@@ -79,22 +78,8 @@ def _repeated(own: list[StaticPatient], simulated: int) -> list[StaticPatient]:
     return own * max(1, simulated // len(own)) if own else []
 
 
-def _is_first() -> bool:
-    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
-
-
-def _simulate(pool: StaticPool, show: bool) -> None:
-    from tqdm import tqdm
-
-    missing = len(pool.seeds) - len(pool.ready())
-    for _ in tqdm(pool.fill(), total=missing, desc="Simulating patients", disable=not show or not missing):
-        pass
-
-
 def _write(trainer: Trainer, out: Path, preset: str, pool: StaticPool, own: list[str] | None) -> None:
-    """The best weights so far; the average of now where none was judged yet."""
     progress = trainer.progress
-    tensors = trainer.best or dict(trainer.average.module.state_dict())
     training = {
         "steps_done": progress.step,
         "best_step": progress.best_step,
@@ -107,4 +92,4 @@ def _write(trainer: Trainer, out: Path, preset: str, pool: StaticPool, own: list
         "stage_minutes": trainer.plan.stage_minutes,
     }
     card = prior_card(preset, pool.seeds, own, training, progress.metrics)
-    write_weights(out, NAME, tensors, card | {"parameters": sum(t.numel() for t in tensors.values())})
+    write_trained(trainer, out, NAME, card)

@@ -10,7 +10,8 @@ import numpy as np
 from petkinetics.estimators.applicability import NAMES, SHORT_SCAN, WHOLE_SCAN, described, learned_ranges
 from petkinetics.networks.features import FEATURES
 from petkinetics.training.pool import PatientPool, random_slab
-from petkinetics.training.scans import ScanRanges, draw_scan
+from petkinetics.training.scan_settings import ScanRanges
+from petkinetics.training.scans import draw_scan
 
 #: crops of this many rows and columns with at least so many voxels of body tell the noise well enough
 _CROP, _LEAST_BODY = 64, 2000

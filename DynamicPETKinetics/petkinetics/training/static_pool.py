@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from petkinetics.errors import InputError
@@ -10,32 +9,24 @@ from petkinetics.estimators.body import body_mask
 from petkinetics.networks.score_network import SLICES
 from petkinetics.read.series import read_series
 from petkinetics.read.text_files import read_rows
+from petkinetics.training.seed_pool import SeedPool
 from petkinetics.training.static_patient import StaticPatient, static_only, static_patient
 
 
-class StaticPool:
-    """Simulated patients in a folder, one file a seed.
+class StaticPool(SeedPool):
+    """Simulated patients in a folder, one file a seed."""
 
-    :param folder: made when missing.
-    :param seeds: of the patients, in this order.
-    """
+    def path(self, seed: int) -> Path:
+        """Where a patient's file is, or will be."""
+        return self.folder / f"{seed:05d}.npz"
 
-    def __init__(self, folder: Path, seeds: range) -> None:
-        self.folder, self.seeds = folder, seeds
-        folder.mkdir(parents=True, exist_ok=True)
+    def is_complete(self, path: Path) -> bool:
+        """Whether the file is there."""
+        return path.is_file()
 
-    def ready(self) -> list[Path]:
-        """Files of the patients made so far."""
-        files = (self.folder / f"{seed:05d}.npz" for seed in self.seeds)
-        return [file for file in files if file.is_file()]
-
-    def fill(self) -> Iterator[int]:
-        """Make the missing ones, giving the seed of each."""
-        for seed in self.seeds:
-            file = self.folder / f"{seed:05d}.npz"
-            if not file.is_file():
-                static_patient(seed).save(file)
-                yield seed
+    def make(self, seed: int) -> None:
+        """Simulate a patient and save it."""
+        static_patient(seed).save(self.path(seed))
 
     def patients(self) -> list[StaticPatient]:
         """Those made so far."""

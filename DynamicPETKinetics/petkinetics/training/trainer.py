@@ -8,7 +8,6 @@ the weights at its best validation.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from petkinetics.errors import InputError
 from petkinetics.networks.run import half_type, is_mixed
+from petkinetics.training.processes import is_first, shared
 
 CHECKPOINT = "checkpoint.pt"
 LOSSES = "losses.tsv"
@@ -158,10 +158,10 @@ class Trainer:
             if self.progress.step % self.plan.check_every == 0 or self.progress.step == self.plan.steps:
                 self._check(terms, events)
             over = now - began > 60.0 * self.plan.stage_minutes
-            if _shared(over or now - saved > 60.0 * self.plan.checkpoint_minutes, self.device):
+            if shared(over or now - saved > 60.0 * self.plan.checkpoint_minutes, self.device):
                 self.save()
                 saved = time.monotonic()
-            if _shared(over, self.device):
+            if shared(over, self.device):
                 break
         bar.close()
         self.save()
@@ -201,7 +201,7 @@ class Trainer:
         return far
 
     def _check(self, terms: Mapping[str, float], events: Any) -> None:
-        if _rank() == 0:
+        if is_first():
             averaged = self.average.module
             averaged.eval()
             with torch.no_grad():
@@ -216,7 +216,7 @@ class Trainer:
                 self.best = {name: value.detach().clone() for name, value in averaged.state_dict().items()}
             else:
                 self.progress.since_best += 1
-        self.progress.finished = _shared(self.progress.since_best > self.plan.patience, self.device)
+        self.progress.finished = shared(self.progress.since_best > self.plan.patience, self.device)
 
     def _log(self, terms: Mapping[str, float]) -> None:
         path = self.folder / LOSSES
@@ -229,7 +229,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint under another name first, so that an interrupted write loses nothing."""
-        if _rank() != 0:
+        if not is_first():
             return
         state = {
             "network": self.network.state_dict(),
@@ -242,35 +242,6 @@ class Trainer:
         part = self.folder / f"{CHECKPOINT}.part"
         torch.save(state, part)
         part.replace(self.folder / CHECKPOINT)
-
-
-def start_processes(device: str) -> torch.device:
-    """The device of this process; joins the others when ``torchrun`` started it.
-
-    :raises InputError: *device* is "cuda", and there is none.
-    """
-    # weights that no longer matter become tiny, and a processor takes a hundred times longer for such numbers
-    torch.set_flush_denormal(True)
-    cuda = device != "cpu" and torch.cuda.is_available()
-    if device == "cuda" and not cuda:
-        raise InputError("There is no CUDA device.", "Use --device auto or --device cpu.")
-    local = int(os.environ.get("LOCAL_RANK", "0"))
-    if "WORLD_SIZE" in os.environ and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if cuda else "gloo")
-    return torch.device("cuda", local) if cuda else torch.device("cpu")
-
-
-def _rank() -> int:
-    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-
-
-def _shared(value: bool, device: torch.device) -> bool:
-    """What the first process says, in all of them."""
-    if not torch.distributed.is_initialized():
-        return value
-    told = torch.tensor([float(value)], device=device)
-    torch.distributed.broadcast(told, 0)
-    return bool(told.item())
 
 
 def _parallel(network: nn.Module, device: torch.device) -> nn.Module:
@@ -292,12 +263,12 @@ def _averaged(network: nn.Module, decay: float) -> torch.optim.swa_utils.Average
 def _bar(total: int, done: int, show: bool):  # type: ignore[no-untyped-def]
     from tqdm import tqdm
 
-    return tqdm(total=total, initial=done, disable=not show or _rank() != 0, mininterval=5.0, dynamic_ncols=True)
+    return tqdm(total=total, initial=done, disable=not show or not is_first(), mininterval=5.0, dynamic_ncols=True)
 
 
 def _events(folder: Path):  # type: ignore[no-untyped-def]
     """TensorBoard's writer where it is installed."""
-    if _rank() != 0:
+    if not is_first():
         return None
     try:
         from torch.utils.tensorboard import SummaryWriter

@@ -14,7 +14,8 @@ from petkinetics.networks.features import KI_UNIT, LINEAR
 from petkinetics.simulate.patient import LESION_LABEL
 from petkinetics.training.examples import Example, example_of
 from petkinetics.training.impulse_maps import ImpulseMaps
-from petkinetics.training.scans import ScanRanges, draw_scan
+from petkinetics.training.scan_settings import ScanRanges
+from petkinetics.training.scans import draw_scan
 
 #: organs' smaller parts do not count
 _LEAST_VOXELS = 100

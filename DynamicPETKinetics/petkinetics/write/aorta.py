@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from petkinetics.read.file_names import file_stem
 from petkinetics.series import VolumeGeometry
 from petkinetics.write.nifti import write_volume
 from petkinetics.write.tables import write_table
@@ -17,7 +18,7 @@ LABEL, NAME = 1, "aorta"
 
 def aorta_files(name: str) -> list[str]:
     """The files that belong to a label map: ``aorta.nii.gz`` brings ``aorta.tsv``."""
-    return [name, f"{_stem(name)}.tsv"]
+    return [name, f"{file_stem(Path(name))}.tsv"]
 
 
 def write_aorta(folder: Path, name: str, mask: NDArray[np.bool_], geometry: VolumeGeometry) -> None:
@@ -30,7 +31,3 @@ def write_aorta(folder: Path, name: str, mask: NDArray[np.bool_], geometry: Volu
     write_volume(folder / label_map, mask.astype(np.uint8) * LABEL, geometry, description="proposed aorta petkinetics")
     rows: list[dict[str, Any]] = [{"index": LABEL, "name": NAME}]
     write_table(folder / table, rows)
-
-
-def _stem(name: str) -> str:
-    return name[: -len(".nii.gz")] if name.endswith(".nii.gz") else Path(name).stem

@@ -11,7 +11,8 @@ from petkinetics.evaluate.figure_agreement import agreement_drawings
 from petkinetics.evaluate.figures import draw
 from petkinetics.evaluate.report import write_report
 from petkinetics.maps import ParametricMap
-from petkinetics.read.regions import file_stem, read_regions
+from petkinetics.read.file_names import file_stem
+from petkinetics.read.regions import read_regions
 from petkinetics.read.result_folder import read_result_map
 from petkinetics.write.result_folder import write_record
 from petkinetics.write.staging import staged_folder

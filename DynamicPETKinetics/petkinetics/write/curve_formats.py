@@ -6,7 +6,6 @@ of blood; that stands in a JSON file of the same name. In a DFT it stands in com
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from petkinetics.errors import InputError
 from petkinetics.evaluate.tac import tac_rows
 from petkinetics.read.curve_tables import FRAME_COLUMNS
 from petkinetics.write.input_function import write_input_function
+from petkinetics.write.json_text import write_json
 from petkinetics.write.tables import write_table
 
 _PMOD = (".tac", ".crv", ".bld")
@@ -112,8 +112,7 @@ def _one_word(name: str) -> str:
 
 
 def _write_statements(path: Path, more: dict[str, str]) -> None:
-    text = json.dumps({**_STATED, **more}, indent=2, ensure_ascii=False)
-    path.with_suffix(".json").write_text(text + "\n", encoding="utf-8", newline="\n")
+    write_json(path.with_suffix(".json"), {**_STATED, **more})
 
 
 def _write(path: Path, lines: Sequence[str]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from petkinetics.curves import InputFunction, TimeActivityCurve
+from petkinetics.write.json_text import write_json
 from petkinetics.write.tables import write_table
 
 
@@ -33,7 +33,7 @@ def write_input_function(path: Path, curve: InputFunction) -> None:
         "Interpolation": "linear between nodes, zero before the first",
         "Source": curve.source,
     }
-    path.with_suffix(".json").write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8", newline="\n")
+    write_json(path.with_suffix(".json"), sidecar)
 
 
 def write_frames(path: Path, curve: TimeActivityCurve) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from petkinetics.errors import InputError
+from petkinetics.read.file_names import file_stem
 from petkinetics.read.regions import Regions
 from petkinetics.write.nifti import write_volume
 from petkinetics.write.staging import staged_files
@@ -57,7 +58,7 @@ def _write_label_map(regions: Regions, path: Path) -> None:
             f"Regions of {regions.source} overlap, and a label map such as {path.name} has no room for that.",
             "Write .seg.nrrd or .dcm.",
         )
-    table = path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv"
+    table = file_stem(path) + ".tsv"
     with staged_files(path.absolute().parent, [path.name, table]) as folder:
         write_volume(folder / path.name, regions.flattened().astype(np.int32), regions.geometry)
         write_table(folder / table, [{"index": v, "name": regions.name(v)} for v in regions.label_values])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from petkinetics.estimators.estimator import PredictedFrames
 from petkinetics.maps import Quantity
 from petkinetics.read.result_folder import DISTRUST, RECORD_NAME
 from petkinetics.series import Float32, VolumeGeometry
+from petkinetics.write.json_text import write_json
 from petkinetics.write.nifti import NiftiWriter, write_volume
 
 
@@ -59,8 +59,7 @@ def write_predicted_frames(folder: Path, frames: PredictedFrames, geometry: Volu
         "ImageDecayCorrected": True,
         "ImageDecayCorrectionTime": 0,
     }
-    text = json.dumps(sidecar, indent=2)
-    (folder / "predicted_frames.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+    write_json(folder / "predicted_frames.json", sidecar)
 
 
 def write_distrust(folder: Path, where: NDArray[np.bool_] | None, geometry: VolumeGeometry, compress: bool) -> None:
@@ -74,9 +73,8 @@ def write_distrust(folder: Path, where: NDArray[np.bool_] | None, geometry: Volu
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write ``result.json``."""
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / RECORD_NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
+    """Write ``result.json``; what is not a number is ``null`` in it."""
+    write_json(folder / RECORD_NAME, record)
 
 
 def file_hashes(folder: Path) -> dict[str, str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from petkinetics import __version__
 from petkinetics.errors import InputError
 from petkinetics.estimators.window_image import WindowImage
+from petkinetics.read.file_names import file_stem
 from petkinetics.series import DynamicSeries, Float32
+from petkinetics.write.json_text import write_json
 from petkinetics.write.nifti import NiftiWriter
 from petkinetics.write.staging import staged_files
 
@@ -20,10 +21,9 @@ def write_window_image(series: DynamicSeries, image: WindowImage, output: Path) 
     :param output: ends in ``.nii`` or ``.nii.gz``; neither file may be there.
     :raises InputError: another ending, the files are there already, or a voxel is not a number.
     """
-    ending = next((e for e in (".nii.gz", ".nii") if output.name.endswith(e)), None)
-    if ending is None:
+    if not output.name.endswith((".nii.gz", ".nii")):
         raise InputError(f"'{output.name}' is not a name for a NIfTI image.", "End it in .nii.gz or .nii.")
-    sidecar = output.name.removesuffix(ending) + ".json"
+    sidecar = file_stem(output) + ".json"
     quantity = image.quantity
     with staged_files(output.absolute().parent, [output.name, sidecar]) as folder:
         with NiftiWriter(
@@ -41,8 +41,7 @@ def write_window_image(series: DynamicSeries, image: WindowImage, output: Path) 
             "warnings": [*series.warnings, *image.warnings],
             "version": __version__,
         }
-        text = json.dumps(says, indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / sidecar).write_text(text + "\n", encoding="utf-8", newline="\n")
+        write_json(folder / sidecar, says)
 
 
 @dataclass(frozen=True)
