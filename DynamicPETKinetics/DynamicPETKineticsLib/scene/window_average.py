@@ -121,7 +121,9 @@ def _node(sequence: DynamicSequence, kind: str, from_s: float, to_s: float) -> A
         if volume.GetAttribute(AVERAGE) == window and volume.GetNodeReference(_SEQUENCE_ROLE) is sequence.node:
             return volume
     shown = _("SUV") if kind == "suv" else _("mean")
-    name = f"{sequence.name} {shown} {from_s / 60:.2g}–{to_s / 60:.3g} min"
+    # Two decimals without needless zeros: "0.17–2", "75–105", never "1e+02".
+    start, end = (f"{seconds / 60:.2f}".rstrip("0").rstrip(".") for seconds in (from_s, to_s))
+    name = f"{sequence.name} {shown} {start}–{end} min"
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
     volume.SetAttribute(AVERAGE, window)
     volume.SetNodeReferenceID(_SEQUENCE_ROLE, sequence.node.GetID())
