@@ -90,6 +90,20 @@ def average_steps(
     return volume
 
 
+def newest_average(series_node: Any) -> Any:
+    """The newest average of a series, whatever its window; None where there is none.
+
+    :param series_node: the sequence node; None for averages whose series is not in the scene any more.
+    """
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return next((volume for volume in reversed(volumes) if is_average_of(volume, series_node)), None)
+
+
+def is_average_of(volume: Any, series_node: Any) -> bool:
+    """Whether a volume is an average of this series."""
+    return bool(volume.GetAttribute(AVERAGE)) and volume.GetNodeReference(_SEQUENCE_ROLE) is series_node
+
+
 def upper_window(voxels: NDArray[Any]) -> float:
     """The upper end of a window that shows a PET image: most of the patient below, hot organs above.
 
