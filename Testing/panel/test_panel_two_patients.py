@@ -110,9 +110,10 @@ def test_a_run_that_ends_when_another_patient_is_shown_lies_over_its_own(driver:
 @pytest.fixture
 def patients(driver: PanelDriver) -> tuple[DynamicSequence, DynamicSequence]:
     """The first is chosen, its aorta and a region drawn, its glucose and haematocrit typed."""
-    first = ready(driver)
+    first = scene_sequence()
     first.node.SetAttribute("DynamicPET.FrameOfReferenceUID", "1.1")
-    driver.panel._patient.comes_with(first.node)
+    driver.take(first)
+    draw_aorta(driver, first)
     second = another()
     second.node.SetAttribute("DynamicPET.FrameOfReferenceUID", "2.2")
     driver.ui.glucoseSpin.value = 5.0
