@@ -76,6 +76,17 @@ def test_maps_are_never_filed_with_another_patients_series(driver: PanelDriver, 
     assert said.startswith("⚠") and "did not come from DICOM" in said
 
 
+def test_a_closed_scene_leaves_no_word_of_its_files(driver: PanelDriver, tmp_path: Path) -> None:
+    ready(driver)
+    driver.estimate()
+    assert driver.export("exportButton", folder=tmp_path).startswith("⚠")
+    assert driver.visible("locateButton")
+    slicer.mrmlScene.Clear(0)
+    process_events()
+    assert driver.text("exportStatusLabel") == ""
+    assert not driver.visible("locateButton")
+
+
 # ------------------------------------------------------------------------------------------- images
 
 

@@ -181,7 +181,9 @@ class ExportBox:
         self._end(_("Cancelled."))
 
     def close(self) -> None:
-        """The scene closes or Slicer quits: stop what runs."""
+        """The scene closes or Slicer quits: stop what runs, say no more of its files."""
+        say(self.ui.exportStatusLabel, "")
+        self.ui.locateButton.hide()
         if self.running:
             self._run.cancel()
         self._located = {}

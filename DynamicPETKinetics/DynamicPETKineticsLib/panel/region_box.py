@@ -11,7 +11,7 @@ from DynamicPETKineticsLib.panel.measuring import Measuring
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.stroke_watch import StrokeWatch
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say
-from DynamicPETKineticsLib.process.faults import in_words, log_fault
+from DynamicPETKineticsLib.process.faults import in_words
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
 from petkinetics.maps import QUANTITIES
@@ -72,8 +72,6 @@ class RegionBox:
         self._show_rows(notes)
 
     def _on_not_measured(self, error: Exception, notes: list[str]) -> None:
-        if not isinstance(error, PetKineticsError):
-            log_fault("Regions were not measured", error)
         self._show_rows([*notes, f"⚠ {in_words(error)[0]}"])
 
     def _show_rows(self, notes: list[str]) -> None:
