@@ -205,15 +205,20 @@ class DICOMDynamicPETPluginClass(DICOMPlugin):
 
         :returns: what went wrong, in words; "" when all are written.
         """
-        from petkinetics.errors import PetKineticsError
+        from DynamicPETKineticsLib.process.faults import in_words
 
         for done, exportable in enumerate(exportables):
             try:
                 self._export(exportable, done)
-            except PetKineticsError as error:
-                return str(error)
             except ImportError as error:
                 return _("The Python package {name} is needed for DICOM export.").format(name=error.name)
+            except OSError as error:
+                return _("The map could not be written ({reason}).").format(
+                    reason=error.strerror or type(error).__name__
+                )
+            except Exception as error:
+                # What is raised here Slicer's dialog takes for success.
+                return " ".join(in_words(error)).strip()
         return ""
 
     def _export(self, exportable: Any, done: int) -> None:

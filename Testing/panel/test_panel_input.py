@@ -254,3 +254,25 @@ def test_the_series_is_held_once(driver: PanelDriver) -> None:
     volumes: list[Any] = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     frames = sequence.node.GetNumberOfDataNodes()
     assert len(volumes) <= 4 < frames, [volume.GetName() for volume in volumes]
+
+
+def test_strokes_are_followed_in_new_contents_and_no_more_in_the_old() -> None:
+    """A script may give the segmentation node other contents."""
+    from DynamicPETKineticsLib.panel.stroke_watch import StrokeWatch
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    old, new, told = node.GetSegmentation(), slicer.vtkSegmentation(), []
+    watch = StrokeWatch(lambda: told.append(1))
+    watch.watch(node)
+    node.SetAndObserveSegmentation(new)
+    watch.watch(node)
+    new.AddEmptySegment("a")
+    process_events()
+    assert told == [1]
+    old.AddEmptySegment("b")
+    process_events()
+    assert told == [1]
+    watch.close()
+    new.AddEmptySegment("c")
+    process_events()
+    assert told == [1]

@@ -244,6 +244,17 @@ def test_without_its_source_a_map_says_so(plugin: Any, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_map_that_cannot_be_written_is_no_success(plugin: Any, tmp_path: Path) -> None:
+    """The dialog takes an exception for success: nothing may be raised."""
+    write_dicom_series(tmp_path / "pet", series())
+    (files,) = imported(tmp_path / "pet")
+    volume = _map_of([pydicom.dcmread(files[0]).SeriesInstanceUID])
+    (exportable,) = _exportables(plugin, volume, tmp_path / "not there")
+    assert "could not be written (No such file or directory)" in plugin.export([exportable])
+    volume.SetAttribute("DynamicPET.Map", "of a newer version")
+    assert plugin.export([exportable]) != ""
+
+
 def test_only_our_maps_are_offered_for_export(plugin: Any) -> None:
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "MR")
     hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()

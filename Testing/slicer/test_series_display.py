@@ -61,6 +61,15 @@ def test_an_average_is_weighted_by_duration_and_says_its_unit() -> None:
     assert display.GetWindowLevelMin() == 0.0 and 0 < display.GetWindowLevelMax() <= expected.max()
 
 
+def test_the_name_of_an_average_has_its_minutes_in_full() -> None:
+    timing = FrameTiming([0.0, 10.0, 4500.0, 6300.0, 6900.0], [10.0, 30.0, 1800.0, 600.0, 300.0])
+    sequence = loaded(timing)
+    assert average(sequence, 0, 0.17).GetName().endswith(" mean 0–0.17 min")
+    assert average(sequence, 75, 105).GetName().endswith(" mean 75–105 min")
+    assert average(sequence, 105, 115).GetName().endswith(" mean 105–115 min")
+    assert average(sequence, 115, 120).GetName().endswith(" mean 115–120 min")
+
+
 def test_the_same_window_is_the_same_node_with_new_values_and_old_colours() -> None:
     sequence = loaded()
     volume = average(sequence, 0, 4)

@@ -8,7 +8,7 @@ from DynamicPETKineticsLib.panel.measuring import Measuring
 from DynamicPETKineticsLib.panel.region_box import number
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say, set_choices
-from DynamicPETKineticsLib.process.faults import in_words, log_fault
+from DynamicPETKineticsLib.process.faults import in_words
 from DynamicPETKineticsLib.results.result_nodes import MAP
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
@@ -99,8 +99,6 @@ class AgreementBox:
             self._plot()
 
     def _on_not_compared(self, error: Exception) -> None:
-        if not isinstance(error, PetKineticsError):
-            log_fault("Maps were not compared", error)
         self._plot_follows = False
         self._show(in_words(error)[0])
 

@@ -65,7 +65,7 @@ class ExportBox:
 
         result = self.session.the_result
         try:
-            folder = self._located.get(result.id) or source_folder(result, self.session.sequence)
+            folder = self._located.get(result.id) or source_folder(result, self.session.series_of_result)
         except PetKineticsError as error:
             say(self.ui.exportStatusLabel, f"⚠ {error}")
             self.ui.locateButton.show()
@@ -100,7 +100,7 @@ class ExportBox:
         from DynamicPETKineticsLib.results.export_maps import require_series
 
         try:
-            require_series(self.session.the_result, folder, self.session.sequence)
+            require_series(self.session.the_result, folder, self.session.series_of_result)
         except PetKineticsError as error:
             say(self.ui.exportStatusLabel, f"⚠ {error}")
             return
@@ -122,7 +122,7 @@ class ExportBox:
                 self.session.the_result,
                 rows=self.regions.rows,
                 comparison=self.agreement.comparison,
-                sequence=self.session.sequence,
+                sequence=self.session.series_of_result,
                 segmentation=self.session.state.regions,
             )
         except (PetKineticsError, OSError) as error:
@@ -143,7 +143,7 @@ class ExportBox:
             self.session.the_result,
             to=path,
             segmentation=self.session.state.regions,
-            sequence=self.session.sequence,
+            sequence=self.session.series_of_result,
             rows=self.regions.rows,
             comparison=self.agreement.comparison,
         )
@@ -181,7 +181,9 @@ class ExportBox:
         self._end(_("Cancelled."))
 
     def close(self) -> None:
-        """The scene closes or Slicer quits: stop what runs."""
+        """The scene closes or Slicer quits: stop what runs, say no more of its files."""
+        say(self.ui.exportStatusLabel, "")
+        self.ui.locateButton.hide()
         if self.running:
             self._run.cancel()
         self._located = {}

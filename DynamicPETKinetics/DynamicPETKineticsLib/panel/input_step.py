@@ -31,6 +31,7 @@ class InputStep:
         self.ui, self.session = ui, session
         self.editor = AortaEditor(ui, session)
         self._search: Any = None
+        self._no_file = str(ui.curveFileLabel.text)
         self._strokes = StrokeWatch(self._measure_after_stroke)
         # Timers of a widget end with it.
         self._fit_timer, self._draw_timer = qt.QTimer(ui.curveView), qt.QTimer(ui.curveView)
@@ -79,8 +80,7 @@ class InputStep:
         ui.plasmaSpin.visible = kind != "none"
         ui.aortaBox.visible = source == FROM_AORTA
         ui.curveFileBox.visible = source == FROM_FILE
-        if state and state.inputFile:
-            ui.curveFileLabel.text = Path(state.inputFile).name
+        ui.curveFileLabel.text = Path(state.inputFile).name if state and state.inputFile else self._no_file
         self.draw()
         verdict = blood.verdict if blood is not None else None
         say(ui.verdictLabel, f"{_MARKS[verdict.level]} {verdict.sentence}" if verdict else "")

@@ -118,8 +118,18 @@ class MapBox:
             window=(ui.lowSpin.value, ui.highSpin.value),
             threshold=threshold,
             legend=ui.legendCheckBox.checked,
-            background=state.anatomy,
+            background=self._background(),
         )
+
+    def _background(self) -> Any:
+        """What the map is laid over: of its own patient, also while the series of another one is chosen."""
+        from DynamicPETKineticsLib.scene.anatomy import in_same_patient_space
+        from DynamicPETKineticsLib.scene.series_display import image_of
+
+        chosen, own = self.session.sequence, self.session.the_result.sequence
+        if chosen is None or own is None or own == chosen or in_same_patient_space(own, chosen):
+            return self.session.state.anatomy
+        return image_of(own)
 
     def _on_map(self, _index: Any = None) -> None:
         if self.session.state is not None and choice(self.ui.mapCombo):

@@ -9,6 +9,7 @@ import qt
 import slicer
 from DynamicPETKineticsLib.panel.estimate_step import EstimateStep
 from DynamicPETKineticsLib.panel.input_step import InputStep
+from DynamicPETKineticsLib.panel.patient_change import PatientChange, take_own
 from DynamicPETKineticsLib.panel.review_step import ReviewStep
 from DynamicPETKineticsLib.panel.sample_button import SampleButton
 from DynamicPETKineticsLib.panel.series_step import SeriesStep
@@ -43,6 +44,8 @@ class Panel:
         self._regions: Any = None
         self._opened: set[str] = set()
         self._waiting = False
+        self._patient = PatientChange()
+        self._choosing = False
         # Sequences of transforms or segmentations are no series.
         ui.sequenceSelector.addAttribute("vtkMRMLSequenceNode", "DataNodeClassName", "vtkMRMLScalarVolumeNode")
         self.session.series_changed.connect(self._open_next)
@@ -59,6 +62,7 @@ class Panel:
             self.session.forget()
             self._begin_again()
             self._anatomy = self._regions = None
+            self._patient.forget()
             return
         self.session.state = state
         self.update_from_state(first=True, imported=imported)
@@ -72,22 +76,15 @@ class Panel:
         :param imported: a scene was read, with or without a series and results.
         """
         state = self.session.state
-        if state is None or slicer.mrmlScene.IsImporting():
+        if state is None or slicer.mrmlScene.IsImporting() or self._choosing:
             return
-        from DynamicPETKineticsLib.results.map_display import map_is_shown
-
         current = self.session.sequence.node if self.session.sequence else None
         if first or state.sequence is not current:
-            self.session.choose_sequence(state.sequence)
-            # A scene that was saved with a map over the images brings them, and where the slices were.
-            brought = imported and map_is_shown()
-            if brought:
-                self._anatomy = state.anatomy
-            else:
-                self.series.show(propose=True)
-            self.review.update()
-            if self.session.result is not None and (first or imported) and not brought:
-                self.review.map.show()
+            self._choosing = True
+            try:
+                self._choose(state, first, imported)
+            finally:
+                self._choosing = False
         if state.anatomy is not self._anatomy:
             self._anatomy = state.anatomy
             if state.anatomy is None or self.session.result is None:
@@ -100,6 +97,28 @@ class Panel:
         if state.regions is not self._regions or imported:
             self._regions = state.regions
             self.review.update()
+
+    def _choose(self, state: Any, first: bool, imported: bool) -> None:
+        """Take the state's series, with what was chosen for it."""
+        from DynamicPETKineticsLib.results.map_display import map_is_shown
+
+        # What comes with a scene belongs together.
+        changed = self._patient.comes_with(state.sequence) and not (first or imported)
+        if changed:
+            self.input.editor.close()
+            take_own(state, state.sequence)
+        self.session.choose_sequence(state.sequence)
+        if changed:
+            told = _("Another patient or visit: aorta, blood curve and regions of the series before are not used.")
+            say(self.ui.aortaStatusLabel, told)
+        # A scene that was saved with a map over the images brings them, and where the slices were.
+        brought = imported and map_is_shown()
+        if not brought:
+            self.series.show(propose=True)
+        self._anatomy = state.anatomy
+        self.review.update()
+        if self.session.result is not None and (first or imported) and not brought:
+            self.review.map.show()
 
     def enter(self) -> None:
         """The module is opened: what came into the scene since is offered; a single series is taken at once."""

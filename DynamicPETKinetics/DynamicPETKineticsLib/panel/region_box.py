@@ -11,7 +11,7 @@ from DynamicPETKineticsLib.panel.measuring import Measuring
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.stroke_watch import StrokeWatch
 from DynamicPETKineticsLib.panel.widgets import allow, choice, fill_table, say
-from DynamicPETKineticsLib.process.faults import in_words, log_fault
+from DynamicPETKineticsLib.process.faults import in_words
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
 from petkinetics.maps import QUANTITIES
@@ -44,14 +44,14 @@ class RegionBox:
         from DynamicPETKineticsLib.regions.region_table import measurement
 
         self._measuring.cancel()
-        state, result, sequence = self.session.state, self.session.result, self.session.sequence
+        state, result = self.session.state, self.session.result
         segmentation = state.regions if state else None
         self._strokes.watch(segmentation)
         self.rows = []
         notes: list[str] = []
         try:
             if result is not None and segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments():
-                work = measurement(result, segmentation, result.sequence or sequence, warn=notes.append)
+                work = measurement(result, segmentation, self.session.series_of_result, warn=notes.append)
                 self._measuring.run(
                     work,
                     lambda rows: self._on_measured(result, rows, notes),
@@ -72,8 +72,6 @@ class RegionBox:
         self._show_rows(notes)
 
     def _on_not_measured(self, error: Exception, notes: list[str]) -> None:
-        if not isinstance(error, PetKineticsError):
-            log_fault("Regions were not measured", error)
         self._show_rows([*notes, f"⚠ {in_words(error)[0]}"])
 
     def _show_rows(self, notes: list[str]) -> None:
@@ -104,12 +102,18 @@ class RegionBox:
         has_regions = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
         allow(ui.segmentEditorButton, reason, _("Draw and change the regions with all tools of the Segment Editor."))
         no_regions = "" if has_regions else _("There is no region yet: add a sphere or draw one.")
-        no_series = "" if sequence and not sequence.missing else _("The dynamic series is not in the scene.")
+        shown = self._series
+        no_series = "" if shown and not shown.missing else _("The dynamic series is not in the scene.")
         tip = _("Activity of every region over all frames, with the fit of the model.")
         allow(ui.regionCurvesButton, no_regions or no_series, tip)
         from DynamicPETKineticsLib.regions.plot_nodes import plot_is_shown
 
         ui.backButton.visible = plot_is_shown()
+
+    @property
+    def _series(self) -> Any:
+        """The series whose curves belong to the table: the result's, before there is one the chosen one."""
+        return self.session.series_of_result if self.session.result is not None else self.session.sequence
 
     def segmentation(self) -> Any:
         """The *Regions* segmentation, made where there is none."""
@@ -117,7 +121,7 @@ class RegionBox:
         if state.regions is None:
             from DynamicPETKineticsLib.regions.sphere import regions_segmentation
 
-            state.regions = regions_segmentation(self.session.sequence or self.session.the_result.sequence)
+            state.regions = regions_segmentation(self._series)
         return state.regions
 
     def _on_sphere(self, _checked: bool = False) -> None:
@@ -138,9 +142,7 @@ class RegionBox:
 
         notes: list[str] = []
         try:
-            tacs = region_tacs(
-                self.session.the_sequence, self.session.state.regions, self.session.result, warn=notes.append
-            )
+            tacs = region_tacs(self._series, self.session.state.regions, self.session.result, warn=notes.append)
         except PetKineticsError as error:
             say(self.ui.regionNoteLabel, f"⚠ {error}")
             return

@@ -72,6 +72,11 @@ class Session:
             raise RuntimeError("no result is chosen")
         return self.result
 
+    @property
+    def series_of_result(self) -> DynamicSequence | None:
+        """The series that the chosen result is about, which need not be the one chosen in step 1; None without."""
+        return self.result.sequence_or(self.sequence) if self.result is not None else None
+
     def choose_sequence(self, node: Any) -> None:
         """Take another sequence node (or None) for the series."""
         from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence, is_dynamic_sequence

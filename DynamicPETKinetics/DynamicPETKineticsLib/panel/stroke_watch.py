@@ -24,11 +24,13 @@ class StrokeWatch:
 
     def watch(self, segmentation: Any) -> None:
         """Follow this segmentation from now on; None for none."""
-        if self._observed is not None and self._observed[0] is segmentation:
+        # The node may be given other contents, as scripts do.
+        watched = segmentation.GetSegmentation() if segmentation is not None else None
+        if self._observed is not None and self._observed[0] is watched:
             return
         self.close()
-        if segmentation is not None:
-            watched, kinds = segmentation.GetSegmentation(), slicer.vtkSegmentation
+        if watched is not None:
+            kinds = slicer.vtkSegmentation
             events = (
                 kinds.SourceRepresentationModified,
                 kinds.SegmentAdded,
@@ -36,14 +38,14 @@ class StrokeWatch:
                 # Undo and redo tell of modified segments only.
                 kinds.SegmentModified,
             )
-            self._observed = (segmentation, [watched.AddObserver(event, self._on_event) for event in events])
+            self._observed = (watched, [watched.AddObserver(event, self._on_event) for event in events])
 
     def close(self) -> None:
         """Let go of the segmentation."""
         if self._observed is not None:
-            node, tags = self._observed
+            watched, tags = self._observed
             for tag in tags:
-                node.GetSegmentation().RemoveObserver(tag)
+                watched.RemoveObserver(tag)
             self._observed = None
 
     def _on_event(self, _caller: Any = None, _event: Any = None) -> None:

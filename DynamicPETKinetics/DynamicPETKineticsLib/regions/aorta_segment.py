@@ -43,16 +43,23 @@ def input_segmentation(sequence: DynamicSequence) -> Any:
 
 def aorta_segment(segmentation: Any) -> str:
     """ID of the aorta's segment; an empty one is made where there is none."""
+    known = known_aorta(segmentation)
+    if known:
+        return known
     inside = segmentation.GetSegmentation()
-    for segment_id in inside.GetSegmentIDs():
-        if _role_of(inside.GetSegment(segment_id)) == _AORTA:
-            return str(segment_id)
     segment_id = str(inside.AddEmptySegment(inside.GenerateUniqueSegmentID(_SEGMENT_ID), _("Aorta"), _RED))
     segment = inside.GetSegment(segment_id)
     segment.SetTag(_ROLE_TAG, _AORTA)
     segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), _TERMINOLOGY)
     _show_outline(segmentation, segment_id)
     return segment_id
+
+
+def known_aorta(segmentation: Any) -> str:
+    """ID of the aorta's segment; "" where there is none."""
+    inside = segmentation.GetSegmentation()
+    found = (i for i in inside.GetSegmentIDs() if _role_of(inside.GetSegment(i)) == _AORTA)
+    return str(next(found, ""))
 
 
 def add_aorta(segmentation: Any, mask: NDArray[np.bool_], geometry: VolumeGeometry) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 import slicer
 from DynamicPETKineticsLib.results.colours import COLOURS, colour_of, default_colour
 from DynamicPETKineticsLib.results.legend import legend_title, map_title, show_legend
+from DynamicPETKineticsLib.results.result_nodes import SEQUENCE_ROLE, result_of
 from DynamicPETKineticsLib.results.window import window_from_percentiles
 from DynamicPETKineticsLib.scene.map_attribute import MAP
-from DynamicPETKineticsLib.scene.window_average import AVERAGE
+from DynamicPETKineticsLib.scene.window_average import AVERAGE, is_average_of, newest_average
 
 __all__ = [
     "COLOURS",
@@ -70,8 +71,8 @@ def show_map(
     :param threshold: values below are transparent. With None only the outside of the mask is (values that are not
         above 0), and nothing at all where the window begins below 0.
     :param legend: show the legend; those of other maps are hidden.
-    :param background: volume to lay it over; None keeps what is there; where nothing or a map
-        is, the newest window average is taken.
+    :param background: volume to lay it over; None keeps what is there; where nothing, a map or an average of
+        another series is, the newest window average of the map's own series is taken.
     """
     display = node.GetDisplayNode()
     changing = display.StartModify()
@@ -87,8 +88,11 @@ def show_map(
     layers = {"foreground": node, "foregroundOpacity": opacity}
     if background is not None and background is not node:
         layers["background"] = background
-    elif (current := _background()) is None or current.GetAttribute(MAP):
-        layers["background"] = _average_image()
+    else:
+        result = result_of(node)
+        series = result.record_node.GetNodeReference(SEQUENCE_ROLE) if result is not None else None
+        if _shows_nothing_of(series):
+            layers["background"] = newest_average(series)
     slicer.util.setSliceViewerLayers(**layers)
     show_legend(node, legend)
 
@@ -114,10 +118,12 @@ def set_threshold(node: Any, threshold: float | None) -> None:
     display.SetApplyThreshold(True)
 
 
-def _average_image() -> Any:
-    """The newest window average in the scene, in which anatomy can be seen; None for none."""
-    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return next((volume for volume in reversed(volumes) if volume.GetAttribute(AVERAGE)), None)
+def _shows_nothing_of(series: Any) -> bool:
+    """Whether under the maps lies no image, a map, or an average of another series, perhaps of another patient."""
+    current = _background()
+    if current is None or current.GetAttribute(MAP):
+        return True
+    return bool(current.GetAttribute(AVERAGE)) and not is_average_of(current, series)
 
 
 def _background() -> Any:

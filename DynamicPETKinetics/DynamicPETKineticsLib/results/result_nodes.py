@@ -180,6 +180,17 @@ class ResultNodes:
 
         return DynamicSequence(node) if is_dynamic_sequence(node) else None
 
+    def sequence_or(self, other: DynamicSequence | None) -> DynamicSequence | None:
+        """Its series; where that is not in the scene, another one that was read from the same files.
+
+        A series that came from other files is never taken: it may show another patient.
+        """
+        own = self.sequence
+        if own is not None or other is None:
+            return own
+        said = {str(uid) for uid in self.record.get("input_uids") or ()}
+        return other if said == set(other.source_series_uids) else None
+
     @property
     def folder_item(self) -> int:
         """Its folder in the subject hierarchy, 0 where somebody removed it."""

@@ -59,6 +59,12 @@ def frame_of_reference(sequence: DynamicSequence) -> str:
     return ""
 
 
+def in_same_patient_space(first: DynamicSequence, second: DynamicSequence) -> bool:
+    """Whether two series are known to share their frame of reference."""
+    known = frame_of_reference(first)
+    return bool(known) and known == frame_of_reference(second)
+
+
 def open_database() -> Any:
     """Slicer's DICOM database; None where there is none or it is not open."""
     database = getattr(slicer, "dicomDatabase", None)

@@ -7,7 +7,13 @@ from typing import Any
 import slicer
 from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 from DynamicPETKineticsLib.scene.load_sequence import show_in_browser
-from DynamicPETKineticsLib.scene.window_average import average, late_window, set_window, upper_window
+from DynamicPETKineticsLib.scene.window_average import (
+    average,
+    late_window,
+    newest_average,
+    set_window,
+    upper_window,
+)
 from petkinetics.errors import InputError
 
 #: opacity of PET over CT
@@ -53,6 +59,11 @@ def show_average(volume: Any, anatomy: Any = None, fit: bool = True) -> None:
     else:
         display.SetAndObserveColorNodeID(_INVERTED_GREY)
         _lay(background=volume, foreground=None, opacity=0, fit=fit)
+
+
+def image_of(sequence: DynamicSequence) -> Any:
+    """An image of the series to lay maps over: its newest average, made where there is none; None where it can't be."""
+    return newest_average(sequence.node) or _late_average(sequence)
 
 
 def slice_layers() -> list[tuple[Any, str, str, float]]:

@@ -90,6 +90,20 @@ def average_steps(
     return volume
 
 
+def newest_average(series_node: Any) -> Any:
+    """The newest average of a series, whatever its window; None where there is none.
+
+    :param series_node: the sequence node; None for averages whose series is not in the scene any more.
+    """
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return next((volume for volume in reversed(volumes) if is_average_of(volume, series_node)), None)
+
+
+def is_average_of(volume: Any, series_node: Any) -> bool:
+    """Whether a volume is an average of this series."""
+    return bool(volume.GetAttribute(AVERAGE)) and volume.GetNodeReference(_SEQUENCE_ROLE) is series_node
+
+
 def upper_window(voxels: NDArray[Any]) -> float:
     """The upper end of a window that shows a PET image: most of the patient below, hot organs above.
 
@@ -121,7 +135,9 @@ def _node(sequence: DynamicSequence, kind: str, from_s: float, to_s: float) -> A
         if volume.GetAttribute(AVERAGE) == window and volume.GetNodeReference(_SEQUENCE_ROLE) is sequence.node:
             return volume
     shown = _("SUV") if kind == "suv" else _("mean")
-    name = f"{sequence.name} {shown} {from_s / 60:.2g}–{to_s / 60:.3g} min"
+    # Two decimals without needless zeros: "0.17–2", "75–105", never "1e+02".
+    start, end = (f"{seconds / 60:.2f}".rstrip("0").rstrip(".") for seconds in (from_s, to_s))
+    name = f"{sequence.name} {shown} {start}–{end} min"
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
     volume.SetAttribute(AVERAGE, window)
     volume.SetNodeReferenceID(_SEQUENCE_ROLE, sequence.node.GetID())
