@@ -301,14 +301,15 @@ def joint(measured: Path, method: str, card_file: Path) -> str:
             continue
         fired, growth = np.zeros((len(here), 3), bool), np.zeros((len(here), 2))
         for i, row in enumerate(here):
-            number = {name: float(value) for name, value in row.items() if name != "world"}  # type: ignore[arg-type]
+            number = {name: np.nan if value is None else float(value) for name, value in row.items() if name != "world"}  # type: ignore[arg-type]
             scan = np.array([number[name] for name in NAMES])
             over = (number[f"residual_{kind}"] > bound for kind, bound in bounds.items())
             by_ranges = applicability(scan, card, method, part=asked.part).warnings
             fired[i] = bool(by_ranges), any(over), bool(number["by_scan"])
             growth[i] = number["rmse"] / usual[row["seed"]], number["rmse"] / number["patlak_rmse"]
         some = fired.any(axis=1)
-        is_broken = growth[:, 0] >= BROKEN
+        # no number: a map that could not be computed
+        is_broken = ~(growth[:, 0] < BROKEN)
         for one, broken in zip(some, is_broken, strict=True):
             kind = "good" if (world, dose) in asked.known else "broken" if broken else "neither"
             counts[kind].append(bool(one))

@@ -34,7 +34,8 @@ def export_one_map(node: Any, folder: Path, series_number: int) -> None:
         )
     values = slicer.util.arrayFromVolume(node)
     quantity = QUANTITIES[node.GetAttribute(MAP)]
-    with tempfile.TemporaryDirectory() as temporary:
+    # beside the files, so that nothing of a patient is left anywhere else when the application ends here
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
         files = export_maps(
             [ParametricMap(values, quantity, geometry_of(node), result.record)],
             _source_files(result.record),
