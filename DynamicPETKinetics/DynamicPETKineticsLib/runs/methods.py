@@ -86,7 +86,7 @@ def _catalogue() -> tuple[Method, ...]:
             _("Patlak under a learned prior of static PET images: quiet maps from few counts."),
             True,
             True,
-            0.25,
+            0.58,
         ),
         Method(
             "two-tissue",
