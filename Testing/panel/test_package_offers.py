@@ -44,6 +44,16 @@ def test_with_pytorch_nothing_is_offered(driver: PanelDriver, monkeypatch: pytes
     assert not driver.visible("torchBox") and driver.visible("deviceBox")
 
 
+def test_a_device_that_was_chosen_for_a_learned_method_is_not_asked_of_another(
+    driver: PanelDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose_learned(driver, monkeypatch, installed=True)
+    driver.panel.session.state.device = "cuda"
+    assert driver.panel.estimate._choices().device == "cuda"
+    driver.choose("methodCombo", "patlak")
+    assert driver.panel.estimate._choices().device == "auto" and driver.panel.session.state.device == "cuda"
+
+
 def test_without_slicer_s_pytorch_extension_the_panel_names_it(
     driver: PanelDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,6 +152,7 @@ class EstimateStep:
 
     def _choices(self) -> Any:
         from DynamicPETKineticsLib.runs.estimate_choices import CurveInput, EstimateChoices, SegmentInput
+        from DynamicPETKineticsLib.runs.methods import method_named
 
         state = self.session.state
         blood: CurveInput | SegmentInput
@@ -168,7 +169,8 @@ class EstimateStep:
             t_star="auto" if state.tStarAuto else self.ui.tStarSpin.value or None,
             until_min=self.ui.untilSpin.value or None,
             mask=state.mask,
-            device=state.device,
+            # what is hidden is not meant: the choice stays for the next learned method
+            device=state.device if method_named(state.method).learned else "auto",
             plasma_ratio=state.plasmaRatio if state.plasmaKind == "ratio" else None,
             haematocrit=state.haematocrit if state.plasmaKind == "haematocrit" else None,
             options=options,
