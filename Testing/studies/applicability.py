@@ -2,16 +2,14 @@
 
     python Testing/studies/applicability.py measure OUT.tsv [--method NAME] [--weights DIR] [--cases N] [--first I]
     python Testing/studies/applicability.py ranges POOL OUT.json [--scans N]
-    python Testing/studies/applicability.py table OUT.tsv OUT.json
     python Testing/studies/applicability.py card OUT.tsv OUT.json CARD.json
     python Testing/studies/applicability.py joint OUT.tsv [--method NAME] [--card CARD.json]
 
 "measure" runs the method on validation patients as training knows them and in worlds that go beyond it, and notes what
-the check sees beside the error. "ranges" describes scans as training draws them. "table" sets the bounds from a half
-of the good cases and counts, in the rest, how often the check fires. "card" writes ranges and bounds (from all good
-cases) into a model card. "joint" counts what an estimate would say with a card as it is: ranges, residual and faults of
-the scan together. The kinetic network is asked from 35 min, the diffusion prior from the whole scan, usually of a
-quarter of the counts. Patients that set the card's bounds should not be among those of its table (--first).
+the check sees beside the error. "ranges" describes scans as training draws them. "card" writes ranges and bounds (from
+all good cases) into a model card. "joint" counts what an estimate would say with a card as it is: ranges, residual and
+faults of the scan together. The kinetic network is asked from 35 min, the diffusion prior from the whole scan, usually
+of a quarter of the counts. Patients that set a card's bounds should not be among those that are counted (--first).
 """
 
 from __future__ import annotations
@@ -228,57 +226,6 @@ def ranges(pool: Path, out: Path, scans: int) -> None:
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def table(measured: Path, card_part: Path) -> str:
-    """How often the check fires, by world."""
-    rows = read_table(measured)
-    known = json.loads(card_part.read_text(encoding="utf-8"))[SHORT_SCAN]
-    usual = {row["seed"]: float(row["rmse"]) for row in rows if (row["world"], row["dose"]) == ("usual", 1.0)}  # type: ignore[arg-type]
-    asked = ASKED[KINETIC]
-    in_training = set(asked.known)
-    seeds = sorted(usual)
-    for_bounds = set(seeds[::2])
-    good_residuals = [
-        (float(row["residual_median"]), float(row["residual_local"]))  # type: ignore[arg-type]
-        for row in rows
-        if row["seed"] in for_bounds and (row["world"], row["dose"]) in in_training
-    ]
-    card = {"applicability": {**known, "residual": learned_residuals(good_residuals)}}
-    bounds = card["applicability"]["residual"]
-    lines = [
-        "| world | dose | scans | error ÷ usual | ÷ Patlak | by ranges | by residual | either |",
-        "|---|" + "---|" * 7,
-    ]
-    counts: dict[str, list[bool]] = {"good": [], "broken": []}
-    for world, dose in (*asked.known, *asked.unknown):
-        here = [r for r in rows if (r["world"], r["dose"]) == (world, dose) and r["seed"] not in for_bounds]
-        if not here:
-            continue
-        by_range, by_residual, growth, against = [], [], [], []
-        for row in here:
-            scan = np.array([float(row[name]) for name in NAMES])  # type: ignore[arg-type]
-            by_range.append(bool(applicability(scan, card, KINETIC).warnings))
-            median, local = float(row["residual_median"]), float(row["residual_local"])  # type: ignore[arg-type]
-            by_residual.append(median > bounds["median"] or local > bounds["local"])
-            growth.append(float(row["rmse"]) / usual[row["seed"]])  # type: ignore[arg-type, index]
-            against.append(float(row["rmse"]) / float(row["patlak_rmse"]))  # type: ignore[arg-type]
-        either = [a or b for a, b in zip(by_range, by_residual, strict=True)]
-        # fewer counts make every method worse: what training knows is good, whatever its error
-        for fired, grown in zip(either, growth, strict=True):
-            if (world, dose) in in_training:
-                counts["good"].append(fired)
-            elif grown >= BROKEN:
-                counts["broken"].append(fired)
-        shares = (f"{100 * np.mean(x):.0f} %" for x in (by_range, by_residual, either))
-        cells = [world, f"{dose:g}", str(len(here)), f"{np.mean(growth):.2f}", f"{np.mean(against):.2f}", *shares]
-        lines.append("| " + " | ".join(cells) + " |")
-    said = [
-        f"{kind}: fires in {sum(fired)} of {len(fired)} ({100 * np.mean(fired):.0f} %)"
-        for kind, fired in counts.items()
-        if fired
-    ]
-    return "\n".join([*lines, "", "; ".join(said)])
-
-
 def joint(measured: Path, method: str, card_file: Path) -> str:
     """What an estimate would warn of: ranges, residual and the scan itself, counted together over every patient.
 
@@ -349,17 +296,14 @@ def main() -> None:
     two.add_argument("pool", type=Path)
     two.add_argument("out", type=Path)
     two.add_argument("--scans", type=int, default=400)
-    three = commands.add_parser("table")
+    three = commands.add_parser("card")
     three.add_argument("measured", type=Path)
     three.add_argument("ranges", type=Path)
-    four = commands.add_parser("card")
+    three.add_argument("card", type=Path)
+    four = commands.add_parser("joint")
     four.add_argument("measured", type=Path)
-    four.add_argument("ranges", type=Path)
-    four.add_argument("card", type=Path)
-    five = commands.add_parser("joint")
-    five.add_argument("measured", type=Path)
-    five.add_argument("--method", choices=ASKED, default=KINETIC)
-    five.add_argument("--card", type=Path, default=Path(shipped.__path__[0]) / f"{KINETIC}.json")
+    four.add_argument("--method", choices=ASKED, default=KINETIC)
+    four.add_argument("--card", type=Path, default=Path(shipped.__path__[0]) / f"{KINETIC}.json")
     arguments = parser.parse_args()
     if arguments.what == "measure":
         measure(arguments.out, arguments.method, arguments.weights, arguments.cases, arguments.first)
@@ -367,10 +311,8 @@ def main() -> None:
         print(joint(arguments.measured, arguments.method, arguments.card))
     elif arguments.what == "ranges":
         ranges(arguments.pool, arguments.out, arguments.scans)
-    elif arguments.what == "card":
-        into_card(arguments.measured, arguments.ranges, arguments.card)
     else:
-        print(table(arguments.measured, arguments.ranges))
+        into_card(arguments.measured, arguments.ranges, arguments.card)
 
 
 if __name__ == "__main__":
