@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from made_faults import CHANGED, curve_of
 
-from petkinetics.curves import InputFunction
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.applicability import (
     NAMES,
@@ -39,15 +38,13 @@ from petkinetics.estimators.patlak import Patlak
 from petkinetics.estimators.scan_check import use_of
 from petkinetics.estimators.scan_faults import scan_faults
 from petkinetics.estimators.scan_findings import Use
-from petkinetics.frames import FrameTiming
 from petkinetics.maps import RESIDUAL
 from petkinetics.networks import weights as shipped
-from petkinetics.series import ArrayVoxels
-from petkinetics.simulate.patient import DigitalPatient
 from petkinetics.simulate.seeds import VALIDATION_SEEDS
 from petkinetics.studies.names import USUAL
-from petkinetics.studies.patient_problem import aorta_input, middle_slices, problem_of
+from petkinetics.studies.patient_problem import middle_slices, problem_of
 from petkinetics.studies.worlds import World
+from petkinetics.training.scan_ranges import SCANS, scan_ranges
 from petkinetics.write.tables import read_table, write_table
 
 KINETIC, DIFFUSION, SLICES = "kinetic-network", "diffusion-prior", 6
@@ -105,50 +102,6 @@ ASKED = {
 #: error relative to the same person's usual scan: from here on the map is broken
 BROKEN = 1.5
 _FIRST_SEED = 30
-
-
-def moved(patient: DigitalPatient, mm: float = 12.0) -> DigitalPatient:
-    """The patient lies so many mm further to the side from 15 min on."""
-    values = patient.series.voxels.read(range(len(patient.series.timing)), 0, patient.labels.shape[0]).copy()
-    late = patient.series.timing.start_s >= 900.0
-    step = round(mm / patient.series.geometry.spacing_mm[0])
-    values[late] = np.roll(values[late], step, axis=3)
-    return replace(patient, series=replace(patient.series, voxels=ArrayVoxels(values)))
-
-
-def scaled(patient: DigitalPatient) -> DigitalPatient:
-    """The frames of the first 9 min are a quarter too high, as after a fault of dead time or decay correction."""
-    values = patient.series.voxels.read(range(len(patient.series.timing)), 0, patient.labels.shape[0]).copy()
-    values[patient.series.timing.start_s < 540.0] *= 1.25
-    return replace(patient, series=replace(patient.series, voxels=ArrayVoxels(values)))
-
-
-def late_injection(patient: DigitalPatient) -> DigitalPatient:
-    """The header's injection time is 90 s too early."""
-    timing = patient.series.timing
-    later = FrameTiming(timing.start_s + 90.0, timing.duration_s)
-    return replace(patient, series=replace(patient.series, timing=later))
-
-
-CHANGED: dict[str, Callable[[DigitalPatient], DigitalPatient]] = {
-    "scaled frames": scaled,
-    "late injection": late_injection,
-}
-
-
-def curve_of(patient: DigitalPatient, world: str, until: float) -> InputFunction:
-    """The aorta's curve; of a region half in the mediastinum where the world says so."""
-    curve = aorta_input(patient, until)
-    if world != "roi in tissue":
-        return curve
-    label = next(k for k, name in patient.label_names.items() if name == "muscle")
-    inside = patient.labels == label
-    frames = patient.series.timing.until(until)
-    values = patient.series.voxels.read(frames.tolist(), 0, patient.labels.shape[0])
-    tissue = np.interp(curve.time_s, patient.series.timing.mid_s[frames], values[:, inside].mean(axis=1))
-    half = 0.5 * curve.whole_blood_kbq_per_ml + 0.5 * tissue
-    ratio = curve.plasma_kbq_per_ml[-1] / curve.whole_blood_kbq_per_ml[-1]
-    return replace(curve, whole_blood_kbq_per_ml=half, plasma_kbq_per_ml=ratio * half)
 
 
 def scan_numbers(problem: Problem, use: Use | None = None) -> dict[str, object]:
@@ -216,10 +169,9 @@ def measure(out: Path, method: str, weights: Path | None, cases: int, first: int
 
 
 def ranges(pool: Path, out: Path, scans: int) -> None:
-    """Describe scans as training draws them."""
+    """Describe scans as training draws them; 3,000 for each use take about six minutes."""
     from petkinetics.simulate.seeds import TRAINING_SEEDS
     from petkinetics.training.pool import PatientPool
-    from petkinetics.training.scan_ranges import scan_ranges
     from petkinetics.training.scan_settings import ScanRanges
 
     found = scan_ranges(PatientPool(pool, TRAINING_SEEDS), ScanRanges(), scans)
@@ -295,7 +247,7 @@ def main() -> None:
     two = commands.add_parser("ranges")
     two.add_argument("pool", type=Path)
     two.add_argument("out", type=Path)
-    two.add_argument("--scans", type=int, default=400)
+    two.add_argument("--scans", type=int, default=SCANS)
     three = commands.add_parser("card")
     three.add_argument("measured", type=Path)
     three.add_argument("ranges", type=Path)

@@ -27,7 +27,8 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from applicability import BROKEN, CHANGED, curve_of, moved, scaled, scan_numbers
+from applicability import BROKEN, scan_numbers
+from made_faults import CHANGED, curve_of, moved, scaled
 
 from petkinetics.estimators import make_estimator
 from petkinetics.estimators.applicability import applicability, described
