@@ -128,8 +128,9 @@ def best(out: Path) -> None:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     seeds = sorted({row["seed"] for row in rows})
     print(f"Validation seeds {', '.join(seeds)}; Ki RMSE x 1e-3 (mean over them), lesion bias in %.\n")
-    print("| dose | until, min | method | best strength | RMSE | lesions | neighbours in the grid | automatic | RMSE |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    names = ("dose", "until, min", "method", "best strength", "RMSE", "lesions", "neighbours in the grid")
+    names += ("automatic", "RMSE", "lesions")
+    print(f"| {' | '.join(names)} |\n" + "|---" * len(names) + "|")
     for dose in DOSES:
         for until in ENDS_MIN:
             here = [r for r in rows if float(r["dose"]) == dose and float(r["until_min"]) == until]
@@ -147,10 +148,10 @@ def best(out: Path) -> None:
                 cells += [f"{100 * lesion[i]:.1f}", inside if len(grid) > 1 else "-"]
                 if by_automatic:
                     strengths = [float(r["strength"]) for r in by_automatic]
-                    rmse = np.mean([float(r["ki_rmse"]) for r in by_automatic])
-                    cells += [f"{min(strengths):.3g}-{max(strengths):.3g}", f"{1e3 * rmse:.3f}"]
+                    rmse, bias = (np.mean([float(r[c]) for r in by_automatic]) for c in ("ki_rmse", "lesion_bias"))
+                    cells += [f"{min(strengths):.3g}-{max(strengths):.3g}", f"{1e3 * rmse:.3f}", f"{100 * bias:.1f}"]
                 else:
-                    cells += ["-", "-"]
+                    cells += ["-"] * 3
                 print("| " + " | ".join(cells) + " |")
 
 
