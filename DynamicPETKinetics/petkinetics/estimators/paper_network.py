@@ -28,7 +28,7 @@ from petkinetics.estimators.learned import (
 )
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 from petkinetics.input_function.tail import extrapolated
-from petkinetics.kinetics.patlak import patlak_design, weighted_fit
+from petkinetics.kinetics.patlak import patlak_design, plot_weights, weighted_fit
 from petkinetics.maps import KI, V0, Quantity
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _framing(problem: Problem, weights: Weights, over_predicted: bool) -> _Frami
     decay = problem.series.frame_decay_per_s
     plot = patlak_design(curve, timing, decay)
     physical = problem.series.tracer.decay_per_s
-    fit = weighted_fit(plot, timing.duration_s / timing.decay_factors(physical) / plot[:, 1])
+    fit = weighted_fit(plot, plot_weights(timing, plot, physical))
     return _Framing(mine, late, curve, fit.solution, first)
 
 

@@ -20,7 +20,7 @@ from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import exponents
 from petkinetics.kinetics.convolution import frame_mean_convolved
-from petkinetics.kinetics.patlak import patlak_design, weighted_fit
+from petkinetics.kinetics.patlak import patlak_design, plot_weights, weighted_fit
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.anatomy import grid_axes
 from petkinetics.simulate.blood import BloodParameters
@@ -144,8 +144,7 @@ def reference_patlak(curve: InputFunction, timing: FrameTiming | None = None) ->
         timing = paper.select(paper.window(*PATLAK_WINDOW_MIN))
     decay = FDG.decay_per_s
     design = patlak_design(curve, timing, decay)
-    weights = timing.duration_s / timing.decay_factors(decay) / design[:, 1]
-    return weighted_fit(design, weights).solution @ responses(curve, timing)
+    return weighted_fit(design, plot_weights(timing, design, decay)).solution @ responses(curve, timing)
 
 
 def impulse_rows() -> Float64:
