@@ -24,6 +24,7 @@ from petkinetics.estimators.learned import (
     region_models,
     require_fdg,
     torch_or_refuse,
+    unchecked,
     write_slabs,
 )
 from petkinetics.frames import TOLERANCE_S, FrameTiming
@@ -212,7 +213,7 @@ def _run(
             "used_until_s": framing.curve.end_s,
         },
     }
-    return Estimate(record, *region_models(problem, framing.early, noise))
+    return Estimate(record, *region_models(problem, framing.early, noise), applicability=unchecked(name))
 
 
 def _suv_factor(problem: Problem) -> float:
