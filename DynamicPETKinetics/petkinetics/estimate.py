@@ -22,8 +22,6 @@ from petkinetics.estimators.estimator import Problem, Progress, quantities_of, u
 from petkinetics.estimators.frames_used import FramesUsed, frames_from, longest_linear_window, whole_series
 from petkinetics.estimators.noise import body_sample
 from petkinetics.estimators.patlak import Patlak
-from petkinetics.estimators.scan_check import check_scan
-from petkinetics.estimators.scan_faults import with_scan_faults
 from petkinetics.input_function.checks import doubts
 from petkinetics.input_function.idif import ImageDerivedInput, image_derived_input
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
@@ -128,6 +126,9 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         found = derived.in_regions(found)
         # plain Patlak is done in a third of a second, which the check lengthens by more than half
         if job.check_scan or job.report or not isinstance(estimator, Patlak):
+            from petkinetics.estimators.scan_check import check_scan
+            from petkinetics.estimators.scan_faults import with_scan_faults
+
             faults = check_scan(estimator, problem, progress)
             found = replace(found, applicability=with_scan_faults(found.applicability, faults))
         progress(0.91, "Writing tables")

@@ -82,9 +82,11 @@ def with_frame_edges(time_s: ArrayLike, value: ArrayLike, timing: FrameTiming) -
     values = np.asarray(value, dtype=np.float64)
     edges = np.concatenate([timing.start_s, timing.end_s])
     late = edges[edges >= node_s[0]]
-    t = np.union1d(node_s, late)
+    # numpy's own union imports its masked arrays, 18 ms on the way to every map
+    t = np.sort(np.concatenate([node_s, late]))
+    # Nodes at equal times (a step) are merged; curves refuse them on entry.
+    t = t[np.diff(t, prepend=-np.inf) > 0]
     c = np.interp(t, node_s, values)
-    # Nodes at equal times (a step) would be merged by union1d; curves refuse them on entry.
     return t / 60.0, c
 
 

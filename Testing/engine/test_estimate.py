@@ -653,6 +653,47 @@ def test_not_a_number_far_from_the_body_is_refused_or_left_out_of_the_maps(tmp_p
             assert np.isfinite(values).all(), name
 
 
+def lost_blood(patient: Patient) -> np.ndarray:
+    """Noisy frames in which the aorta's mean is below zero from 35 to 40 min."""
+    frames = patient.frames + np.random.default_rng(0).normal(0, 0.02, patient.frames.shape) * patient.body
+    frames[22][patient.aorta > 0] = -0.1
+    return frames.astype(np.float32)
+
+
+def test_patlak_tells_of_a_frame_without_blood_and_its_maps_are_numbers(tmp_path, patient, capsys):
+    out = tmp_path / "out"
+    assert estimate(patient.save(tmp_path / "in", frames=lost_blood(patient)), out) == 0
+    assert "after its peak, in frame 23" in capsys.readouterr().err
+    assert any("after its peak, in frame 23" in said for said in result(out)["warnings"])
+    assert all(np.isfinite(values).all() for values in maps(out).values())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_the_diffusion_prior_starts_elsewhere_when_a_frame_has_no_blood_and_says_so(tmp_path, patient):
+    series, out = patient.save(tmp_path / "in", frames=lost_blood(patient)), tmp_path / "out"
+    assert run("estimate", series, "--roi", series.parent / "aorta.nii", "-o", out, "--method", "diffusion-prior") == 0
+    assert any("next to nothing from 35.0 to 40.0 min" in said for said in result(out)["warnings"])
+    assert all(np.isfinite(load_map(out / f"{name}.nii.gz")).all() for name in ("ki", "v0"))
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(
+    "method",
+    [
+        ("patlak", "--set", "weights=ratio"),
+        pytest.param(("kinetic-network",), marks=pytest.mark.slow),
+    ],
+    ids=lambda method: method[0],
+)
+def test_what_divides_by_blood_refuses_a_frame_without_it(tmp_path, patient, capsys, method):
+    series = patient.save(tmp_path / "in", frames=lost_blood(patient))
+    roi = ("--roi", series.parent / "aorta.nii")
+    assert run("estimate", series, *roi, "-o", tmp_path / "out", "--method", *method) == 2
+    assert "next to nothing from 35.0 to 40.0 min" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_fault_inside_leaves_nothing(tmp_path, scan, monkeypatch):
     from petkinetics.write.result_folder import NiftiSink
 

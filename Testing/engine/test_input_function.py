@@ -154,6 +154,18 @@ def test_negative_frames_become_zero_and_are_told():
     np.testing.assert_allclose(kept[2:], mean[2:], rtol=1e-12)
 
 
+@pytest.mark.parametrize("value", [0.0, -0.01, -3.0])
+def test_blood_that_is_lost_after_its_peak_is_told_with_its_frames_however_little_below_zero(value):
+    curve = blood(starts_of(LIANG), LIANG)
+    mean = curve.mean_kbq_per_ml.copy()
+    mean[[22, 24]] = value
+    nodes, values, said = continuous_curve(replace(curve, mean_kbq_per_ml=mean))
+    assert [s for s in said if "zero or negative after its peak, in frame 23, 25" in s] == said
+    np.testing.assert_allclose(
+        means_of(nodes, values, curve.timing, 0.0), np.maximum(mean, 0.0), rtol=1e-12, atol=1e-12
+    )
+
+
 # ------------------------------------------------------------------------------------ what it costs in Ki
 
 

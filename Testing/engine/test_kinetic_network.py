@@ -256,6 +256,16 @@ def test_on_a_gpu_the_maps_are_those_of_the_processor(
     assert np.abs(on_gpu["ki"].values - reference).max() < 0.02 * np.abs(reference).max()
 
 
+@pytest.mark.parametrize(("method", "options"), CASES, ids=NAMES)
+def test_a_network_whose_card_has_no_ranges_says_once_that_nothing_was_checked(
+    method: str, options: dict[str, str], patient: DigitalPatient, weights: Path
+) -> None:
+    found = make_estimator(method).estimate(problem(patient, weights, **options), MemorySink()).applicability
+    assert found is not None and found.record == {"checked": False}
+    [said] = found.warnings
+    assert "has no ranges to check a scan against" in said
+
+
 def test_a_scan_unlike_those_of_the_card_gets_a_warning_and_a_map_of_distrust(
     tmp_path: Path, patient: DigitalPatient, weights: Path
 ) -> None:
@@ -269,7 +279,7 @@ def test_a_scan_unlike_those_of_the_card_gets_a_warning_and_a_map_of_distrust(
         asked = problem(patient, folder)
         found = make_estimator("kinetic-network").estimate(asked, MemorySink()).applicability
         assert found is not None and found.record["checked"] is checked
-        assert bool(found.warnings) is checked
+        assert ("has no ranges" in found.warnings[0]) is not checked
     assert "was not trained on scans like this" in found.warnings[0]
     assert "the median residual is" in found.warnings[1]
     assert found.distrust is not None and asked.mask is not None

@@ -15,7 +15,7 @@ from petkinetics.estimators import make_estimator
 from petkinetics.estimators.estimator import Problem, estimate_in_memory
 from petkinetics.estimators.frames_used import frames_from
 from petkinetics.frames import FrameTiming
-from petkinetics.kinetics.patlak import fit_curve, patlak_design, weighted_fit
+from petkinetics.kinetics.patlak import fit_curve, patlak_design, plot_weights, weighted_fit
 from petkinetics.maps import KI, V0
 from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer, VolumeGeometry
 
@@ -319,6 +319,17 @@ def test_two_frames_or_a_flat_plot_cannot_be_fitted():
         weighted_fit(design[:2], np.ones(2))
     with pytest.raises(InputError):
         weighted_fit(np.ones((5, 2)), np.ones(5))
+
+
+@pytest.mark.parametrize("left", [0.0, 0.005])
+def test_weights_that_divide_by_blood_name_the_frame_that_has_none(left):
+    _, _, timing, curve = design_of(20.0)
+    design = patlak_design(curve, timing)
+    expected = timing.duration_s / timing.decay_factors(LAMBDA) / design[:, 1]
+    np.testing.assert_allclose(plot_weights(timing, design, LAMBDA), expected)
+    design[3, 1] = left * design[:, 1].mean()
+    with pytest.raises(InputError, match=f"from {timing.start_s[3] / 60:.1f} to {timing.end_s[3] / 60:.1f} min"):
+        plot_weights(timing, design, LAMBDA)
 
 
 def test_region_fit_and_its_standard_errors_are_those_of_weighted_least_squares():

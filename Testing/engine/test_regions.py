@@ -10,12 +10,14 @@ import pytest
 import SimpleITK as sitk
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.boxes import box_around, box_in_slices
 from petkinetics.evaluate.region_statistics import COLUMNS, PEAK_RADIUS_MM, peak, region_rows, sphere_weights
 from petkinetics.evaluate.tac import region_curves, tac_rows
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import KI, V0, ParametricMap
 from petkinetics.read.maps import read_map
 from petkinetics.read.region_curves import region_mean_curve
+from petkinetics.read.region_map import bounding_box
 from petkinetics.read.regions import Regions, fractional_coverage, read_regions, to_grid_nearest
 from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer, VolumeGeometry
 from petkinetics.write.tables import read_table, write_table
@@ -427,3 +429,18 @@ def test_not_a_number_in_a_map_is_kept_and_refused_within_a_region(tmp_path):
     values[3, 4, 5] = np.nan
     with pytest.raises(InputError, match=r"Ki map has voxels that are not a number .* 'Liver'"):
         region_rows([read_map(save(values, GRID, tmp_path / "ki.nii.gz"))], regions)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.float32])
+def test_the_box_of_a_region_ends_where_the_region_does(kind: type) -> None:
+    voxels = np.zeros((5, 7, 9), kind)
+    assert bounding_box(voxels) is None
+    voxels[1, 2, 8] = voxels[3, 0, 4] = 1
+    box = (slice(1, 4), slice(0, 3), slice(4, 9))
+    assert bounding_box(voxels) == box
+    mask = voxels > 0
+    assert box_around(mask, mask.shape) == box
+    assert box_around(None, mask.shape) == (slice(0, 5), slice(0, 7), slice(0, 9))
+    wide = box_around(mask, mask.shape, (3.0, 2.0, 1.0), (2.0, 3.0, 3.0))
+    assert wide == (slice(0, 5), slice(0, 5), slice(1, 9))
+    assert box_in_slices(mask, 2) == (slice(0, 5), slice(0, 5), slice(2, 9))

@@ -105,6 +105,25 @@ def test_plain_patlak_is_checked_with_a_report_or_when_asked(folders: dict[str, 
         assert bool(of_scan(record)) == (name == "report")
 
 
+@pytest.mark.parametrize(
+    ("preset", "said"), [("compact", 1), pytest.param("default", 0, marks=pytest.mark.slow)], ids=["compact", "default"]
+)
+def test_that_a_network_knows_no_ranges_is_said_in_record_report_and_on_the_way(
+    folders: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    preset: str,
+    said: int,
+) -> None:
+    words = "has no ranges to check a scan against"
+    options = ("--until", "35", "--set", f"preset={preset}", "--report")
+    record = run(folders["good"], tmp_path / "out", "kinetic-network", *options)
+    assert record["applicability"]["checked"] is not bool(said)
+    assert len([sentence for sentence in record["warnings"] if words in sentence]) == said
+    assert capsys.readouterr().err.count(words) == said
+    assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8").count(words) == said
+
+
 def test_every_method_has_its_check() -> None:
     assert {*CLASSICAL, "kinetic-network", "direct-network", "diffusion-prior"} == set(METHODS)
 

@@ -570,6 +570,30 @@ def test_sources_that_cannot_place_a_map_are_refused(modify: object, message: st
     assert not (tmp_path / "dicom").exists()
 
 
+@pytest.mark.parametrize("frame", range(len(TIMING)))
+def test_a_source_that_has_lost_a_frame_is_refused_with_the_count(frame: int, tmp_path: Path) -> None:
+    """Without the check frames 2 and 3 of the five left would be named where 2 and 3 of six were used."""
+    source = write_source(tmp_path / "source", AXIAL, modify=lambda ds, f, _k: None if f == frame else ds)
+    used = make_map(AXIAL, frames_used=[1, 2], series={"shape": [len(TIMING), *AXIAL.shape]})
+    with pytest.raises(InputError, match=r"1 of the 6 frames .* missing \(25 images are there, 30 are needed\)"):
+        export_maps([used], source, tmp_path / "dicom")
+    assert not (tmp_path / "dicom").exists()
+
+
+def test_a_source_with_more_frames_than_the_maps_series_is_told_once(axial_source: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    maps = [make_map(AXIAL, q, frames_used=[1, 2], series={"shape": [4, *AXIAL.shape]}) for q in (KI, V0)]
+    export_maps(maps, axial_source, tmp_path / "dicom", warn=said.append)
+    assert len(said) == 1 and "have 6 frames" in said[0] and "had 4" in said[0]
+
+
+def test_a_source_that_has_all_frames_is_taken_without_a_word(axial_source: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    used = make_map(AXIAL, frames_used=[1, 2], series={"shape": [len(TIMING), *AXIAL.shape]})
+    export_maps([used], axial_source, tmp_path / "dicom", warn=said.append)
+    assert said == []
+
+
 def test_a_folder_without_pet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "notes.txt").write_text("no DICOM")

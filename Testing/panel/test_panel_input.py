@@ -113,6 +113,21 @@ def test_tissue_is_no_input_function_and_cannot_be_used(driver: PanelDriver) -> 
     assert "no input function" in driver.ui.runButton.toolTip
 
 
+def test_a_found_aorta_that_cannot_be_taken_is_said(driver: PanelDriver) -> None:
+    sequence = scene_sequence()
+    driver.take(sequence)
+    driver.click("findAortaButton")
+    search = driver.panel.input._search
+    search.cancel()
+    driver.until(lambda: not search.running, "the search to stop")
+    empty = np.zeros(sequence.geometry.shape, dtype=bool)
+    search.finished.emit(empty, sequence.geometry, "The aorta was found.")
+    assert driver.text("aortaStatusLabel") == "⚠ The proposed aorta is empty. Draw it: press Edit."
+    search.finished.emit(None, sequence.geometry, "The aorta was found.")
+    assert driver.text("aortaStatusLabel").startswith("⚠ An unexpected fault occurred")
+    assert driver.ui.findAortaButton.text == "Find aorta" and driver.ui.findAortaButton.enabled
+
+
 def test_a_deleted_segment_is_noticed(driver: PanelDriver) -> None:
     ready(driver)
     driver.state.inputSegmentation.GetSegmentation().RemoveSegment(driver.state.inputSegment)

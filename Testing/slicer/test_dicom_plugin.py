@@ -240,8 +240,21 @@ def test_a_map_goes_to_dicom_as_flat_files_of_its_patient(plugin: Any, tmp_path:
 
 def test_without_its_source_a_map_says_so(plugin: Any, tmp_path: Path) -> None:
     (exportable,) = _exportables(plugin, _map_of(["1.2.3"]), tmp_path)
-    assert "not in the DICOM database" in plugin.export([exportable])
+    said = plugin.export([exportable])
+    assert "not in Slicer's database" in said and "step 4 of the panel" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_map_whose_source_has_lost_files_says_how_many(plugin: Any, tmp_path: Path) -> None:
+    write_dicom_series(tmp_path / "pet", series())
+    (files,) = imported(tmp_path / "pet")
+    out = tmp_path / "out"
+    out.mkdir()
+    (exportable,) = _exportables(plugin, _map_of([pydicom.dcmread(files[0]).SeriesInstanceUID]), out)
+    for file in files[:3]:
+        Path(file).unlink()
+    assert f"3 of the {len(files)} DICOM files of the series are no longer at" in plugin.export([exportable])
+    assert list(out.iterdir()) == []
 
 
 def test_a_map_that_cannot_be_written_is_no_success(plugin: Any, tmp_path: Path) -> None:

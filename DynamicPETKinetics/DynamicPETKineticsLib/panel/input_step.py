@@ -14,6 +14,7 @@ from DynamicPETKineticsLib.panel.dialogs import ask_file, ask_new_file
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.stroke_watch import StrokeWatch
 from DynamicPETKineticsLib.panel.widgets import allow, say, silently
+from DynamicPETKineticsLib.process.faults import in_words
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import PetKineticsError
 
@@ -198,8 +199,13 @@ class InputStep:
     def _on_found(self, mask: Any, geometry: Any, sentence: str) -> None:
         from DynamicPETKineticsLib.regions.aorta_segment import add_aorta, input_segmentation
 
-        segmentation = input_segmentation(self.session.the_sequence)
-        self.take_segment(segmentation, add_aorta(segmentation, mask, geometry))
+        try:
+            segmentation = input_segmentation(self.session.the_sequence)
+            self.take_segment(segmentation, add_aorta(segmentation, mask, geometry))
+        except Exception as error:
+            # what a reaction to a signal raises would be logged only
+            self._on_not_found(*in_words(error))
+            return
         say(self.ui.aortaStatusLabel, sentence)
         self._on_jump()
         self._update_buttons()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import slicer
-from DynamicPETKineticsLib.regions.labelmap_pieces import Piece, bounding_box, pieces_of
+from DynamicPETKineticsLib.regions.labelmap_pieces import Piece, pieces_of
 from DynamicPETKineticsLib.regions.node_geometry import (
     has_right_angles,
     ijk_to_ras,
@@ -18,6 +18,7 @@ from DynamicPETKineticsLib.regions.node_geometry import (
 from DynamicPETKineticsLib.regions.sequence_segmentation import outline, reference_volume, segmentation_of
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
+from petkinetics.read.region_map import bounding_box
 from petkinetics.series import VolumeGeometry
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from DynamicPETKineticsLib.regions.node_geometry import (
     ijk_to_ras,
     oriented_image,
 )
+from petkinetics.read.region_map import bounding_box
 from petkinetics.series import VolumeGeometry
 
 #: two grids are one lattice when their voxels lie within this share of a voxel
@@ -85,18 +86,6 @@ def pieces_of(segmentation: Any, segment_ids: Sequence[str]) -> list[Piece]:
         labelmap.GetImageToWorldMatrix(matrix)
         pieces.append(Piece(labels[inner], (k, j, i), np.asarray(slicer.util.arrayFromVTKMatrix(matrix))))
     return pieces
-
-
-def bounding_box(voxels: NDArray[Any]) -> tuple[slice, slice, slice] | None:
-    """The slices around everything that is not 0; None where everything is."""
-    # A maximum over whole slices is the quickest look at bytes.
-    planes = np.flatnonzero(voxels.reshape(voxels.shape[0], -1).max(axis=1))
-    if not planes.size:
-        return None
-    k = slice(int(planes[0]), int(planes[-1]) + 1)
-    flat = voxels[k].max(axis=0)
-    rows, columns = np.flatnonzero(flat.any(axis=1)), np.flatnonzero(flat.any(axis=0))
-    return k, slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def join(pieces: Sequence[Piece]) -> tuple[list[NDArray[Any]], Float64]:

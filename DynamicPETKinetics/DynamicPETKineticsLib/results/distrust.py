@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import slicer
-from DynamicPETKineticsLib.regions.labelmap_pieces import bounding_box
 from DynamicPETKineticsLib.regions.node_geometry import ijk_to_ras, oriented_image
 from DynamicPETKineticsLib.regions.sequence_segmentation import outline
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
+from petkinetics.read.region_map import bounding_box
 
 if TYPE_CHECKING:
     from petkinetics.series import VolumeGeometry

@@ -41,6 +41,22 @@ def source_folder(result: ResultNodes, sequence: DynamicSequence | None = None) 
             _("The series did not come from DICOM, so it is not known in which patient's study the maps belong."),
             _("Locate the folder of the same scan's DICOM files, if there is one."),
         )
+    files = files_in_database(uids)
+    try:
+        return Path(os.path.commonpath([str(file.parent) for file in files]))
+    except ValueError as error:
+        raise InputError(
+            _("The DICOM files of the series lie on several drives."),
+            _("Copy them into one folder, and locate that."),
+        ) from error
+
+
+def files_in_database(uids: Sequence[str]) -> list[Path]:
+    """The files of some series, all of them.
+
+    :param uids: Series Instance UIDs.
+    :raises InputError: the database is not open, lacks a series, or names files that are gone.
+    """
     database = getattr(slicer, "dicomDatabase", None)
     if database is None or not database.isOpen:
         raise InputError(
@@ -49,24 +65,20 @@ def source_folder(result: ResultNodes, sequence: DynamicSequence | None = None) 
         )
     of_series = [database.filesForSeries(uid) for uid in uids]
     files = [Path(file) for some in of_series for file in some]
-    if not all(of_series):
+    if not files or not all(of_series):
         raise InputError(
             _("The DICOM files of the series are not in Slicer's database."),
             _("Locate the folder of the series, or import it in the DICOM module."),
         )
-    gone = next((file for file in files if not file.is_file()), None)
-    if gone is not None:
+    gone = [file for file in files if not file.is_file()]
+    if gone:
         raise InputError(
-            _("The DICOM files of the series are no longer at {folder}.").format(folder=gone.parent),
+            _("{gone} of the {count} DICOM files of the series are no longer at {folder}.").format(
+                gone=len(gone), count=len(files), folder=gone[0].parent
+            ),
             _("Locate the folder to which they were moved, or import the series again."),
         )
-    try:
-        return Path(os.path.commonpath([str(file.parent) for file in files]))
-    except ValueError as error:
-        raise InputError(
-            _("The DICOM files of the series lie on several drives."),
-            _("Copy them into one folder, and locate that."),
-        ) from error
+    return files
 
 
 def source_uids(result: ResultNodes, sequence: DynamicSequence | None = None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from DynamicPETKineticsLib.results.export_maps import files_in_database
 from DynamicPETKineticsLib.results.result_nodes import result_of
 from DynamicPETKineticsLib.scene.map_attribute import MAP
 from DynamicPETKineticsLib.scene.volume_geometry import geometry_of
@@ -21,7 +22,7 @@ def export_one_map(node: Any, folder: Path, series_number: int) -> None:
     """Write a map into a folder; a file of the same name that is there already stays.
 
     :param node: volume node of a map.
-    :raises InputError: the record of its result is gone, or its series is not in the DICOM database.
+    :raises InputError: the record of its result is gone, or its series is not, or not wholly, in the DICOM database.
     :raises ImportError: the packages for DICOM are not there.
     """
     from petkinetics.write.dicom_export import export_maps
@@ -48,21 +49,18 @@ def export_one_map(node: Any, folder: Path, series_number: int) -> None:
 
 
 def _source_files(record: dict[str, Any]) -> list[Path]:
-    """The files of the series that a result came from, as far as the database has them.
+    """The files of the series that a result came from.
 
-    :raises InputError: none is there any more.
+    :raises InputError: the database does not have them all, or they are not all there any more.
     """
     from petkinetics.write.map_provenance import MapProvenance
 
-    uids = MapProvenance.of(record).series_uids
-    files = [Path(file) for uid in uids for file in slicer.dicomDatabase.filesForSeries(uid)]
-    present = [file for file in files if file.is_file()]
-    if not present:
-        raise InputError(
-            _("The PET series that the map was computed from is not in the DICOM database."),
-            _("Import it again, or export in step 4 of the panel, which can locate its folder."),
-        )
-    return present
+    try:
+        return files_in_database(MapProvenance.of(record).series_uids)
+    except InputError as error:
+        # this export has no button that locates a folder
+        hint = _("Import the series again, or export in step 4 of the panel, which can locate its folder.")
+        raise InputError(error.message, hint) from error
 
 
 def _free_name(folder: Path, file: Path) -> Path:

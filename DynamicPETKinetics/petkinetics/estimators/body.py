@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.light_numpy import evenly_spread, median
 from petkinetics.series import DynamicSeries
 
 #: voxels are averaged to blocks of about this size before the threshold, to stand above the noise
@@ -61,7 +62,7 @@ def body_mask(series: DynamicSeries, frames: Sequence[int]) -> NDArray[np.bool_]
 def _spread(frames: Sequence[int]) -> list[int]:
     """Up to three of the frames, evenly spread, the last among them."""
     count = min(_MOST_FRAMES, len(frames))
-    return [int(frames[i]) for i in np.unique(np.linspace(len(frames) - 1, 0, count).round().astype(int))]
+    return [int(frames[i]) for i in evenly_spread(len(frames) - 1, 0, count)]
 
 
 def _mean_of_blocks(series: DynamicSeries, frames: list[int], by_rows: int, by_columns: int) -> NDArray[np.float32]:
@@ -88,7 +89,7 @@ def _threshold(blocks: NDArray[np.float32]) -> float:
         inside = values[values > level]
         if inside.size == 0:
             break
-        new = _SHARE * float(np.median(inside))
+        new = _SHARE * median(inside)
         if abs(new - level) <= 0.01 * abs(level):
             break
         level = new

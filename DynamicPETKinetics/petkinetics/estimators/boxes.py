@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from petkinetics.read.region_map import bounding_box
+
 #: slices, rows, columns
 Box = tuple[slice, slice, slice]
 Millimetres = tuple[float, float, float]
@@ -23,12 +25,20 @@ def box_around(
     :param spacing_mm: voxel size.
     :param margin_mm: on either side, rounded up to whole voxels.
     """
-    parts = []
-    for axis in range(3):
-        first, last = 0, shape[axis]
-        if mask is not None:
-            some = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-            margin = int(np.ceil(margin_mm[axis] / spacing_mm[axis]))
-            first, last = max(0, int(some[0]) - margin), min(last, int(some[-1]) + 1 + margin)
-        parts.append(slice(first, last))
-    return parts[0], parts[1], parts[2]
+    if mask is None:
+        return slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2])
+    box = bounding_box(mask)
+    assert box is not None
+    margins = (int(np.ceil(margin / spacing)) for margin, spacing in zip(margin_mm, spacing_mm, strict=True))
+    z, y, x = (slice(max(0, b.start - m), min(n, b.stop + m)) for b, m, n in zip(box, margins, shape, strict=True))
+    return z, y, x
+
+
+def box_in_slices(mask: NDArray[np.bool_], margin: int) -> Box:
+    """All slices; rows and columns of the mask and a margin around them.
+
+    :param mask: (slices, rows, columns), not empty.
+    :param margin: voxels.
+    """
+    _, y, x = box_around(mask, mask.shape, margin_mm=(0.0, margin, margin))
+    return slice(0, mask.shape[0]), y, x

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from petkinetics.estimators.compartment_noise import compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress
 from petkinetics.estimators.feature_volume import FeatureVolume
-from petkinetics.estimators.learned import learned_record, region_model_record, region_models, write_slabs
+from petkinetics.estimators.learned import learned_record, region_model_record, region_models, unchecked, write_slabs
 from petkinetics.estimators.slab_network import SlabNetwork
 from petkinetics.maps import KI, V0
 from petkinetics.networks.default_network import DirectDefaultNetwork
@@ -45,4 +45,4 @@ def estimate_directly(problem: Problem, sink: MapSink, progress: Progress) -> Es
         **region_model_record(problem, volume.timing, noise),
         "blood_curve": {"measured_until_s": float(volume.timing.end_s[-1]), "used_until_s": volume.curve.end_s},
     }
-    return Estimate(record, *region_models(problem, volume.timing, noise))
+    return Estimate(record, *region_models(problem, volume.timing, noise), applicability=unchecked(WEIGHTS))

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
-from petkinetics.estimators.applicability import Applicability
 from petkinetics.frames import FrameTiming
-from petkinetics.kinetics.region_fit import CompartmentFit
 from petkinetics.maps import ParametricMap, ParametricResult, Quantity
 from petkinetics.series import DynamicSeries, Float32
+
+if TYPE_CHECKING:
+    from petkinetics.estimators.applicability import Applicability
+    from petkinetics.kinetics.region_fit import CompartmentFit
 
 #: called with the share of work done (0-1) and what is being done; raises Cancelled to stop
 Progress = Callable[[float, str], None]

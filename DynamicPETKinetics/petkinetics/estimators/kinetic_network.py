@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.estimators.applicability import SlabWatch
+from petkinetics.estimators.applicability import SHORT_SCAN, SlabWatch
 from petkinetics.estimators.compartment_noise import CompartmentNoise, compartment_noise
 from petkinetics.estimators.estimator import Estimate, MapSink, Problem, Progress, no_progress
 from petkinetics.estimators.feature_volume import FeatureVolume
@@ -18,6 +18,7 @@ from petkinetics.estimators.learned import (
     region_models,
     require_fdg,
     torch_or_refuse,
+    unchecked,
     write_slabs,
 )
 from petkinetics.maps import FV, K1, K2, K3, K4, KI, RESIDUAL, V0, Quantity
@@ -105,7 +106,9 @@ def _estimate(problem: Problem, sink: MapSink, progress: Progress) -> Estimate:
 
     write_slabs(KineticNetwork.quantities, problem, volume.box, maps_of, sink, progress)
     predicted = None if late is None else late.frames
-    judged = watch.judge(volume.condition, weights.card, KineticNetwork.method, series.geometry.spacing_mm[::-1])
+    judged = unchecked(KineticNetwork.method)
+    if SHORT_SCAN in weights.card:
+        judged = watch.judge(volume.condition, weights.card, KineticNetwork.method, series.geometry.spacing_mm[::-1])
     record = _record(problem, volume, noise, weights.record, network.runner)
     return Estimate(record, *region_models(problem, timing, noise), predicted, judged)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.applicability import Applicability
 from petkinetics.estimators.boxes import Box, box_around
 from petkinetics.estimators.compartment_noise import CompartmentNoise
 from petkinetics.estimators.estimator import MapSink, Problem, Progress
@@ -69,6 +70,20 @@ def learned_record(weights: Mapping[str, Any], device: str, *also: Mapping[str, 
         "trained_on": trained_on,
         "details": f"trained on {trained_on}, weights {hashes}",
     }
+
+
+def unchecked(name: str) -> Applicability:
+    """Of a network whose model card has no ranges: nobody may take silence for a check that was passed.
+
+    :param name: of the weights.
+    """
+    return Applicability(
+        (
+            f"The model card of {name} has no ranges to check a scan against, so whether the network was made for a "
+            "scan like this is not known. Compare its map with Patlak's before relying on it.",
+        ),
+        {"checked": False},
+    )
 
 
 def region_model_record(problem: Problem, timing: FrameTiming, noise: CompartmentNoise) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.light_numpy import evenly_spread, median
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.patlak import LinearFit
 from petkinetics.series import DynamicSeries, Float32
@@ -33,12 +34,12 @@ def body_sample(series: DynamicSeries, frames: Sequence[int], mask: NDArray[np.b
     :raises InputError: the mask is empty in them, or voxels are not numbers.
     """
     slices = series.geometry.shape[0]
-    chosen = np.unique(np.linspace(0, slices - 1, min(_MOST_SLICES + 2, slices)).round().astype(int))
-    if chosen.size > 3:
+    chosen = evenly_spread(0, slices - 1, min(_MOST_SLICES + 2, slices))
+    if len(chosen) > 3:
         chosen = chosen[1:-1]
     parts = []
     for k in chosen:
-        values = series.read(list(frames), int(k), int(k) + 1)[:, 0]
+        values = series.read(list(frames), k, k + 1)[:, 0]
         parts.append(values.reshape(len(frames), -1) if mask is None else values[:, mask[k]])
     sample = np.concatenate(parts, axis=1)
     if sample.shape[1] == 0 and mask is not None and mask.any():
@@ -105,7 +106,7 @@ def estimate_noise(fit: LinearFit, sample: Float32, variances: Float64) -> Noise
     order = np.argsort(activity)
     bins = [b for b in np.array_split(order, min(_BINS, max(1, order.size // 50))) if b.size]
     median_of_mean_chi2 = (1.0 - 2.0 / (9.0 * dof)) ** 3
-    v = np.array([np.median(variance[b]) for b in bins]) / median_of_mean_chi2
+    v = np.array([median(variance[b]) for b in bins]) / median_of_mean_chi2
     u = np.array([activity[b].mean() for b in bins]) / body_mean if body_mean > 0 else np.zeros(len(bins))
     common, local = _nonnegative_line(u, v)
     rounding = (np.finfo(np.float32).eps * body_mean) ** 2 / float(variances.min())

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.estimators.estimator import Problem
+from petkinetics.estimators.light_numpy import evenly_spread
 from petkinetics.kinetics.patlak import LinearFit
 
 Float32 = NDArray[np.float32]
@@ -60,13 +61,13 @@ def noise_correlation(problem: Problem, fit: LinearFit) -> NoiseCorrelation:
     spacing = problem.series.geometry.spacing_mm[::-1]
     slices = problem.series.geometry.shape[0]
     depth = min(_DEPTH, slices)
-    firsts = np.unique(np.linspace(0, slices - depth, _SLABS + 2).round().astype(int))
-    firsts = firsts[1:-1] if firsts.size > 3 else firsts
+    firsts = evenly_spread(0, slices - depth, _SLABS + 2)
+    firsts = firsts[1:-1] if len(firsts) > 3 else firsts
     products = np.zeros((3, _MOST_LAG))
     powers = np.zeros((3, _MOST_LAG))
     rows = fit.misfit.astype(np.float32)
     for first in firsts:
-        slab = problem.series.read(problem.frames.tolist(), int(first), int(first) + depth)
+        slab = problem.series.read(problem.frames.tolist(), first, first + depth)
         residual = (rows @ slab.reshape(len(slab), -1)).reshape(len(rows), *slab.shape[1:])
         squares = np.einsum("ikrc,ikrc->krc", residual, residual)
         inside = np.ones(squares.shape, bool) if problem.mask is None else problem.mask[first : first + depth]

@@ -24,11 +24,12 @@ from petkinetics.estimators.learned import (
     region_models,
     require_fdg,
     torch_or_refuse,
+    unchecked,
     write_slabs,
 )
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 from petkinetics.input_function.tail import extrapolated
-from petkinetics.kinetics.patlak import patlak_design, weighted_fit
+from petkinetics.kinetics.patlak import patlak_design, plot_weights, weighted_fit
 from petkinetics.maps import KI, V0, Quantity
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _framing(problem: Problem, weights: Weights, over_predicted: bool) -> _Frami
     decay = problem.series.frame_decay_per_s
     plot = patlak_design(curve, timing, decay)
     physical = problem.series.tracer.decay_per_s
-    fit = weighted_fit(plot, timing.duration_s / timing.decay_factors(physical) / plot[:, 1])
+    fit = weighted_fit(plot, plot_weights(timing, plot, physical))
     return _Framing(mine, late, curve, fit.solution, first)
 
 
@@ -212,7 +213,7 @@ def _run(
             "used_until_s": framing.curve.end_s,
         },
     }
-    return Estimate(record, *region_models(problem, framing.early, noise))
+    return Estimate(record, *region_models(problem, framing.early, noise), applicability=unchecked(name))
 
 
 def _suv_factor(problem: Problem) -> float:

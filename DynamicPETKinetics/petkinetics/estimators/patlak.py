@@ -21,8 +21,9 @@ from petkinetics.estimators.noise import (
 )
 from petkinetics.estimators.slab_stream import stream_slabs
 from petkinetics.estimators.voxel_weights import VoxelWeightedFit
+from petkinetics.frames import FrameTiming
 from petkinetics.input_function.checks import require_plausible_scale
-from petkinetics.kinetics.patlak import LinearFit, fit_curve, patlak_design, weighted_fit
+from petkinetics.kinetics.patlak import LinearFit, fit_curve, patlak_design, require_blood, weighted_fit
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, V0_SD, Quantity
 from petkinetics.series import Float32
 
@@ -62,7 +63,7 @@ def prepare_fit(problem: Problem, weighting: str = "frame") -> PreparedFit:
     activity = sample.mean(axis=1, dtype=np.float64)
     require_plausible_scale(design[:, 1], activity)
     variances = frame_variances(timing, activity, series.tracer.decay_per_s)
-    fit = weighted_fit(design, _weights(weighting, variances, design))
+    fit = weighted_fit(design, _weights(weighting, timing, variances, design))
     return PreparedFit(fit, estimate_noise(fit, sample, variances), variances, activity, sample)
 
 
@@ -133,9 +134,10 @@ class _FrameWeightedFit:
         return ki, v0, scale * self._spread[0], scale * self._spread[1], residual
 
 
-def _weights(weighting: str, variances: Float64, design: Float64) -> Float64:
+def _weights(weighting: str, timing: FrameTiming, variances: Float64, design: Float64) -> Float64:
     if weighting == "ratio":
-        return 1.0 / np.maximum(design[:, 1], 1e-6 * design[:, 1].max()) ** 2
+        require_blood(timing, design[:, 1])
+        return 1.0 / design[:, 1] ** 2
     if weighting == "uniform":
         return np.ones_like(variances)
     return 1.0 / variances

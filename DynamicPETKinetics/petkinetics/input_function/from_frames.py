@@ -35,10 +35,18 @@ def continuous_curve(curve: TimeActivityCurve) -> tuple[Float64, Float64, list[s
     notes: list[str] = []
     means = curve.mean_kbq_per_ml
     # Before the bolus noise scatters about zero; only more than that deserves a word.
-    negative = means < -0.02 * means.max()
+    peak = int(np.argmax(means))
+    negative = means[:peak] < -0.02 * means[peak]
     if negative.any():
         listed = ", ".join(str(i + 1) for i in np.flatnonzero(negative)[:6])
         notes.append(f"The blood curve is negative in frame {listed}; it was set to zero there.")
+    lost = np.flatnonzero(means[peak:] <= 0) + peak
+    if lost.size:
+        listed = ", ".join(str(i + 1) for i in lost[:6])
+        notes.append(
+            f"The blood curve is zero or negative after its peak, in frame {listed}, which no blood is; it was set to "
+            "zero there. The noise is too high for so small a region: a larger one gives a better curve."
+        )
     means = np.maximum(means, 0.0)
     start, duration, mean, notes_on_gaps = _without_gaps(curve.timing, means)
     notes += notes_on_gaps

@@ -19,6 +19,9 @@ from petkinetics.frames import FrameTiming
 
 Float64 = NDArray[np.float64]
 
+#: what is divided by blood needs at least this share of its mean over the frames
+_LEAST_BLOOD = 0.01
+
 
 def patlak_design(input_function: InputFunction, timing: FrameTiming, decay_per_s: float = 0.0) -> Float64:
     """The two regressors: frame means of the integral of Cp (kBq/mL*min) and of Cp (kBq/mL).
@@ -35,6 +38,36 @@ def patlak_design(input_function: InputFunction, timing: FrameTiming, decay_per_
         ],
         axis=1,
     )
+
+
+def require_blood(timing: FrameTiming, plasma_kbq_per_ml: Float64) -> None:
+    """Refuse frames without blood where something is to be divided by it.
+
+    :param plasma_kbq_per_ml: frame means of Cp, (frames,).
+    :raises InputError: a frame holds less than 1 % of the frames' mean.
+    """
+    level = float(np.average(plasma_kbq_per_ml, weights=timing.duration_s))
+    lost = np.flatnonzero(plasma_kbq_per_ml <= _LEAST_BLOOD * max(level, 0.0))
+    if lost.size:
+        frame = int(lost[0])
+        raise InputError(
+            f"The blood curve holds next to nothing from {timing.start_s[frame] / 60:.1f} to "
+            f"{timing.end_s[frame] / 60:.1f} min ({plasma_kbq_per_ml[frame]:.3g} kBq/mL; the frames' mean is "
+            f"{level:.3g}), and this method divides by it.",
+            "Draw a larger blood region or give another curve with --input-function; --method patlak with its default "
+            "weights does not divide.",
+        )
+
+
+def plot_weights(timing: FrameTiming, design: Float64, decay_per_s: float) -> Float64:
+    """Weights that take the variance of tissue to fall as plasma does, T e^(-lambda t) / Cp, (frames,).
+
+    :param design: of :func:`patlak_design`, (frames, 2).
+    :param decay_per_s: the tracer's lambda.
+    :raises InputError: a frame holds no blood, see :func:`require_blood`.
+    """
+    require_blood(timing, design[:, 1])
+    return timing.duration_s / timing.decay_factors(decay_per_s) / design[:, 1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.frames import FrameTiming
-from petkinetics.kinetics.patlak import LinearFit, patlak_design, weighted_fit
+from petkinetics.kinetics.patlak import LinearFit, patlak_design, require_blood, weighted_fit
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -79,11 +79,12 @@ def feature_design(curve: InputFunction, timing: FrameTiming, weights: Float64, 
     :param timing: all frames until T.
     :param weights: of the late frames in Patlak's fit, (late,), proportional to 1/variance.
     :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
-    :raises InputError: too few late frames, or the blood curve does not reach them.
+    :raises InputError: too few late frames, or the blood curve does not reach them or holds no blood in one.
     """
     late = late_frames(timing)
     design = patlak_design(curve, timing, decay_per_s)
     plasma = design[:, 1]
+    require_blood(timing.select(late), plasma[late])
     fit = weighted_fit(design[late], weights)
     level = float(np.average(plasma[late], weights=timing.duration_s[late]))
     rows = np.zeros((LINEAR, len(timing)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import ResponseTable
-from petkinetics.kinetics.patlak import patlak_design, weighted_fit
+from petkinetics.kinetics.patlak import patlak_design, plot_weights, weighted_fit
 from petkinetics.networks.features import KI_UNIT, T_STAR_MIN
 
 Float32 = NDArray[np.float32]
@@ -48,11 +48,11 @@ def reference_solution(curve: InputFunction, decay_per_s: float) -> Float64:
     """Rows that turn the reference's frames into Ki (0.01 mL/min/mL) and V0: (2, frames).
 
     :param curve: reaches 65 min.
+    :raises InputError: the curve holds no blood in one of the reference's frames.
     """
     timing = linear_part()
     plot = patlak_design(curve, timing, decay_per_s)
-    weights = timing.duration_s / timing.decay_factors(decay_per_s) / plot[:, 1]
-    rows = weighted_fit(plot, weights).solution.copy()
+    rows = weighted_fit(plot, plot_weights(timing, plot, decay_per_s)).solution.copy()
     rows[0] /= KI_UNIT
     return rows
 
@@ -66,6 +66,7 @@ def model_rows(
     :param rows: (maps, frames) of *timing*.
     :param decay_per_s: lambda of the weight within the measured frames.
     :param reference_decay_per_s: the same within the reference's frames.
+    :raises InputError: as :func:`reference_solution`.
     """
     measured = ResponseTable(curve, timing, decay_per_s, nodes=NODES, largest=_LARGEST)
     reference = ResponseTable(curve, linear_part(), reference_decay_per_s, nodes=NODES, largest=_LARGEST)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import ResponseTable
-from petkinetics.kinetics.patlak import patlak_design, weighted_fit
+from petkinetics.kinetics.patlak import patlak_design, plot_weights, weighted_fit
 from petkinetics.simulate.body import FDG, PATLAK_WINDOW_MIN, PaintedBody
 
 Float32 = NDArray[np.float32]
@@ -38,8 +38,7 @@ def noise_free_frames(
     table = ResponseTable(curve, timing, decay)
     reference_table = ResponseTable(curve, reference, decay)
     design = patlak_design(curve, reference, decay)
-    weights = reference.duration_s / reference.decay_factors(decay) / design[:, 1]
-    solution = weighted_fit(design, weights).solution.astype(np.float32)
+    solution = weighted_fit(design, plot_weights(reference, design, decay)).solution.astype(np.float32)
     shape = painted.geometry.shape
     frames = np.zeros((len(timing), *shape), dtype=np.float32)
     patlak = np.zeros((2, *shape), dtype=np.float32)

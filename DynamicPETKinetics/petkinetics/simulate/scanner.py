@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from petkinetics.estimators.gaussian_width import FWHM_PER_SD
 from petkinetics.frames import FrameTiming
+from petkinetics.read.region_map import bounding_box
 from petkinetics.simulate.anatomy import Labels, Motion
 from petkinetics.simulate.kernels import blur_taps, convolve_axes, noise_taps
 from petkinetics.simulate.seeds import stream
@@ -76,14 +77,7 @@ class Blur:
 
 def _support(weight: Float32) -> Box | None:
     """The box of the voxels whose weight matters; None where there is none."""
-    box = []
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        some = np.flatnonzero((weight > 1e-3).any(axis=others))
-        if not some.size:
-            return None
-        box.append(slice(int(some[0]), int(some[-1]) + 1))
-    return box[0], box[1], box[2]
+    return bounding_box(weight > 1e-3)
 
 
 def _mix(volume: Float32, taps: list[NDArray[np.float64] | None], weight: Float32, box: Box | None) -> Float32:

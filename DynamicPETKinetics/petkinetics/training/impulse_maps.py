@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.curves import InputFunction
+from petkinetics.estimators.boxes import box_in_slices
 from petkinetics.frames import FrameTiming
 from petkinetics.kinetics.compartments import exponents
 from petkinetics.kinetics.convolution import frame_mean_convolved
-from petkinetics.kinetics.patlak import patlak_design, weighted_fit
+from petkinetics.kinetics.patlak import patlak_design, plot_weights, weighted_fit
 from petkinetics.series import VolumeGeometry
 from petkinetics.simulate.anatomy import grid_axes
 from petkinetics.simulate.blood import BloodParameters
@@ -89,7 +90,7 @@ class ImpulseMaps:
         painted = body.paint(geometry)
         axes = grid_axes(geometry)
         blur = Blur(geometry.spacing_mm, body.anatomy.motion(*axes))
-        box = _box(painted.labels > 0)
+        box = box_in_slices(painted.labels > 0, _MARGIN)
         maps = np.empty((MAPS, *painted.labels[box].shape), np.float16)
         for n, sharp in enumerate(_sharp_maps(painted)):
             maps[n] = blur(sharp)[box] if sharp.any() else 0.0
@@ -144,8 +145,7 @@ def reference_patlak(curve: InputFunction, timing: FrameTiming | None = None) ->
         timing = paper.select(paper.window(*PATLAK_WINDOW_MIN))
     decay = FDG.decay_per_s
     design = patlak_design(curve, timing, decay)
-    weights = timing.duration_s / timing.decay_factors(decay) / design[:, 1]
-    return weighted_fit(design, weights).solution @ responses(curve, timing)
+    return weighted_fit(design, plot_weights(timing, design, decay)).solution @ responses(curve, timing)
 
 
 def impulse_rows() -> Float64:
@@ -207,12 +207,3 @@ def _lines(body: Body, axes: tuple[Float32, ...], box: tuple[slice, ...]) -> tup
     in_tissue = (coarse == label) & ((z >= low) & (z <= high))[:, None, None]
     place = sorted(anatomy.names).index(label)
     return lines, table[:, place].astype(np.float64), found.values[:, in_tissue].mean(axis=1).astype(np.float64)
-
-
-def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """All slices; rows and columns of the body and a margin."""
-    parts = [slice(0, inside.shape[0])]
-    for axis in (1, 2):
-        some = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
-        parts.append(slice(max(0, int(some[0]) - _MARGIN), min(inside.shape[axis], int(some[-1]) + 1 + _MARGIN)))
-    return parts[0], parts[1], parts[2]

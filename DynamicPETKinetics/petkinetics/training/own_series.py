@@ -21,7 +21,7 @@ from petkinetics.estimators.feature_volume import FeatureVolume
 from petkinetics.input_function.from_file import input_function_from_file
 from petkinetics.input_function.idif import image_derived_input
 from petkinetics.input_function.plasma import with_plasma
-from petkinetics.kinetics.patlak import patlak_design, weighted_fit
+from petkinetics.kinetics.patlak import patlak_design, plot_weights, weighted_fit
 from petkinetics.networks.features import KI_UNIT, LINEAR, T_STAR_MIN
 from petkinetics.networks.model_rows import model_rows
 from petkinetics.read.curve_statements import CurveContext
@@ -168,7 +168,7 @@ def _full_patlak(own: OwnSeries) -> np.ndarray:
     linear = series.timing.window(T_STAR_MIN)
     timing = series.timing.select(linear)
     plot = patlak_design(own.curve, timing, series.frame_decay_per_s)
-    weights = timing.duration_s / timing.decay_factors(series.tracer.decay_per_s) / plot[:, 1]
+    weights = plot_weights(timing, plot, series.tracer.decay_per_s)
     rows = np.zeros((2, len(series.timing)))
     rows[:, linear] = weighted_fit(plot, weights).solution
     return rows

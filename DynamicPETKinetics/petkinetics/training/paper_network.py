@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import huber_loss
 from torch.utils.data import DataLoader
 
+from petkinetics.kinetics.patlak import patlak_design, plot_weights
 from petkinetics.networks.features import KI_UNIT, T_STAR_MIN
 from petkinetics.networks.forward_model import TwoTissueModel
 from petkinetics.networks.losses import PatlakPlot, paper_loss
@@ -52,7 +53,7 @@ class Slice:
         self.suv = frames[:, :early] * scan.suv_factor
         self.late_suv = frames[:, early:] * scan.suv_factor
         timing = scan.timing.select(linear)
-        weights = timing.duration_s / timing.decay_factors(decay) / scan.curve.plasma_frame_mean(timing, decay)
+        weights = plot_weights(timing, patlak_design(scan.curve, timing, decay), decay)
         self.plot = PatlakPlot(scan.curve, timing, torch.from_numpy(weights), decay).to(device)
         self.ki = self.plot.fit(frames[:, self.linear_from :])[0]
         self.curve = scan.curve
@@ -122,7 +123,7 @@ class PaperValidation:
             part = Slice(scan, self._early, torch.device("cpu"))
             timing = TIMING.select(np.arange(part.linear_from, self._early))
             decay = FDG.decay_per_s
-            weights = timing.duration_s / timing.decay_factors(decay) / scan.curve.plasma_frame_mean(timing, decay)
+            weights = plot_weights(timing, patlak_design(scan.curve, timing, decay), decay)
             plot = PatlakPlot(scan.curve, timing, torch.from_numpy(weights), decay)
             patlak = plot.fit(part.frames[:, part.linear_from : self._early])[0][0].numpy()
             inside = scan.labels > 0

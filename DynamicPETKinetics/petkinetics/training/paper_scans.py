@@ -16,7 +16,10 @@ from torch.utils.data import IterableDataset
 
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
+from petkinetics.kinetics.patlak import require_blood
+from petkinetics.networks.features import T_STAR_MIN
 from petkinetics.simulate.blood import input_function
+from petkinetics.simulate.body import FDG
 from petkinetics.training.examples import drawn
 from petkinetics.training.impulse_maps import ImpulseMaps, reference_patlak, responses
 from petkinetics.training.noise_bank import SHARES, WIDTHS_MM, NoiseBank
@@ -60,7 +63,10 @@ class PaperScan:
 
 
 def draw_paper_scan(slab: ImpulseMaps, ranges: ScanRanges, rng: np.random.Generator, banks: Path) -> PaperScan:
-    """Scan a slice of a slab with the paper's framing."""
+    """Scan a slice of a slab with the paper's framing.
+
+    :raises InputError: noise took all of the measured blood in a late frame.
+    """
     true_blood = slab.info.blood_parameters if ranges.own_blood else draw_blood(slab, rng)
     curve = input_function(true_blood, 66.0 * 60.0)
     dose = float(np.exp(rng.uniform(*np.log(ranges.dose))))
@@ -72,6 +78,8 @@ def draw_paper_scan(slab: ImpulseMaps, ranges: ScanRanges, rng: np.random.Genera
     response = responses(curve, TIMING)
     variance = variance_scale(slab, curve, TIMING, dose)
     measured = measured_blood(curve, true_blood, TIMING, variance, lines, response, rng)
+    late = TIMING.select(TIMING.window(T_STAR_MIN))
+    require_blood(late, measured.plasma_frame_mean(late, FDG.decay_per_s))
     noise_free = np.tensordot(response.astype(np.float32), maps, 1)
     on_lines = np.tensordot(response.astype(np.float32), lines, 1)
     spread = noise_free + np.stack([enlarged(frame, noise_free.shape[1:]) for frame in on_lines])

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from petkinetics.errors import InputError
+from petkinetics.estimators.boxes import box_in_slices
 from petkinetics.estimators.gaussian_width import sd_in_voxels
 from petkinetics.estimators.noise import frame_variances
 from petkinetics.estimators.regularised import contrast_of
@@ -125,7 +126,7 @@ def static_patient(seed: int, slices: int = SLICES) -> StaticPatient:
     images.append(_count_noise_variance(frames.mean(axis=0), inside > 0, spacing))
     contrast = [contrast_of(image, inside > 0, spacing) for image in images[:2]]
     scale = contrast * len(T_STARS_MIN) + [contrast_of(i, inside > 0, spacing) for i in images[-3:-1]] + [1.0]
-    box = _box(inside > 0)
+    box = box_in_slices(inside > 0, _MARGIN)
     kept = np.stack([image[box] / np.float32(max(s, 1e-6)) for image, s in zip(images, scale, strict=True)])
     return StaticPatient(
         kept.astype(np.float16),
@@ -143,7 +144,7 @@ def static_only(image: Float32, inside: NDArray[np.bool_], spacing_mm: tuple[flo
     :param image: in any unit, (slices, rows, columns); *inside*: the body.
     :param spacing_mm: (slices, rows, columns).
     """
-    box = _box(inside)
+    box = box_in_slices(inside, _MARGIN)
     scaled = image / np.float32(max(contrast_of(image, inside, spacing_mm), 1e-6))
     images = [scaled] * (len(IMAGE_NAMES) - 1) + [_count_noise_variance(scaled, inside, spacing_mm)]
     windows = len(T_STARS_MIN)
@@ -172,12 +173,3 @@ def _some_slices(whole: VolumeGeometry, slices: int, rng: np.random.Generator) -
     x, y, z = whole.origin_mm
     origin = (x, y, z + first * whole.spacing_mm[2])
     return VolumeGeometry((slices, *whole.shape[1:]), whole.spacing_mm, origin, whole.direction)
-
-
-def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """All slices; rows and columns of the body and some air around it."""
-    parts = [slice(0, inside.shape[0])]
-    for axis in (1, 2):
-        some = np.flatnonzero(inside.any(axis=(0, 3 - axis)))
-        parts.append(slice(max(0, int(some[0]) - _MARGIN), min(inside.shape[axis], int(some[-1]) + 1 + _MARGIN)))
-    return parts[0], parts[1], parts[2]

@@ -48,11 +48,12 @@ def export_maps(
     :param formats: some of :data:`FORMATS`.
     :param series_description_prefix: put before the quantity in the series description.
     :param progress: called with the fraction done and a message.
-    :param warn: receives sentences for the user: maps without a PET unit, voxels beyond what 16 bits hold.
+    :param warn: receives sentences for the user: maps without a PET unit, voxels beyond what 16 bits hold, a source
+        with more frames than the maps' series had.
     :returns: the files, by format in the order of the maps.
     :raises InputError: a map holds NaN or infinite voxels or is not float32, a quantity comes twice or has
-        no code, no map can be a PET image, the source images are not those of the maps, or the files are there
-        already or cannot be written.
+        no code, no map can be a PET image, the source images are not those of the maps or some of them are missing,
+        or the files are there already or cannot be written.
     :raises ResourceError: the disk is full.
     """
     require_exportable(maps)
@@ -66,6 +67,9 @@ def export_maps(
             provenance = MapProvenance.of(parametric_map.provenance, parametric_map.quantity.name)
             if sources is None or not sources.fit(parametric_map.geometry):
                 sources = find_source_series(source_dir, parametric_map.geometry, provenance.series_uids)
+            more = sources.compared(provenance.frame_count)
+            if more and warn and not done:
+                warn(more)
             if progress:
                 progress((done + 0.5) / len(work), f"Writing {_names(format_name, parametric_map)[0]}")
             with warnings.catch_warnings():

@@ -47,6 +47,29 @@ class SourceSeries:
         """Whether these are also the images of a map on *geometry*."""
         return self.geometry.difference(geometry, 0.0) is None
 
+    def compared(self, frame_count: int | None) -> str | None:
+        """Compare with the number of frames that the maps' series had; None where that is not known.
+
+        Maps name the frames that they used by their number, which stands for another frame where one is missing.
+
+        :returns: what is to be said where the source has more frames.
+        :raises InputError: it has fewer.
+        """
+        count, slices = len(self.slices[0]), len(self.slices)
+        if frame_count is None or count == frame_count:
+            return None
+        if count < frame_count:
+            raise InputError(
+                f"{frame_count - count} of the {frame_count} frames of the series that the maps were computed from are "
+                f"missing ({count * slices} images are there, {frame_count * slices} are needed), so the maps cannot "
+                "refer to the images they were computed from.",
+                "Export or copy the whole series again.",
+            )
+        return (
+            f"The source images have {count} frames, the series that the maps were computed from had {frame_count}: "
+            "where the frames that are new are not the last ones, the maps refer to wrong images."
+        )
+
     def frames(self, used: Sequence[int] | None) -> tuple[tuple[ImageHeader, ...], ...]:
         """The images of some frames, slice by slice; those of the last frame where *used* is None.
 

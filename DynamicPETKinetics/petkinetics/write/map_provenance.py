@@ -21,6 +21,7 @@ class MapProvenance:
     :param until_min: end of what was used, minutes from injection.
     :param series_uids: Series Instance UIDs of the source.
     :param window_s: start of the first and end of the last frame used, from injection.
+    :param frame_count: frames of the series, those that were not used included.
     :param injection_time: as the user gave it in place of the header's.
     :param details: what else decides the numbers, in words.
     """
@@ -34,6 +35,7 @@ class MapProvenance:
     series_uids: tuple[str, ...] = ()
     window_s: tuple[float, float] | None = None
     half_life_s: float | None = None
+    frame_count: int | None = None
     injection_time: str | None = None
     details: str = ""
 
@@ -44,7 +46,8 @@ class MapProvenance:
         Keys that are not there are not known: ``method``, ``version`` (or ``versions.petkinetics``),
         ``input_function_kind`` (or ``input_function.kind``), ``frames_used`` (indices, or items with
         ``index``), ``t_star_min``, ``until_min``, ``series_uids`` (or ``input_uids``), ``series.half_life_s``,
-        ``overrides.injection_time``, ``derived`` (see :class:`petkinetics.estimators.derived.DerivedMaps`).
+        ``series.shape``, ``overrides.injection_time``, ``derived`` (see
+        :class:`petkinetics.estimators.derived.DerivedMaps`).
 
         :param name: of the map's quantity; a derived map has a history of its own.
         """
@@ -54,6 +57,7 @@ class MapProvenance:
         frames, curve = provenance.get("frames_used"), provenance.get("input_function")
         blood = provenance.get("input_function_kind") or (curve.get("kind") if isinstance(curve, Mapping) else None)
         version = provenance.get("version") or (provenance.get("versions") or {}).get("petkinetics")
+        series = provenance.get("series") or {}
         t_star, until = provenance.get("t_star_min"), provenance.get("until_min")
         return cls(
             method=str(provenance.get("method") or ""),
@@ -64,7 +68,8 @@ class MapProvenance:
             until_min=None if until is None else float(until),
             series_uids=tuple(str(uid) for uid in provenance.get("series_uids") or provenance.get("input_uids") or ()),
             window_s=provenance.get("window_s") or _window(frames),
-            half_life_s=(provenance.get("series") or {}).get("half_life_s"),
+            half_life_s=series.get("half_life_s"),
+            frame_count=int(series["shape"][0]) if series.get("shape") else None,
             injection_time=(provenance.get("overrides") or {}).get("injection_time"),
             details=str(provenance.get("details") or ""),
         )
