@@ -66,9 +66,11 @@ def _check_same_grid(images: Sequence[ImageHeader]) -> None:
             f"{image.rows} x {image.columns} pixels instead of {first.rows} x {first.columns}"
             if (image.rows, image.columns) != (first.rows, first.columns)
             else f"pixels of {image.pixel_spacing[0]:g} mm instead of {first.pixel_spacing[0]:g} mm"
-            if not np.allclose(image.pixel_spacing, first.pixel_spacing, rtol=1e-4)
+            if image.pixel_spacing != first.pixel_spacing
+            and not np.allclose(image.pixel_spacing, first.pixel_spacing, rtol=1e-4)
             else "another orientation"
-            if not np.allclose(image.orientation, first.orientation, atol=1e-4)
+            if image.orientation != first.orientation
+            and not np.allclose(image.orientation, first.orientation, atol=1e-4)
             else "another frame of reference"
             if image.frame_of_reference_uid != first.frame_of_reference_uid
             else ""
