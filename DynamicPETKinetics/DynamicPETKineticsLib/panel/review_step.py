@@ -30,6 +30,7 @@ class ReviewStep:
         """A result came or went: show the newest, and then measure in it."""
         self._choose()
         self.map.update()
+        self.map.beside.arrive()
         self.map.show()
         self.update()
 
