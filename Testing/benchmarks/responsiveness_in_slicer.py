@@ -24,7 +24,6 @@ sys.path.append(TOLD["testing"])
 
 from background.heartbeat import CLEANING_MS, Heartbeat, Responsiveness, Watch  # noqa: E402
 from background.run_cases import drawn_aorta, scene_sequence  # noqa: E402
-
 from petkinetics.frames import FrameTiming  # noqa: E402
 
 _LONGEST_S = 600.0

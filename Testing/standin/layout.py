@@ -29,7 +29,7 @@ class SliceWidget:
 
 
 class LayoutManager:
-    """``slicer.app.layoutManager()``: three slice views named Red, Green and Yellow."""
+    """``slicer.app.layoutManager()``: slice views named Red, Green and Yellow, and those that a layout adds."""
 
     threeDViewCount = 0
     tableViewCount = 0
@@ -44,6 +44,15 @@ class LayoutManager:
         self.layout = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
         for name in ("Red", "Green", "Yellow"):
             self._add(name)
+        layout = scene.layout_logic.GetLayoutNode()
+        layout.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_layout)
+
+    def _on_layout(self, _caller: Any, _event: str) -> None:
+        """Slicer makes the views of a layout when it is first shown, and keeps them."""
+        nodes = self._scene.layout_logic.GetViewNodes()
+        for node in (nodes.GetItemAsObject(i) for i in range(nodes.GetNumberOfItems())):
+            if node.IsA("vtkMRMLSliceNode") and node.GetLayoutName() not in self._widgets:
+                self._add(node.GetLayoutName())
 
     def _add(self, name: str) -> None:
         logic = slicer.vtkMRMLSliceLogic()
