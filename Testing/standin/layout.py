@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import vtk
@@ -45,9 +46,11 @@ class LayoutManager:
         for name in ("Red", "Green", "Yellow"):
             self._add(name)
         layout = scene.layout_logic.GetLayoutNode()
-        layout.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_layout)
+        # The scene may not keep the views alive, or Slicer's code ends them in the wrong order and crashes.
+        own = weakref.ref(self)
+        layout.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda _caller, _event: own()._complete())
 
-    def _on_layout(self, _caller: Any, _event: str) -> None:
+    def _complete(self) -> None:
         """Slicer makes the views of a layout when it is first shown, and keeps them."""
         nodes = self._scene.layout_logic.GetViewNodes()
         for node in (nodes.GetItemAsObject(i) for i in range(nodes.GetNumberOfItems())):
