@@ -60,6 +60,12 @@ class BesideBox:
         elif self.ui.besideCheckBox.enabled:
             self._off()
 
+    def close(self) -> None:
+        """The scene closes: the views as before, for the next one."""
+        from DynamicPETKineticsLib.results.beside import put_rows_away
+
+        put_rows_away()
+
     def _off(self) -> None:
         """The rows do not stand: the box says so."""
         from DynamicPETKineticsLib.results.beside import put_rows_away

@@ -73,6 +73,7 @@ class ReviewStep:
 
     def close(self) -> None:
         """The scene closes: stop what runs, let go of what was observed."""
+        self.map.beside.close()
         self.regions.close()
         self.agreement.close()
         self.export.close()
