@@ -69,22 +69,18 @@ def prepare(panel: Any) -> None:
     settle()
 
 
-def overlay_drawn(panel: Any, view: Any) -> bool:
-    """Whether a slice view that draws now has the map of the newest result in it."""
-    result = panel.session.result
-    return result is not None and view.mrmlSliceCompositeNode().GetForegroundVolumeID() == result.maps["ki"].GetID()
-
-
 def measure(widget: Any) -> Responsiveness:
     """One estimate, from the click to the overlay on the screen."""
-    panel = widget.panel
-    prepare(panel)
+    panel, before = widget.panel, widget.panel.session.result
     heart, red = Heartbeat(), slicer.app.layoutManager().sliceWidget("Red")
     drawn: list[float] = []
     window = red.sliceView().renderWindow()
 
     def on_drawn(_caller: Any, _event: str) -> None:
-        if not drawn and overlay_drawn(panel, red):
+        result = panel.session.result
+        if drawn or result is None or result == before:
+            return
+        if red.mrmlSliceCompositeNode().GetForegroundVolumeID() == result.maps["ki"].GetID():
             watch.shown()
             drawn.append(time.perf_counter())
 
@@ -99,19 +95,23 @@ def measure(widget: Any) -> Responsiveness:
     panel.estimate._run.finished.connect(lambda _result: heart.enter("drawing"))
     wait(lambda: bool(drawn or watch.failure), "the estimate")
     window.RemoveObserver(tag)
+    # With the first result the views are arranged anew, when they know their sizes.
     cleaned = time.monotonic() + CLEANING_MS / 1000.0
     wait(lambda: time.monotonic() > cleaned, "cleaning up")
-    return watch.measured()
+    measured = watch.measured()
+    settle()
+    return measured
 
 
 def main() -> None:
-    """Measure as often as was asked for, write the findings, end Slicer."""
+    """Measure the first result of a scene and as many later ones as were asked for, write the findings, end Slicer."""
     slicer.util.mainWindow().resize(1560, 1120)
     found: dict[str, Any] = {"runs": [], "slicer": str(slicer.app.applicationVersion)}
     try:
         slicer.util.selectModule("DynamicPETKinetics")
         widget = slicer.modules.dynamicpetkinetics.widgetRepresentation().self()
-        for _ in range(TOLD["runs"]):
+        prepare(widget.panel)
+        for _ in range(1 + TOLD["runs"]):
             found["runs"].append(asdict(measure(widget)))
     except BaseException:
         found["failed"] = traceback.format_exc()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import qt
-
+from DynamicPETKineticsLib.panel.drawing import drawn_next_turn
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, silently
 from DynamicPETKineticsLib.translation import _
@@ -55,8 +54,7 @@ class BesideBox:
         if state is None or not state.beside or result is None or suv_of(result) is None or rows_are_shown():
             return
         if views_are_as_at_first():
-            show_rows()
-            self._settle_later()
+            self._arrange(show_rows)
         elif self.ui.besideCheckBox.enabled:
             self._off()
 
@@ -80,15 +78,12 @@ class BesideBox:
 
         if self.session.result is None or checked == rows_are_shown():
             return
-        if checked:
-            show_rows()
-        else:
-            put_rows_away()
+        self._arrange(show_rows if checked else put_rows_away)
         self._show()
-        self._settle_later()
 
-    def _settle_later(self) -> None:
-        """When the views know their new sizes and the maps lie in them."""
+    def _arrange(self, change: Callable[[], None]) -> None:
+        """Change the views, and settle them when they know their new sizes and the maps lie in them."""
         from DynamicPETKineticsLib.results.beside import settle_rows
 
-        qt.QTimer.singleShot(0, settle_rows)
+        with drawn_next_turn(settle_rows):
+            change()
