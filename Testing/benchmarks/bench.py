@@ -1,7 +1,7 @@
 """Every benchmark, one after the other, with one summary at the end and the findings as files.
 
     python Testing/benchmarks/bench.py [--kmap CHECKOUT] [--dynamicpet PYTHON] [--petpal PYTHON] [--dicom2nifti PYTHON]
-        [--slicer PROGRAM]
+    python Testing/benchmarks/bench.py [--slicer PROGRAM]
 
 --quick takes an eighth of the voxels, --only some of the benchmarks, --out another folder than build/bench for the
 findings: NAME.txt, what each printed, NAME.json, what it found, and summary.tsv, every number of every NAME.json on

@@ -123,11 +123,19 @@ def test_another_arrangement_of_the_user_is_seen_and_left(result: ResultNodes) -
     assert not user_left_rows()
 
 
-def test_what_the_user_has_arranged_is_known_from_what_slicer_starts_with() -> None:
+def test_what_the_user_has_arranged_is_known_from_what_slicer_starts_with(result: ResultNodes) -> None:
     assert views_are_as_at_first()
-    slicer.app.layoutManager().layout = KINDS.SlicerLayoutThreeOverThreeView
+    slicer.app.layoutManager().layout = KINDS.SlicerLayoutOneUpRedSliceView
     assert not views_are_as_at_first()
-    assert not rows_are_shown(), "two rows of the user's own are not ours"
+    # as Slicer was left the last time
+    slicer.app.layoutManager().layout = KINDS.SlicerLayoutThreeOverThreeView
+    show_map(result.maps["ki"])
+    assert views_are_as_at_first() and not rows_are_shown()
+    composite("Red+").SetForegroundVolumeID(result.maps["v0"].GetID())
+    assert not views_are_as_at_first(), "two rows of the user's own"
+    with_suv(result)
+    put_rows_away()
+    assert slicer.app.layoutManager().layout == KINDS.SlicerLayoutFourUpView
 
 
 def test_a_result_without_suv_has_none(result: ResultNodes) -> None:

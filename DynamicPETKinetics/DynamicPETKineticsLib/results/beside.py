@@ -34,9 +34,19 @@ def rows_are_shown() -> bool:
 
 
 def views_are_as_at_first() -> bool:
-    """Whether the views are arranged as Slicer starts, so that nobody's choice is changed with them."""
+    """Whether the views are arranged as Slicer starts, so that nobody's choice is changed with them.
+
+    Slicer may start as it was left: in two rows, which show the same then.
+    """
     kinds = slicer.vtkMRMLLayoutNode
     first = (kinds.SlicerLayoutInitialView, kinds.SlicerLayoutDefaultView, kinds.SlicerLayoutConventionalView)
+    if arrangement() == _two_rows():
+        layers = _layers()
+        return all(
+            _shown(layers[below]) in (_shown(layers[above]), (None, None))
+            for above, below in _ROWS.items()
+            if above in layers and below in layers
+        )
     return arrangement() in (*first, kinds.SlicerLayoutFourUpView, kinds.SlicerLayoutConventionalWidescreenView)
 
 
@@ -44,7 +54,8 @@ def show_rows() -> None:
     """Arrange the views in two rows; :func:`settle_rows` does the rest when maps lie in them."""
     if rows_are_shown() or layout_node() is None:
         return
-    remember(_BEFORE, arrangement())
+    before = arrangement()
+    remember(_BEFORE, slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView if before == _two_rows() else before)
     layout_node().SetViewArrangement(_two_rows())
 
 
@@ -58,7 +69,7 @@ def put_rows_away() -> None:
         if view.GetAttribute(_GROUP) is not None:
             view.SetViewGroup(int(view.GetAttribute(_GROUP)))
             view.RemoveAttribute(_GROUP)
-    for layers in _layers():
+    for layers in _layers().values():
         if layers.GetAttribute(_LINKED) is not None:
             layers.SetLinkedControl(False)
             layers.RemoveAttribute(_LINKED)
@@ -95,7 +106,7 @@ def lay_below(node: Any) -> None:
     """
     if not rows_are_shown():
         return
-    layers = {each.GetLayoutName(): each for each in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
+    layers = _layers()
     for above, below in _ROWS.items():
         if above in layers and below in layers:
             anatomy = slicer.mrmlScene.GetNodeByID(layers[above].GetBackgroundVolumeID() or "")
@@ -112,8 +123,12 @@ def _views() -> dict[str, Any]:
     return {view.GetLayoutName(): view for view in slicer.util.getNodesByClass("vtkMRMLSliceNode")}
 
 
-def _layers() -> list[Any]:
-    return list(slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
+def _layers() -> dict[str, Any]:
+    return {layers.GetLayoutName(): layers for layers in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
+
+
+def _shown(layers: Any) -> tuple[str | None, str | None]:
+    return layers.GetBackgroundVolumeID(), layers.GetForegroundVolumeID()
 
 
 def _link(upper: Any, lower: Any) -> None:
@@ -121,8 +136,9 @@ def _link(upper: Any, lower: Any) -> None:
     if lower.GetAttribute(_GROUP) is None:
         lower.SetAttribute(_GROUP, str(lower.GetViewGroup()))
     lower.SetViewGroup(upper.GetViewGroup())
-    for layers in _layers():
-        if layers.GetLayoutName() in (upper.GetLayoutName(), lower.GetLayoutName()) and not layers.GetLinkedControl():
+    for name in (upper.GetLayoutName(), lower.GetLayoutName()):
+        layers = _layers().get(name)
+        if layers is not None and not layers.GetLinkedControl():
             layers.SetLinkedControl(True)
             layers.SetAttribute(_LINKED, "yes")
 
