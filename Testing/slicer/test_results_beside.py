@@ -24,7 +24,7 @@ from DynamicPETKineticsLib.results.map_display import show_map
 from DynamicPETKineticsLib.results.result_nodes import ResultNodes
 from DynamicPETKineticsLib.scene.series_display import show_series
 from DynamicPETKineticsLib.scene.window_average import average
-from standin.rendering import slice_picture
+from standin.rendering import pixel_of, slice_picture
 
 UPPER, LOWER = ("Red", "Green", "Yellow"), ("Red+", "Green+", "Yellow+")
 KINDS = slicer.vtkMRMLLayoutNode
@@ -87,6 +87,17 @@ def test_the_map_stands_above_suv_at_the_same_slices_each_with_its_legend(result
     show_map(result.maps["v0"], beside=suv_of(result))
     titles = {legend.GetTitleText() for legend in legends if legend.GetVisibility()}
     assert "SUVbw [g/mL]" in titles and not any(title.startswith("Ki") for title in titles)
+
+
+def test_suv_is_drawn_in_the_lower_row_with_its_legend(result: ResultNodes) -> None:
+    with_suv(result)
+    slice_picture("Axial", ras=HOT_AT)
+    picture = slice_picture("Red+", ras=HOT_AT).astype(int)
+    red, _green, blue = picture[pixel_of(HOT_AT, "Red+")]
+    assert red > blue + 50
+    show_map(result.maps["ki"], legend=False, beside=suv_of(result))
+    changed = np.abs(picture - slice_picture("Red+")).max(axis=2) > 60
+    assert np.nonzero(changed)[1].min() > 0.55 * changed.shape[1]
 
 
 def test_rows_scroll_and_zoom_together_until_they_are_put_away(result: ResultNodes) -> None:

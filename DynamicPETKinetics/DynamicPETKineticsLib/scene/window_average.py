@@ -128,8 +128,8 @@ def set_window(display: Any, low: float, high: float) -> None:
 def set_background_dark(volume: Any, dark: bool) -> None:
     """Swap inverted grey for grey or back; other colours are somebody's choice.
 
-    PET is read alone in inverted grey. Under a map the air has to be black: through a map at 60 % white makes its
-    colours others than the legend's, and hides the scale bar.
+    PET is read alone in inverted grey. Under a map its air has to be black: white would shine through the colours of
+    low values, and hide legend and scale bar, which are white.
     """
     display = volume.GetDisplayNode()
     if display is not None and display.GetColorNodeID() == (INVERTED_GREY if dark else _GREY):
