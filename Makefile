@@ -42,10 +42,11 @@ test-slicer:
 
 # Other programs to race: make bench KMAP=CHECKOUT DYNAMICPET=PYTHON PETPAL=PYTHON DICOM2NIFTI=PYTHON, any of them.
 # CHECKOUT is one of KMAP-C, PYTHON an interpreter that has the program (Testing/benchmarks/README.md).
+# SLICER=path/to/Slicer measures the panel's pauses in a real Slicer as well.
 option = $(if $($(1)),--$(2) "$($(1))")
 
 bench: $(VENV)/.ready-to-test
-	$(BIN)/python Testing/benchmarks/bench.py $(call option,KMAP,kmap) $(call option,DYNAMICPET,dynamicpet) $(call option,PETPAL,petpal) $(call option,DICOM2NIFTI,dicom2nifti)
+	$(BIN)/python Testing/benchmarks/bench.py $(call option,KMAP,kmap) $(call option,DYNAMICPET,dynamicpet) $(call option,PETPAL,petpal) $(call option,DICOM2NIFTI,dicom2nifti) $(call option,SLICER,slicer)
 
 docs: $(VENV)/.ready-to-test
 	$(SITE)

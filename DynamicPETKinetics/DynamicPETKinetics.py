@@ -84,6 +84,7 @@ class DynamicPETKineticsParameterNode:
     map - name of the shown map ("ki").
     opacity - of the map, per cent.
     legend - show its colours with values and unit.
+    beside - show SUV beside it.
     regions - segmentation that is measured.
     """
 
@@ -107,6 +108,7 @@ class DynamicPETKineticsParameterNode:
     map: str = "ki"
     opacity: Annotated[float, WithinRange(0.0, 100.0)] = 60.0
     legend: bool = True
+    beside: bool = True
     regions: vtkMRMLSegmentationNode
 
 

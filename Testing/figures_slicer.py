@@ -117,8 +117,8 @@ def ras_of_lesion(patient: Any, number: int) -> tuple[float, float, float]:
     return -float(x), -float(y), float(z)
 
 
-def views(ras: tuple[float, float, float]) -> Any:
-    """The axial view, large, with the coronal and sagittal ones beside it."""
+def views(ras: tuple[float, float, float], upper: str = "Coronal", lower: str = "Sagittal") -> Any:
+    """The axial view, large, with two others beside it."""
     from PIL import Image
 
     from standin.rendering import slice_picture
@@ -127,8 +127,8 @@ def views(ras: tuple[float, float, float]) -> Any:
     whole = Image.new("RGB", (large + gap + small, large), "dimgrey")
     for orientation, size, place in (
         ("Axial", large, (0, 0)),
-        ("Coronal", small, (large + gap, 0)),
-        ("Sagittal", small, (large + gap, small + gap)),
+        (upper, small, (large + gap, 0)),
+        (lower, small, (large + gap, small + gap)),
     ):
         whole.paste(Image.fromarray(slice_picture(orientation, (size, size), ras)), place)
     return whole
@@ -151,9 +151,14 @@ def beside(left: Any, *others: Any, gap: int = 8) -> Any:
 
 def save(picture: Any, name: str) -> None:
     """Into the documentation's folder."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    picture.save(SCREENSHOTS / name, optimize=True)
-    print(f"Resources/screenshots/{name}")
+    import tempfile
+
+    from pictures import keep_small
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        picture.save(path)
+        keep_small(path, SCREENSHOTS / name)
 
 
 def main() -> None:
@@ -197,7 +202,8 @@ def main() -> None:
     panel.wait(lambda: any("Lesion" in str(row["roi"]) for row in panel.widget.panel.review.regions.rows))
     panel.ui.agreementBox.collapsed = True
     review = panel.picture("reviewStep")
-    save(beside(review, views(ras_of_lesion(patient, shown[0].number))), "slicer_ki_over_ct.png")
+    # SUV of the same slice beside it: the view below the axial one
+    save(beside(review, views(ras_of_lesion(patient, shown[0].number), "Red+", "Coronal")), "slicer_ki_over_ct.png")
     panel.ui.agreementBox.collapsed = False
     panel.wait(lambda: panel.widget.panel.review.agreement.comparison is not None)
     save(beside(empty, loaded, chosen, panel.picture("reviewStep")), "slicer_steps.png")

@@ -1,6 +1,6 @@
 """A heartbeat in the thread of the GUI while an estimate runs: the longest pause is what a person would feel.
 
-The stand-in for the panel has to be started before this is imported.
+In Slicer, or on the stand-in for its panel, which has to be started before this is imported.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from petkinetics.frames import FrameTiming
 LONGEST_PAUSE_S = 0.1
 LATEST_OVERLAY_S = 2.0
 _BEAT_MS = 5
+#: the temporary folder is removed within this time
+CLEANING_MS = 500
 
 
 @dataclass
@@ -88,6 +90,11 @@ class Responsiveness:
         """Of the pauses from the click to the overlay."""
         return max(pause for phase, pause in self.pauses.items() if phase != "before")
 
+    def __str__(self) -> str:
+        pauses = ", ".join(f"{phase} {1000 * pause:.0f}" for phase, pause in self.pauses.items())
+        longest = f"longest pause {1000 * self.longest_s:.0f} ms ({pauses}), {1000 * self.busiest_s:.0f} ms of it busy"
+        return f"{longest}\n  overlay {self.overlay_s:.2f} s after the process, {self.whole_s:.1f} s after the click"
+
 
 def measure(slices: int, matrix: int, timing: FrameTiming, method: str = "patlak") -> Responsiveness:
     """One run of an estimate of such a series.
@@ -105,24 +112,60 @@ def measure(slices: int, matrix: int, timing: FrameTiming, method: str = "patlak
     return measured
 
 
+class Watch:
+    """Follows an estimate: tells the heartbeat which phase it is in, and notes when what happened.
+
+    :param run: the estimate.
+    :param heart: beats since before the click; in phase "handing over" or later.
+    :param clicked: when *Run* was clicked (``time.perf_counter()``).
+    """
+
+    def __init__(self, run: EstimateRun, heart: Heartbeat, clicked: float) -> None:
+        self.heart, self.failure = heart, ""
+        self._clicked, self._ended, self._shown = clicked, 0.0, 0.0
+        run.logged.connect(self._on_logged)
+        run.progressed.connect(self._on_progressed)
+        run.failed.connect(self._on_failed)
+
+    def _on_progressed(self, _fraction: float, message: str, _remaining_s: float | None) -> None:
+        if self.heart.phase == "handing over" and message != "Handing over the series":
+            self.heart.enter("computing")
+
+    def _on_logged(self, line: str) -> None:
+        if line.startswith("Computing"):  # it says how long that took when the process has ended
+            self._ended = time.perf_counter()
+            self.heart.enter("loading")
+
+    def _on_failed(self, message: str, hint: str) -> None:
+        self.failure = f"{message} {hint}"
+
+    def shown(self) -> None:
+        """The overlay is there."""
+        self._shown = time.perf_counter()
+        self.heart.enter("cleaning up")
+
+    def measured(self) -> Responsiveness:
+        """All of it.
+
+        :raises RuntimeError: the run failed.
+        """
+        self.heart.stop()
+        if self.failure:
+            raise RuntimeError(self.failure)
+        return Responsiveness(
+            self.heart.pauses, self.heart.busiest_s, self._shown - self._ended, self._shown - self._clicked
+        )
+
+
 def _run(services: Services, sequence: Any, chosen: Any) -> Responsiveness:
-    loop, heart, told = qt.QEventLoop(), Heartbeat(), {}
-    run = EstimateRun(services)
+    loop, heart = qt.QEventLoop(), Heartbeat()
+    run, watches = EstimateRun(services), []
 
     def click() -> None:
-        told["click"] = time.perf_counter()
+        watches.append(Watch(run, heart, time.perf_counter()))
         heart.enter("click")
         run.start(sequence, chosen)
         heart.enter("handing over")
-
-    def progressed(_fraction: float, message: str, _remaining_s: float | None) -> None:
-        if heart.phase == "handing over" and message != "Handing over the series":
-            heart.enter("computing")
-
-    def logged(line: str) -> None:
-        if line.startswith("Computing"):  # it says how long that took when the process has ended
-            told["process ended"] = time.perf_counter()
-            heart.enter("loading")
 
     def finished(result: Any) -> None:
         heart.enter("showing")
@@ -131,23 +174,11 @@ def _run(services: Services, sequence: Any, chosen: Any) -> Responsiveness:
         qt.QTimer.singleShot(0, shown)
 
     def shown() -> None:
-        told["shown"] = time.perf_counter()
-        heart.enter("cleaning up")
-        qt.QTimer.singleShot(500, loop.quit)
+        watches[0].shown()
+        qt.QTimer.singleShot(CLEANING_MS, loop.quit)
 
-    def failed(message: str, hint: str) -> None:
-        told["failed"] = f"{message} {hint}"
-        loop.quit()
-
-    run.logged.connect(logged)
-    run.progressed.connect(progressed)
     run.finished.connect(finished)
-    run.failed.connect(failed)
+    run.failed.connect(lambda _message, _hint: loop.quit())
     qt.QTimer.singleShot(50, click)
     loop.exec()
-    heart.stop()
-    if "failed" in told:
-        raise RuntimeError(told["failed"])
-    return Responsiveness(
-        heart.pauses, heart.busiest_s, told["shown"] - told["process ended"], told["shown"] - told["click"]
-    )
+    return watches[0].measured()

@@ -1,11 +1,13 @@
 """Every benchmark, one after the other, with one summary at the end and the findings as files.
 
     python Testing/benchmarks/bench.py [--kmap CHECKOUT] [--dynamicpet PYTHON] [--petpal PYTHON] [--dicom2nifti PYTHON]
+    python Testing/benchmarks/bench.py [--slicer PROGRAM]
 
 --quick takes an eighth of the voxels, --only some of the benchmarks, --out another folder than build/bench for the
 findings: NAME.txt, what each printed, NAME.json, what it found, and summary.tsv, every number of every NAME.json on
-a line of its own (benchmark, what, value). Peers are raced where they are given (README.md). Exit status 1 when a
-benchmark misses a bound or does not run; the others run all the same.
+a line of its own (benchmark, what, value). Peers are raced where they are given (README.md), and the
+panel is measured in the Slicer that is given, too. Exit status 1 when a benchmark misses a bound or does not run; the
+others run all the same.
 """
 
 from __future__ import annotations
@@ -22,7 +24,14 @@ from pathlib import Path
 from run import machine
 
 HERE = Path(__file__).resolve().parent
-PEERS = ("kmap", "dynamicpet", "petpal", "dicom2nifti")
+#: what each is given as
+PEERS = {
+    "kmap": "CHECKOUT",
+    "dynamicpet": "PYTHON",
+    "petpal": "PYTHON",
+    "dicom2nifti": "PYTHON",
+    "slicer": "PROGRAM",
+}
 #: name of the script: the peers it knows
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "run": (),
@@ -31,7 +40,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "paths": (),
     "reading": ("dicom2nifti",),
     "networks": (),
-    "responsiveness": (),
+    "responsiveness": ("slicer",),
 }
 
 
@@ -84,8 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = " ".join(BENCHMARKS)
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS), metavar="NAME", help=names)
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="for the findings (build/bench)")
-    for peer in PEERS:
-        parser.add_argument(f"--{peer}", metavar="CHECKOUT" if peer == "kmap" else "PYTHON")
+    for peer, kind in PEERS.items():
+        parser.add_argument(f"--{peer}", metavar=kind)
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     peers = {peer: value for peer in PEERS if (value := getattr(given, peer)) is not None}

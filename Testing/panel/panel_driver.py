@@ -274,10 +274,15 @@ def lesion_centres(patient: Path, count: int = 2) -> list[tuple[float, float, fl
     return centres
 
 
-def layers() -> dict[str, tuple[Any, Any, float]]:
-    """What each slice view shows: background, foreground, and the foreground's opacity."""
+def layers(below: bool = False) -> dict[str, tuple[Any, Any, float]]:
+    """What each slice view shows: background, foreground, and the foreground's opacity.
+
+    :param below: of the lower row, which Slicer names "Red+" and so on, not of the views that are always there.
+    """
     found = {}
     for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        if node.GetLayoutName().endswith("+") is not below:
+            continue
         get = slicer.mrmlScene.GetNodeByID
         found[node.GetLayoutName()] = (
             get(node.GetBackgroundVolumeID() or ""),

@@ -10,12 +10,12 @@ application; on a machine without a screen, xvfb-run in front of it. Exit status
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from application import run_script
+
 LONGEST_S = 1800
 
 
@@ -35,21 +35,13 @@ def main() -> int:
     # Removed first: the verdict of an earlier run must not count for this one.
     verdict = folder / "verdict.txt"
     verdict.unlink(missing_ok=True)
-    command = [str(args.slicer), "--no-splash", "--ignore-slicerrc", "--disable-settings"]
-    command += ["--additional-module-paths", str(ROOT / "DynamicPETKinetics"), str(ROOT / "DICOMDynamicPETPlugin")]
-    command += ["--python-script", str(Path(__file__).with_name("workflow.py"))]
-    with (folder / "slicer.log").open("w", encoding="utf-8") as log:
-        try:
-            status = subprocess.run(
-                command,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=LONGEST_S,
-                env={**os.environ, "DYNAMICPET_TEST_FOLDER": str(folder)},
-            ).returncode
-        except subprocess.TimeoutExpired:
-            print(f"Slicer did not end within {LONGEST_S // 60} min; see {folder / 'slicer.log'}", file=sys.stderr)
-            return 1
+    environment = {"DYNAMICPET_TEST_FOLDER": str(folder)}
+    log = folder / "slicer.log"
+    try:
+        status = run_script(args.slicer, Path(__file__).with_name("workflow.py"), log, environment, LONGEST_S)
+    except subprocess.TimeoutExpired:
+        print(f"Slicer did not end within {LONGEST_S // 60} min; see {log}", file=sys.stderr)
+        return 1
     said = verdict.read_text(encoding="utf-8") if verdict.is_file() else f"Slicer ended with {status} before a verdict"
     print(said.strip())
     print(f"Pictures and log: {folder}")

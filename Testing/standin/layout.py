@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import vtk
@@ -29,7 +30,7 @@ class SliceWidget:
 
 
 class LayoutManager:
-    """``slicer.app.layoutManager()``: three slice views named Red, Green and Yellow."""
+    """``slicer.app.layoutManager()``: slice views named Red, Green and Yellow, and those that a layout adds."""
 
     threeDViewCount = 0
     tableViewCount = 0
@@ -44,6 +45,17 @@ class LayoutManager:
         self.layout = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
         for name in ("Red", "Green", "Yellow"):
             self._add(name)
+        layout = scene.layout_logic.GetLayoutNode()
+        # The scene may not keep the views alive, or Slicer's code ends them in the wrong order and crashes.
+        own = weakref.ref(self)
+        layout.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda _caller, _event: own()._complete())
+
+    def _complete(self) -> None:
+        """Slicer makes the views of a layout when it is first shown, and keeps them."""
+        nodes = self._scene.layout_logic.GetViewNodes()
+        for node in (nodes.GetItemAsObject(i) for i in range(nodes.GetNumberOfItems())):
+            if node.IsA("vtkMRMLSliceNode") and node.GetLayoutName() not in self._widgets:
+                self._add(node.GetLayoutName())
 
     def _add(self, name: str) -> None:
         logic = slicer.vtkMRMLSliceLogic()

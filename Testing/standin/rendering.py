@@ -121,10 +121,20 @@ def open_views() -> dict[str, SliceView]:
     if not _views:
         probe()
         _views.update({orientation: SliceView(name) for orientation, name in VIEWS.items()})
-        # Slicer's views are open before anything is loaded; the legend's manager relies on hearing of each legend.
-        for legend in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
-            slicer.mrmlScene.InvokeEvent(slicer.mrmlScene.NodeAddedEvent, legend)
+        _tell_of_legends()
     return _views
+
+
+def _tell_of_legends() -> None:
+    """Slicer's views are open before anything is loaded; the legend's manager relies on hearing of each legend.
+
+    Views that know one already warn of that.
+    """
+    warns = vtk.vtkObject.GetGlobalWarningDisplay()
+    vtk.vtkObject.GlobalWarningDisplayOff()
+    for legend in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+        slicer.mrmlScene.InvokeEvent(slicer.mrmlScene.NodeAddedEvent, legend)
+    vtk.vtkObject.SetGlobalWarningDisplay(warns)
 
 
 def slice_picture(
@@ -133,9 +143,13 @@ def slice_picture(
     """One view as it is in Slicer now, `size` (columns, rows), shape (rows, columns, 3), top row first.
 
     `ras` (mm) moves the plane there first; position and zoom are left as they are (``slicer.util.resetSliceViews()``
-    fits them to the volumes).
+    fits them to the volumes). A view that a layout has added goes by its own name, such as "Red+".
     """
-    view = open_views()[orientation]
+    views = open_views()
+    if orientation not in views:
+        views[orientation] = SliceView(orientation)
+        _tell_of_legends()
+    view = views[orientation]
     if ras is not None:
         view.node.JumpSliceByOffsetting(*ras)
     return view.picture(size)

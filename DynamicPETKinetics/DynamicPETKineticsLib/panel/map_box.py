@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from DynamicPETKineticsLib.panel.beside_box import BesideBox
 from DynamicPETKineticsLib.panel.session import Session
 from DynamicPETKineticsLib.panel.widgets import allow, choice, say, set_choices, silently
 from DynamicPETKineticsLib.translation import _
@@ -18,6 +19,7 @@ class MapBox:
         self.ui, self.session = ui, session
         looks = (ui.lowSpin, ui.highSpin, ui.thresholdSpin, ui.opacitySlider, ui.legendCheckBox, ui.colourCombo)
         self._looks = [(widget, str(widget.toolTip)) for widget in looks]
+        self.beside = BesideBox(ui, session, self.show)
         ui.mapCombo.currentIndexChanged.connect(self._on_map)
         ui.colourCombo.currentIndexChanged.connect(self._on_colour)
         ui.lowSpin.valueChanged.connect(self._on_look)
@@ -50,6 +52,7 @@ class MapBox:
         for widget, tip in self._looks:
             allow(widget, reason, tip)
         allow(ui.autoRangeButton, reason, _("Fit the colours to the map (its percentiles)."))
+        self.beside.update()
         self._show_distrust()
         say(ui.mapNoteLabel, reason or self._note())
         if node is not None:
@@ -119,6 +122,7 @@ class MapBox:
             threshold=threshold,
             legend=ui.legendCheckBox.checked,
             background=self._background(),
+            beside=self.beside.node,
         )
 
     def _background(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from DynamicPETKineticsLib.panel.agreement_box import AgreementBox
+from DynamicPETKineticsLib.panel.drawing import drawn_next_turn
 from DynamicPETKineticsLib.panel.export_box import ExportBox
 from DynamicPETKineticsLib.panel.map_box import MapBox
 from DynamicPETKineticsLib.panel.region_box import RegionBox
@@ -28,10 +29,12 @@ class ReviewStep:
 
     def on_results(self) -> None:
         """A result came or went: show the newest, and then measure in it."""
-        self._choose()
-        self.map.update()
-        self.map.show()
-        self.update()
+        with drawn_next_turn():
+            self._choose()
+            self.map.update()
+            self.map.beside.arrive()
+            self.map.show()
+            self.update()
 
     def update(self) -> None:
         """Bring every widget of the step up to date."""
@@ -72,6 +75,7 @@ class ReviewStep:
 
     def close(self) -> None:
         """The scene closes: stop what runs, let go of what was observed."""
+        self.map.beside.close()
         self.regions.close()
         self.agreement.close()
         self.export.close()

@@ -39,7 +39,8 @@ class Workflow:
         self.load()
         self.find_aorta()
         self.estimate("patlak")
-        self.shown("4 Ki over the late PET")
+        self.look()
+        self.shown("4 Ki over the late PET with SUV")
         self.estimate("gaussian")
         self.measure()
         self.compare()
@@ -83,6 +84,20 @@ class Workflow:
         ki = self.panel.session.result.maps["ki"]
         self.test.assertIsNone(ki.GetStorageNode())
         self.test.assertGreater(float(slicer.util.arrayFromVolume(ki).max()), 0.0)
+
+    def look(self) -> None:
+        """Step 4: SUV in the lower row, unless somebody has arranged the views; a scale bar in every view."""
+        from DynamicPETKineticsLib.results.beside import rows_are_shown, suv_of
+
+        if slicer.util.mainWindow() is None:
+            return
+        self.test.assertEqual(rows_are_shown(), bool(self.ui.besideCheckBox.checked))
+        suv = suv_of(self.panel.session.result).GetID()
+        for layers in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            if rows_are_shown() and layers.GetLayoutName().endswith("+"):
+                self.test.assertEqual(layers.GetForegroundVolumeID(), suv)
+        for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            self.test.assertNotEqual(view.GetRulerType(), view.RulerTypeNone)
 
     def measure(self) -> None:
         """Step 4: a sphere in the aorta's place has a row with a standard error."""

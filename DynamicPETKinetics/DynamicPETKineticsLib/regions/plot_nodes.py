@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import slicer
+from DynamicPETKineticsLib.scene.view_layout import arrangement, forget, layout_node, remember, remembered
 
 #: attribute of a chart: which of ours it is
 _KIND = "DynamicPET.Chart"
@@ -102,33 +103,24 @@ def _set_trace(node: Any, trace: Trace) -> None:
 
 def show_plot(chart: Any) -> None:
     """Show a chart beside the images; where the layout must change for that, it is remembered."""
-    layout = _layout_node()
-    before = None if layout is None else layout.GetViewArrangement()
+    before = arrangement()
     # Changes the layout only where it has no plot view.
     slicer.modules.plots.logic().ShowChartInLayout(chart)
-    if layout is not None and layout.GetViewArrangement() != before:
-        layout.SetAttribute(_LAYOUT_BEFORE, str(before))
+    if arrangement() != before:
+        remember(_LAYOUT_BEFORE, before)
 
 
 def back_to_images() -> None:
     """The layout from before the plot; nothing where no plot was shown, or the user has left it already."""
-    layout = _layout_node()
-    if layout is None:
-        return
-    before = layout.GetAttribute(_LAYOUT_BEFORE)
+    before = remembered(_LAYOUT_BEFORE)
     if before is not None and plot_is_shown():
-        layout.SetViewArrangement(int(before))
-    layout.RemoveAttribute(_LAYOUT_BEFORE)
+        layout_node().SetViewArrangement(before)
+    forget(_LAYOUT_BEFORE)
 
 
 def plot_is_shown() -> bool:
     """Whether *Back to images* has something to do."""
-    layout = _layout_node()
-    if layout is None or layout.GetAttribute(_LAYOUT_BEFORE) is None:
+    if remembered(_LAYOUT_BEFORE) is None:
         return False
-    arrangement = layout.GetViewArrangement()
-    return bool(slicer.modules.plots.logic().GetLayoutWithPlot(arrangement) == arrangement)
-
-
-def _layout_node() -> Any:
-    return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    now = arrangement()
+    return bool(slicer.modules.plots.logic().GetLayoutWithPlot(now) == now)

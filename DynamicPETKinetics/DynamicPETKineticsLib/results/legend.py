@@ -62,14 +62,23 @@ def legend_numbers(low: float, high: float) -> tuple[int, str]:
     return best, f"%{_WIDTH}.{decimals}f"
 
 
-def show_legend(node: Any, visible: bool = True) -> None:
-    """Show the legend of a map, or hide it; those of other maps are hidden."""
+def show_legend(node: Any, visible: bool = True, beside: Any = None) -> None:
+    """Show the legend of a map, or hide it; those of other maps are hidden.
+
+    :param beside: the map in the lower row of views, whose legend is shown or hidden with it; None for none.
+    """
+    shown = [each for each in (node, beside) if each is not None]
+    for other in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+        owner = other.GetDisplayableNode()
+        if owner is not None and owner not in shown and owner.GetAttribute(MAP):
+            other.SetVisibility(False)
+    for each in shown:
+        _show_own(each, visible)
+
+
+def _show_own(node: Any, visible: bool) -> None:
     colors = slicer.modules.colors.logic()
     own = colors.GetColorLegendDisplayNode(node)
-    for other in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
-        shown = other.GetDisplayableNode()
-        if other is not own and shown is not None and shown.GetAttribute(MAP):
-            other.SetVisibility(False)
     if own is None and visible:
         own = colors.AddDefaultColorLegendDisplayNode(node)
         _dress(own)

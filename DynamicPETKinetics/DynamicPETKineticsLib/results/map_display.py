@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+from DynamicPETKineticsLib.results.beside import lay_below
 from DynamicPETKineticsLib.results.colours import COLOURS, colour_of, default_colour
 from DynamicPETKineticsLib.results.legend import legend_title, map_title, show_legend
 from DynamicPETKineticsLib.results.result_nodes import SEQUENCE_ROLE, result_of
+from DynamicPETKineticsLib.results.scale_bar import show_scale_bars
 from DynamicPETKineticsLib.results.window import window_from_percentiles
 from DynamicPETKineticsLib.scene.map_attribute import MAP
-from DynamicPETKineticsLib.scene.window_average import AVERAGE, is_average_of, newest_average
+from DynamicPETKineticsLib.scene.window_average import AVERAGE, is_average_of, newest_average, set_background_dark
 
 __all__ = [
     "COLOURS",
@@ -62,6 +64,7 @@ def show_map(
     threshold: float | None = None,
     legend: bool = True,
     background: Any = None,
+    beside: Any = None,
 ) -> None:
     """Lay a map over what the slice views show.
 
@@ -73,7 +76,31 @@ def show_map(
     :param legend: show the legend; those of other maps are hidden.
     :param background: volume to lay it over; None keeps what is there; where nothing, a map or an average of
         another series is, the newest window average of the map's own series is taken.
+    :param beside: another map, which the lower row of views shows in the same way
+        (:mod:`DynamicPETKineticsLib.results.beside`); None for none.
     """
+    # Else every view draws after every change of a layer or a legend, inside the call that makes it.
+    with slicer.util.RenderBlocker():
+        _dress(node, colour, window, threshold)
+        layers = {"foreground": node, "foregroundOpacity": opacity}
+        if background is not None and background is not node:
+            layers["background"] = background
+        else:
+            result = result_of(node)
+            series = result.record_node.GetNodeReference(SEQUENCE_ROLE) if result is not None else None
+            if _shows_nothing_of(series):
+                layers["background"] = newest_average(series)
+        slicer.util.setSliceViewerLayers(**layers)
+        under = _background()
+        if under is not None and under.GetAttribute(AVERAGE):
+            set_background_dark(under, True)
+        if beside is not None:
+            lay_below(beside)
+        show_legend(node, legend, beside)
+        show_scale_bars()
+
+
+def _dress(node: Any, colour: str | None, window: tuple[float, float] | None, threshold: float | None) -> None:
     display = node.GetDisplayNode()
     changing = display.StartModify()
     try:
@@ -85,16 +112,6 @@ def show_map(
         set_threshold(node, threshold)
     finally:
         display.EndModify(changing)
-    layers = {"foreground": node, "foregroundOpacity": opacity}
-    if background is not None and background is not node:
-        layers["background"] = background
-    else:
-        result = result_of(node)
-        series = result.record_node.GetNodeReference(SEQUENCE_ROLE) if result is not None else None
-        if _shows_nothing_of(series):
-            layers["background"] = newest_average(series)
-    slicer.util.setSliceViewerLayers(**layers)
-    show_legend(node, legend)
 
 
 def map_is_shown() -> bool:

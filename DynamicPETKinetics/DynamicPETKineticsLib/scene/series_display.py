@@ -8,9 +8,11 @@ import slicer
 from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 from DynamicPETKineticsLib.scene.load_sequence import show_in_browser
 from DynamicPETKineticsLib.scene.window_average import (
+    INVERTED_GREY,
     average,
     late_window,
     newest_average,
+    set_background_dark,
     set_window,
     upper_window,
 )
@@ -18,7 +20,6 @@ from petkinetics.errors import InputError
 
 #: opacity of PET over CT
 PET_OVER_CT = 0.5
-_INVERTED_GREY = "vtkMRMLColorTableNodeInvertedGrey"
 
 
 def show_series(sequence: DynamicSequence, anatomy: Any = None) -> None:
@@ -41,7 +42,9 @@ def show_series(sequence: DynamicSequence, anatomy: Any = None) -> None:
         display.SetAndObserveColorNodeID(pet_colours())
         _lay(background=anatomy, foreground=proxy, opacity=PET_OVER_CT)
     else:
-        display.SetAndObserveColorNodeID(_INVERTED_GREY)
+        display.SetAndObserveColorNodeID(INVERTED_GREY)
+        if late is not None:
+            set_background_dark(late, False)
         # The browsed frame lies above the average, transparent until somebody fades it in.
         _lay(background=late if late is not None else proxy, foreground=proxy if late is not None else None, opacity=0)
     _show_browser(browser)
@@ -57,7 +60,7 @@ def show_average(volume: Any, anatomy: Any = None, fit: bool = True) -> None:
         display.SetAndObserveColorNodeID(pet_colours())
         _lay(background=anatomy, foreground=volume, opacity=PET_OVER_CT, fit=fit)
     else:
-        display.SetAndObserveColorNodeID(_INVERTED_GREY)
+        display.SetAndObserveColorNodeID(INVERTED_GREY)
         _lay(background=volume, foreground=None, opacity=0, fit=fit)
 
 
@@ -117,9 +120,10 @@ def _lay(background: Any, foreground: Any, opacity: float, fit: bool = True) -> 
     """Set the layers of all slice views and fit them to the background; nothing without views."""
     if slicer.app.layoutManager() is None:
         return
-    slicer.util.setSliceViewerLayers(
-        background=background, foreground=foreground, foregroundOpacity=opacity, label=None, fit=fit
-    )
+    with slicer.util.RenderBlocker():
+        slicer.util.setSliceViewerLayers(
+            background=background, foreground=foreground, foregroundOpacity=opacity, label=None, fit=fit
+        )
 
 
 def _show_browser(browser: Any) -> None:

@@ -25,6 +25,7 @@ BLOOD_UNTIL_S = 120.0
 UPTAKE_MIN = 15.0
 #: on a volume: what an average shows: kind, from and to in s
 AVERAGE = "DynamicPET.Average"
+INVERTED_GREY, _GREY = "vtkMRMLColorTableNodeInvertedGrey", "vtkMRMLColorTableNodeGrey"
 _SEQUENCE_ROLE = "DynamicPET.Sequence"
 _KINDS = {"activity": "activity", "suv": "bw"}
 
@@ -81,7 +82,7 @@ def average_steps(
     if volume.GetDisplayNode() is None:
         # Before the image is there: Slicer would look through all of it for a window.
         volume.CreateDefaultDisplayNodes()
-        volume.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
+        volume.GetDisplayNode().SetAndObserveColorNodeID(INVERTED_GREY)
         set_window(volume.GetDisplayNode(), 0.0, upper_window(voxels))
     volume.SetIJKToRASMatrix(ijk_to_ras(series.geometry))
     volume.SetAndObserveImageData(image)
@@ -122,6 +123,17 @@ def set_window(display: Any, low: float, high: float) -> None:
     """A fixed window of a volume's display."""
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(low, high)
+
+
+def set_background_dark(volume: Any, dark: bool) -> None:
+    """Swap inverted grey for grey or back; other colours are somebody's choice.
+
+    PET is read alone in inverted grey. Under a map its air has to be black: white would shine through the colours of
+    low values, and hide legend and scale bar, which are white.
+    """
+    display = volume.GetDisplayNode()
+    if display is not None and display.GetColorNodeID() == (INVERTED_GREY if dark else _GREY):
+        display.SetAndObserveColorNodeID(_GREY if dark else INVERTED_GREY)
 
 
 def _borders(timing: FrameTiming, frames: NDArray[np.intp]) -> tuple[float, float]:
