@@ -7,7 +7,6 @@ one of the README at full size (256x256x71 voxels), those of the tutorial at its
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from demo import SEED, T_STAR_MIN
 from petkinetics.cli import main as petkinetics
 from petkinetics.write.tables import read_table
+from pictures import keep_small
 
 SCREENSHOTS = Path(__file__).resolve().parents[1] / "Resources" / "screenshots"
 
@@ -53,8 +53,7 @@ def _run(*arguments: object) -> None:
 
 
 def _keep(figure: Path, name: str = "") -> None:
-    shutil.copyfile(figure, SCREENSHOTS / (name or figure.name))
-    print(f"Resources/screenshots/{name or figure.name}")
+    keep_small(figure, SCREENSHOTS / (name or figure.name))
 
 
 if __name__ == "__main__":
