@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,10 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import Dataset, filewriter
+from pydicom.valuerep import VR
 from synthetic import LIANG, Patient, run, save_nifti, starts_of
 
 import petkinetics
 from petkinetics.commands.signals import ended_like_ctrl_c
+from petkinetics.errors import ResourceError
+from petkinetics.write.staging import staged_folder
 
 COMMANDS = {
     "simulate": ["--anatomy", "--size", "--seed", "--dose", "--frames", "--vendor", "--format", "--noise"],
@@ -150,6 +155,25 @@ def test_a_fault_exits_with_1_and_does_not_show_a_header(tmp_path, scan, monkeyp
     said = capsys.readouterr().err
     assert "RuntimeError" in said
     assert IDENTITY not in said
+
+
+def test_a_disk_that_is_full_while_pydicom_writes_is_a_full_disk(tmp_path, monkeypatch):
+    """pydicom raises an OSError of its own then, without a number and with a stack trace as its text."""
+
+    def full(*_):  # type: ignore[no-untyped-def]
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setitem(filewriter.writers, VR.OW, (full, None))
+    image = Dataset()
+    image.add_new("PixelData", VR.OW, bytes(64))
+    with (
+        pytest.raises(ResourceError, match="is full; nothing was written") as told,
+        staged_folder(tmp_path / "out") as to,
+    ):
+        image.save_as(to / "a.dcm", implicit_vr=False, little_endian=True)
+    assert told.value.exit_status == 1
+    assert "Traceback" not in str(told.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_done_exits_with_0_and_says_where(tmp_path, scan, capsys):
