@@ -10,9 +10,11 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from petkinetics import __version__
 from petkinetics.commands import blood, estimate, evaluate, results, series, simulate, train
+from petkinetics.commands.signals import ended_like_ctrl_c
 from petkinetics.errors import Cancelled, PetKineticsError
 
 _OPEN = "Kinetic analysis of dynamic PET. For research, not for diagnosis: not a medical device."
@@ -46,9 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(arguments)
     try:
-        return int(args.run(args) or 0)
+        with ended_like_ctrl_c(process_ends=arguments is None):
+            return int(args.run(args) or 0)
     except KeyboardInterrupt:
-        print("petkinetics: cancelled.", file=sys.stderr)
+        # a terminal that was closed takes no message
+        with suppress(OSError):
+            print("petkinetics: cancelled.", file=sys.stderr, flush=True)
         return Cancelled.exit_status
     except BrokenPipeError:
         # The reader of our output left (such as `head`); there is nobody to tell.

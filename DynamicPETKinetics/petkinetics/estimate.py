@@ -27,8 +27,7 @@ from petkinetics.input_function.idif import ImageDerivedInput, image_derived_inp
 from petkinetics.input_function.plasma import ratio_from_haematocrit, with_plasma
 from petkinetics.job import EstimateJob
 from petkinetics.read.overrides import Overrides
-from petkinetics.read.region_curves import region_mean_curves
-from petkinetics.read.regions import Regions, fractional_coverage, one_region, read_regions, to_grid_nearest
+from petkinetics.read.regions import one_region, read_regions, to_grid_nearest
 from petkinetics.read.series import read_series
 from petkinetics.series import DynamicSeries
 from petkinetics.write.input_function import write_frames, write_input_function
@@ -101,7 +100,12 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
             write_aorta(folder, AORTA_FILE, found_aorta.mask, series.geometry)
         measured, curve = _input_function(job, series, found_aorta)
         warn(*curve.warnings, *doubts(curve))
-        regions = read_regions(job.rois) if job.rois else None
+        regions = None
+        if job.rois:
+            # Imported here: scipy is not needed for maps alone.
+            from petkinetics.estimate_regions import measure_regions, regions_within
+
+            regions = measure_regions(job.rois, series, series.timing.until(job.until_min), warn)
         if uses_whole_series(estimator):
             if job.t_star is not None:
                 warn(f"{job.method} uses all frames: --t-star has no effect.")
@@ -112,6 +116,8 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         curve.require_cover(series.timing.select(used.indices))
         progress(0.05, "Finding the body")
         mask = _mask(job, series, used.indices)
+        if regions is not None:
+            regions = regions_within(regions, series.geometry, mask, warn)
         problem = Problem(
             series, curve, used.indices, mask, job.options, job.device,
             None if job.weights is None else Path(job.weights), job.seed, job.samples,
@@ -148,12 +154,11 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
             # Imported here: matplotlib and scipy are not needed for maps alone.
             from petkinetics.write.result_report import write_region_tables, write_result_report
 
-            curves = None if regions is None else _region_curves(job, series, regions, warn)
-            rows = [] if curves is None else write_region_tables(folder, record, curves, found, problem, warn)
+            rows = [] if regions is None else write_region_tables(folder, record, regions, found, problem, warn)
             if job.report:
                 progress(0.93, "Drawing the report")
                 frames = measured.frames if measured else None
-                write_result_report(folder, record, problem, frames, rows, curves, found, warn.said, warn)
+                write_result_report(folder, record, problem, frames, rows, regions, found, warn.said, warn)
         record["warnings"] = warn.said
         record["seconds"] = round(time.monotonic() - began, 3)
         if job.hashes:
@@ -218,13 +223,14 @@ def _input_function(
     return measured, curve
 
 
-def _frames_used(job: EstimateJob, series: DynamicSeries, curve: InputFunction, regions: Regions | None) -> FramesUsed:
+def _frames_used(
+    job: EstimateJob, series: DynamicSeries, curve: InputFunction, regions: RegionCurves | None
+) -> FramesUsed:
     if job.t_star != "auto":
         return frames_from(series.timing, None if job.t_star is None else float(job.t_star), job.until_min)
     frames = series.timing.until(job.until_min)
-    if regions is not None:
-        weights = [fractional_coverage(regions, series.geometry, label) for label in regions.label_values]
-        means = region_mean_curves(series, weights, frames.tolist())[0]
+    if regions is not None and regions.curves:
+        means = np.stack([region.mean_kbq_per_ml for region in regions.curves])
     else:
         means = _body_curves(series, frames)
     curves = np.zeros((means.shape[0], len(series.timing)))
@@ -252,14 +258,3 @@ def _mask(job: EstimateJob, series: DynamicSeries, frames: NDArray[np.intp]) -> 
         return body_mask(series, frames.tolist())
     regions = read_regions(job.mask)
     return np.isin(to_grid_nearest(regions, series.geometry), regions.label_values)
-
-
-def _region_curves(
-    job: EstimateJob, series: DynamicSeries, regions: Regions, warn: Callable[[str], None]
-) -> RegionCurves:
-    """Curves of the regions in the frames until T; regions outside the PET are left out."""
-    from petkinetics.evaluate.tac import region_curves
-    from petkinetics.write.result_report import RegionCurves
-
-    frames = series.timing.until(job.until_min)
-    return RegionCurves(regions, frames, region_curves(series, regions, warn=warn, frames=frames.tolist()))

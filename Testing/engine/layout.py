@@ -34,6 +34,7 @@ ORDER = (
         "estimate",
         "estimate_options",
         "estimate_record",
+        "estimate_regions",
         "propose_aorta",
         "export",
         "report",

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import Dataset, filewriter
+from pydicom.valuerep import VR
 from synthetic import LIANG, Patient, run, save_nifti, starts_of
 
 import petkinetics
+from petkinetics.commands.signals import ended_like_ctrl_c
+from petkinetics.errors import ResourceError
+from petkinetics.write.staging import staged_folder
 
 COMMANDS = {
     "simulate": ["--anatomy", "--size", "--seed", "--dose", "--frames", "--vendor", "--format", "--noise"],
@@ -147,6 +157,25 @@ def test_a_fault_exits_with_1_and_does_not_show_a_header(tmp_path, scan, monkeyp
     assert IDENTITY not in said
 
 
+def test_a_disk_that_is_full_while_pydicom_writes_is_a_full_disk(tmp_path, monkeypatch):
+    """pydicom raises an OSError of its own then, without a number and with a stack trace as its text."""
+
+    def full(*_):  # type: ignore[no-untyped-def]
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setitem(filewriter.writers, VR.OW, (full, None))
+    image = Dataset()
+    image.add_new("PixelData", VR.OW, bytes(64))
+    with (
+        pytest.raises(ResourceError, match="is full; nothing was written") as told,
+        staged_folder(tmp_path / "out") as to,
+    ):
+        image.save_as(to / "a.dcm", implicit_vr=False, little_endian=True)
+    assert told.value.exit_status == 1
+    assert "Traceback" not in str(told.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_done_exits_with_0_and_says_where(tmp_path, scan, capsys):
     assert run("estimate", scan, "--roi", scan.parent / "aorta.nii", "--method", "patlak", "-o", tmp_path / "out") == 0
     assert str(tmp_path / "out") in capsys.readouterr().out
@@ -161,6 +190,93 @@ def test_a_reader_that_leaves_early_is_no_fault_to_show(scan):
         check=False,
     )
     assert "Traceback" not in done.stderr
+
+
+# ------------------------------------------------------------------------------------ ended from outside
+
+
+def started(folder: Path, *before: str) -> subprocess.Popen[str]:
+    """An estimate that reads for a minute, when it has begun to write beside *folder*/out."""
+    code = (
+        "import sys, time, petkinetics.estimate as e\n"
+        "e.read_series = lambda *_: time.sleep(60.0)\n"
+        "from petkinetics.cli import main\nsys.exit(main())"
+    )
+    estimate = ["estimate", "pet.nii", "--aorta", "auto", "--method", "patlak", "-o", str(folder / "out")]
+    command = [*before, sys.executable, "-c", code, *estimate]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60.0
+    while not list(folder.glob(".petkinetics-*.claim")):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    time.sleep(0.2)
+    return process
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_it_is_a_cancel_and_leaves_nothing(tmp_path, name):
+    process = started(tmp_path)
+    process.send_signal(signal.Signals[name])
+    said = process.communicate(timeout=30.0)
+    assert process.returncode == 3, said
+    assert said == ("", "petkinetics: cancelled.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
+def test_two_signals_at_once_as_timeout_sends_them_leave_nothing_either(tmp_path):
+    """``timeout`` signals its child, then the group in which the child is."""
+    process = started(tmp_path)
+    for _ in range(40):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.002)
+        if process.poll() is not None:
+            break
+    assert process.communicate(timeout=30.0)[1] == "petkinetics: cancelled.\n"
+    assert process.returncode == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+def test_under_nohup_a_closed_terminal_does_not_end_it(tmp_path):
+    process = started(tmp_path, "sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30.0)
+    assert process.returncode == 3
+
+
+def test_a_call_from_python_takes_handlers_for_its_time_only_and_in_the_main_thread_only(scan):
+    other = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    seen: list[object] = []
+
+    def call() -> None:
+        with ended_like_ctrl_c():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    def own(*_: object) -> None:
+        """A handler of whoever calls the engine."""
+
+    try:
+        call()
+        assert callable(seen[-1])
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+        assert seen[-1] is signal.SIG_DFL
+        assert run("info", scan, "--json") == 0
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        signal.signal(signal.SIGTERM, own)
+        call()
+        assert seen[-1] is own
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, other)
 
 
 # ------------------------------------------------------------------------------------ machine-readable

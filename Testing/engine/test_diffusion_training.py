@@ -169,7 +169,12 @@ def test_own_static_pet_trains_the_engines_weights_further(tmp_path: Path) -> No
     out = tmp_path / "own"
     train_prior("default", out, tmp_path / "static.tsv", patients=2, steps=1, workers=0, show=False, device="cpu")
     own, engine = read_weights("diffusion-prior", out), read_weights("diffusion-prior")
-    assert own.card["trained_on"] == "own static PET" and own.card["data"]["series"] == ["pet.nii.gz"]
+    assert own.card["trained_on"] == "own static PET beside simulated patients" and own.card["data"]["series"] == [
+        "pet.nii.gz"
+    ]
+    assert own.card["data"]["training_seeds"] == [0, 1] and own.card["data"]["anatomies"]
+    assert not any("simulated patients only" in failure for failure in own.card["known_failures"])
+    assert own.card["known_failures"][1:] == engine.card["known_failures"][1:]
     change = max(float((own.tensors[name] - engine.tensors[name]).abs().max()) for name in engine.tensors)
     assert 0 < change < 0.01
 

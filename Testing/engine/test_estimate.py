@@ -277,6 +277,66 @@ def test_se_of_a_region_is_that_of_the_fit_to_its_mean_curve(tmp_path, patient):
     assert float(row["se"]) == pytest.approx(np.sqrt(covariance[0, 0]), rel=1e-4)
 
 
+def nowhere(patient: Patient) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(patient.shape, np.uint8), patient.affine()
+
+
+def in_the_air(patient: Patient) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.zeros(patient.shape, np.uint8)
+    labels[2, 0, 0:2] = 4
+    return labels, patient.affine()
+
+
+def in_another_examination(patient: Patient) -> tuple[np.ndarray, np.ndarray]:
+    away = patient.affine()
+    away[:3, 3] += 900.0
+    return patient.aorta, away
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (nowhere, ("is empty", "No region is reported")),
+        (in_the_air, ("'label 4' lies outside the body mask", "none is reported")),
+        (in_another_examination, ("lies outside the PET image", "another examination", "No region is reported")),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--report", "--t-star", "auto"), ("--method", "two-tissue")])
+def test_without_a_region_in_the_patient_the_maps_are_written_and_it_is_said_before_they_are_made(
+    tmp_path, scan, patient, capsys, place, words, options
+):
+    save_nifti(tmp_path / "regions.nii", *place(patient))
+    out = tmp_path / "out"
+    assert estimate(scan, out, "--rois", tmp_path / "regions.nii", "--json", *options) == 0
+    assert (out / "roi.tsv").read_text() == (
+        "roi\tmap\tunit\tvoxels\tvolume_ml\tmean\tsd\tse\tmedian\tmin\tmax\tp05\tp95\tpeak\n"
+    )
+    assert (out / "ki.nii.gz").is_file()
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    estimating = next(i for i, e in enumerate(events) if e.get("fraction", 0.0) > 0.08)
+    said = " ".join(e["message"] for e in events[:estimating] if e["event"] == "warning")
+    for word in words:
+        assert word in said
+    recorded = [w for w in result(out)["warnings"] if "region" in w]
+    assert len(recorded) == len(set(recorded)) <= 2
+
+
+def test_regions_that_lie_elsewhere_are_left_out_and_the_others_reported(tmp_path, scan, patient):
+    """With --t-star auto, too, which looks at the regions' curves."""
+    grid = np.zeros((4 * patient.shape[0], *patient.shape[1:]), np.uint8)
+    grid[: patient.shape[0]] = patient.aorta
+    grid[2, 0, 0:2] = 4
+    grid[-2, 5:8, 6:10] = 5
+    save_nifti(tmp_path / "regions.nii", grid, patient.affine())
+    out = tmp_path / "out"
+    assert estimate(scan, out, "--rois", tmp_path / "regions.nii", "--t-star", "auto") == 0
+    rows = [line.split("\t") for line in (out / "roi.tsv").read_text().splitlines()[1:]]
+    assert {row[0] for row in rows} == {"label 1"}
+    warnings = " ".join(result(out)["warnings"])
+    assert "'label 4' lies outside the body mask" in warnings
+    assert "'label 5' of regions.nii lies outside the PET image. It was left out." in warnings
+
+
 # ------------------------------------------------------------------------------------ frames used
 
 

@@ -12,6 +12,7 @@ from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators.frames_used import frames_from, longest_linear_window
 from petkinetics.frames import FrameTiming
+from petkinetics.kinetics.patlak import patlak_design, weighted_fit
 
 
 def timing(start, duration) -> FrameTiming:  # type: ignore[no-untyped-def]
@@ -210,3 +211,28 @@ def test_auto_t_star_uses_nothing_after_until():
     until = InputFunction(nodes[nodes <= 2401], cp[nodes <= 2401], cp[nodes <= 2401])
     found = longest_linear_window(frames, 40.0, until, cut[None], 0.0)
     assert frames.end_s[found.indices].max() <= 2401
+
+
+def test_auto_t_star_of_a_short_scan_warns_since_grey_matter_passes_for_a_line_there():
+    """K1 0.10, k2 0.13, k3 0.062 with the blood curve of Feng et al. 1993, without noise."""
+    frames, minutes = FrameTiming.parse("liang2023"), np.arange(0.0, 3901.0) / 60.0
+    x = np.maximum(minutes - 0.5, 0.0)
+    cp = (851.1 * x - 21.88 - 20.81) * np.exp(-4.134 * x) + 21.88 * np.exp(-0.1191 * x) + 20.81 * np.exp(-0.0104 * x)
+    curve = InputFunction(60.0 * minutes, cp, cp)
+    k1, k2, k3 = 0.10, 0.13, 0.062
+    ki = k1 * k3 / (k2 + k3)
+    tissue = np.convolve(k1 / (k2 + k3) * (k3 + k2 * np.exp(-(k2 + k3) * minutes)), cp)[: cp.size] / 60.0
+    sums = np.concatenate([[0.0], np.cumsum((tissue[1:] + tissue[:-1]) / 2.0)])
+    means = (np.interp(frames.end_s, 60.0 * minutes, sums) - np.interp(frames.start_s, 60.0 * minutes, sums)) / (
+        frames.duration_s
+    )
+    short = longest_linear_window(frames, 35.0, curve, means[None], 0.0)
+    design = patlak_design(curve, frames.select(short.indices), 0.0)
+    fit = weighted_fit(design, frames.duration_s[short.indices])
+    assert short.t_star_min < 9.0
+    assert 1.02 * ki < float(means[short.indices] @ fit.solution[0]) < 1.05 * ki
+    (said,) = short.warnings
+    for words in ("end 35 min after injection", f"t* = {short.t_star_min:g} min", "a few per cent too high"):
+        assert words in said
+    assert frames_from(frames, None, 35.0).warnings[0].split(";")[1] == said.split(";")[1]
+    assert longest_linear_window(frames, None, curve, means[None], 0.0).warnings == ()

@@ -226,6 +226,16 @@ def test_scans_end_where_the_shares_say() -> None:
     assert ends.min() < 30.0 and ends.max() <= 65.0
 
 
+@pytest.mark.parametrize("method", ["kinetic-network", "direct-network", "diffusion-prior"])
+def test_resuming_what_never_began_is_refused_before_a_patient_is_simulated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    assert main(["train", method, "-o", str(tmp_path / "out"), "--resume", "--patients", "2"]) == 2
+    said = capsys.readouterr().err
+    assert "no checkpoint to resume" in said and "Simulating" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_preset_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for method in ("kinetic-network", "diffusion-prior"):
         assert main(["train", method, "--preset", "none", "-o", str(tmp_path / "out")]) == 2

@@ -79,3 +79,6 @@ def test_the_command_trains_on_own_series(folder: Path, tmp_path: Path, preset: 
     name = "kinetic-network" + ("-compact" if preset == "compact" else "")
     card = json.loads((tmp_path / "out" / f"{name}.json").read_text())
     assert card["trained_on"] == "own dynamic series" and card["data"]["series"] == ["pet.nii.gz"]
+    assert card["data"]["training_seeds"] is None and card["data"]["anatomies"] is None
+    assert not any("simulated patients only" in failure for failure in card["known_failures"])
+    assert "own series" in card["known_failures"][0] and "Tracers" in card["known_failures"][1]

@@ -52,16 +52,11 @@ def frames_from(timing: FrameTiming, t_star_min: float | None, until_min: float 
     if t_star_min is not None:
         choice = f"{t_star_min:g} min, as given"
     else:
-        available = timing.until(until_min)
-        last_s = float(timing.end_s[available[-1]]) if available.size else 0.0
+        last_s = _last_s(timing, until_min)
         t_star_min = LATE_T_STAR_MIN if last_s >= _AN_HOUR_S else EARLY_T_STAR_MIN
         choice = f"{t_star_min:g} min, the default for a scan that ends {last_s / 60:.0f} min after injection"
         if t_star_min == EARLY_T_STAR_MIN:
-            warnings = (
-                f"The frames used end {last_s / 60:.0f} min after injection, so the Patlak fit starts at t* = "
-                f"{t_star_min:g} min, where the plot may not be linear yet; expect Ki a few per cent too high in "
-                "tissues that equilibrate slowly.",
-            )
+            warnings = (_early(timing, until_min, t_star_min, "where the plot may not be linear yet"),)
     indices = timing.window(t_star_min, until_min)
     if indices.size < FEWEST_FRAMES:
         frames = ("No frame lies", "Only 1 frame lies", f"Only {indices.size} frames lie")[min(indices.size, 2)]
@@ -72,6 +67,23 @@ def frames_from(timing: FrameTiming, t_star_min: float | None, until_min: float 
             "Choose an earlier --t-star or a later --until, or check the frame times.",
         )
     return FramesUsed(indices, float(t_star_min), choice, warnings)
+
+
+def _last_s(timing: FrameTiming, until_min: float | None) -> float:
+    """End of the last frame until T, s from injection; 0 without any."""
+    available = timing.until(until_min)
+    return float(timing.end_s[available[-1]]) if available.size else 0.0
+
+
+def _early(timing: FrameTiming, until_min: float | None, t_star_min: float, linearity: str) -> str:
+    """The warning of a fit that starts early since the scan is short.
+
+    :param linearity: what is known of the plot from there on.
+    """
+    return (
+        f"The frames used end {_last_s(timing, until_min) / 60:.0f} min after injection, so the Patlak fit starts at "
+        f"t* = {t_star_min:g} min, {linearity}; expect Ki a few per cent too high in tissues that equilibrate slowly."
+    )
 
 
 def whole_series(timing: FrameTiming, until_min: float | None, input_function: InputFunction) -> FramesUsed:
@@ -114,7 +126,9 @@ def longest_linear_window(
 
     A window counts as linear when no point of any curve lies further from its weighted line than 3 %
     of the curve and 2.5 times its noise, which is taken from the line through its last frames; if no
-    window does, the one with the smallest excess is taken.
+    window does, the one with the smallest excess is taken. Where the frames end before an hour from injection and
+    t* is below 30 min, the warning of the default t* is given, too: that a short window is straight does not show
+    that slow tissues have equilibrated.
 
     :param curves: (curves, frames) mean activity in all frames of *timing*, kBq/mL.
     :raises InputError: fewer than 3 frames can be used.
@@ -151,5 +165,12 @@ def longest_linear_window(
     linear = deviation <= _LARGEST_DEVIATION
     beyond = f"{100 * max(deviation, 0.0):.1f} %"
     choice = f"{t_star:g} min, chosen automatically (largest deviation from the line beyond the noise {beyond})"
-    warnings = () if linear else (f"No window has a Patlak plot straight to 3 %; t* = {choice}.",)
+    warnings: tuple[str, ...] = ()
+    if not linear:
+        warnings = (f"No window has a Patlak plot straight to 3 %; t* = {choice}.",)
+    if t_star < LATE_T_STAR_MIN and _last_s(timing, until_min) < _AN_HOUR_S:
+        # A slow tissue's plot bends so little within half an hour that it passes for a line.
+        straight = "from where the plots look straight, which so short a window cannot prove"
+        bent = "where the plots are not linear yet"
+        warnings += (_early(timing, until_min, t_star, straight if linear else bent),)
     return FramesUsed(found.indices, t_star, choice, warnings)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.maps import ParametricMap
-from petkinetics.read.regions import Regions, voxels_on_grid
+from petkinetics.read.regions import NoRegions, Regions, voxels_on_grid
 from petkinetics.series import VolumeGeometry
 
 #: columns of roi.tsv
@@ -51,9 +51,31 @@ def region_rows(
     for other in maps[1:]:
         if (difference := geometry.difference(other.geometry)) is not None:
             raise InputError(f"The {other.quantity.symbol} map lies on another grid: {difference}.")
-    found = voxels_on_grid(regions, geometry)
+    found = voxels_within(regions, geometry, mask, warn)
+    if not found:
+        raise InputError(f"No region of {regions.source} lies within the maps.", "Was it drawn on another examination?")
+    return [_row(regions.name(label), m, voxels, mask, se) for label, voxels in found.items() for m in maps]
+
+
+def voxels_within(
+    regions: Regions,
+    geometry: VolumeGeometry,
+    mask: NDArray[np.bool_] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> dict[int, NDArray[np.intp]]:
+    """Flat indices of each region's voxels in which the maps hold values, by label, (voxels,).
+
+    :param geometry: of the maps.
+    :param mask: where the maps hold values (slices, rows, columns); everywhere by default.
+    :param warn: receives sentences about regions that lie partly or wholly outside map or mask.
+    :returns: labels in order, without regions that have no such voxel.
+    """
     say = warn or (lambda _: None)
-    rows: list[dict[str, object]] = []
+    try:
+        found = voxels_on_grid(regions, geometry)
+    except NoRegions:
+        found = {}
+    within: dict[int, NDArray[np.intp]] = {}
     for label in regions.label_values:
         name = regions.name(label)
         voxels = found.get(label)
@@ -71,10 +93,8 @@ def region_rows(
                     "the body mask and were left out of its statistics."
                 )
                 voxels = voxels[inside]
-        rows += [_row(name, m, voxels, mask, se) for m in maps]
-    if not rows:
-        raise InputError(f"No region of {regions.source} lies within the maps.", "Was it drawn on another examination?")
-    return rows
+        within[label] = voxels
+    return within
 
 
 def _row(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from petkinetics.curves import TimeActivityCurve
-from petkinetics.errors import InputError
 from petkinetics.read.region_curves import region_mean_curves
-from petkinetics.read.regions import Regions, RegionWeights, fractional_coverage
+from petkinetics.read.regions import NoRegions, Regions, RegionWeights, fractional_coverage
 from petkinetics.series import DynamicSeries
 
 
@@ -23,19 +22,19 @@ def region_curves(
     :param frames: indices of the frames to read instead of all; no other is touched.
     :param labels: the regions wanted, all by default.
     :param warn: receives a sentence for each region that lies outside the PET and is left out.
-    :raises InputError: every region lies outside the PET, a label does not occur, or a voxel within
-        is not a number.
+    :raises NoRegions: every region lies outside the PET.
+    :raises InputError: a label does not occur, or a voxel within is not a number.
     """
     weights: list[RegionWeights] = []
-    missing: list[InputError] = []
+    missing: list[NoRegions] = []
     for label in regions.label_values if labels is None else labels:
         regions.voxels(label)
         try:
             weights.append(fractional_coverage(regions, series.geometry, label))
-        except InputError as error:
+        except NoRegions as error:
             missing.append(error)
     if not weights:
-        raise missing[0] if missing else InputError(f"{regions.source} holds no region.")
+        raise missing[0] if missing else NoRegions(f"{regions.source} holds no region.")
     for absent in missing:
         if warn is not None:
             warn(f"{absent.message} It was left out.")

@@ -54,7 +54,8 @@ def region_mean_curves(
             if not np.isfinite(mean[row, column]):
                 raise InputError(
                     f"Frame {frame + 1} has voxels that are not a number (NaN or infinite) "
-                    f"in the region '{region.name}'."
+                    f"in the region '{region.name}'.",
+                    "Export the series again, or draw the region without them; --until leaves out later frames.",
                 )
     return mean, sd
 

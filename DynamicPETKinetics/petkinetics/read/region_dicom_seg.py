@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
-from petkinetics.read.region_map import IntArray, Regions, distinct_names, in_layers
+from petkinetics.read.region_map import IntArray, NoRegions, Regions, distinct_names, in_layers
 from petkinetics.series import VolumeGeometry
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def read_dicom_segmentation(path: Path) -> Regions:
             ) from error
     named = [(int(n), str(segmentation.get_segment_description(n).segment_label)) for n in segmentation.segment_numbers]
     if not any(layer.any() for layer in regions):
-        raise InputError(f"The DICOM segmentation '{path.name}' is empty: none of its segments has a voxel.")
+        raise NoRegions(f"The DICOM segmentation '{path.name}' is empty: none of its segments has a voxel.")
     return Regions(regions[0], distinct_names(named), volume_geometry, path.name, layers=tuple(regions[1:]))
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from petkinetics.errors import InputError
-from petkinetics.read.region_map import IntArray, Regions, RegionWeights, voxels_by_label
+from petkinetics.read.region_map import IntArray, NoRegions, Regions, RegionWeights, voxels_by_label
 from petkinetics.series import VolumeGeometry
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def to_grid_nearest(regions: Regions, geometry: VolumeGeometry) -> IntArray:
 
     :param geometry: the PET grid.
     :returns: (slices, rows, columns) of *geometry*; labels that are not selected become 0.
-    :raises InputError: no voxel of the regions falls on the grid.
+    :raises NoRegions: no voxel of the regions falls on the grid.
     """
     labels = _nearest(regions.flattened(), regions.geometry, geometry)
     if not labels.any():
@@ -38,7 +37,7 @@ def voxels_on_grid(regions: Regions, geometry: VolumeGeometry) -> dict[int, NDAr
 
     :param geometry: the PET grid.
     :returns: (voxels,) by label; labels that are not selected, or cover no voxel of the grid, are left out.
-    :raises InputError: no voxel of the regions falls on the grid.
+    :raises NoRegions: no voxel of the regions falls on the grid.
     """
     found: dict[int, NDArray[np.intp]] = {}
     for layer in regions.all_layers:
@@ -104,7 +103,7 @@ def fractional_coverage(regions: Regions, geometry: VolumeGeometry, label: int) 
     its overlaps along the axes. Otherwise each PET voxel is sampled at 4 or more points an axis.
 
     :param geometry: the PET grid.
-    :raises InputError: the label does not occur, or lies outside the PET.
+    :raises InputError: the label does not occur, or lies outside the PET (:class:`NoRegions`).
     """
     name = regions.name(label)
     index = regions.voxels(label)
@@ -137,9 +136,9 @@ def fractional_coverage(regions: Regions, geometry: VolumeGeometry, label: int) 
     return RegionWeights(name, label, geometry, flat, np.minimum(covered[where], 1.0).astype(np.float32))
 
 
-def _outside(regions: Regions, label: int | None) -> InputError:
+def _outside(regions: Regions, label: int | None) -> NoRegions:
     what = "The regions" if label is None else f"The region '{regions.name(label)}'"
-    return InputError(
+    return NoRegions(
         f"{what} of {regions.source} lie{'s' if label is not None else ''} outside the PET image.",
         "Was it drawn on another examination, or on an image with another frame of reference?",
     )

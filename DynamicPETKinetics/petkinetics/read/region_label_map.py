@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.read.file_names import file_stem
-from petkinetics.read.region_map import IntArray, Regions, distinct_names
+from petkinetics.read.region_map import IntArray, NoRegions, Regions, distinct_names
 from petkinetics.read.region_segmentation import is_slicer_segmentation, regions_of_segmentation
 from petkinetics.read.text_files import read_rows
 from petkinetics.series import VolumeGeometry
@@ -38,7 +38,7 @@ def read_label_map(path: Path) -> Regions:
     labels = whole_numbers(sitk.GetArrayViewFromImage(image), path.name)
     regions = Regions(labels, _read_names(path), image_geometry(image), path.name)
     if not regions.label_values:
-        raise InputError(f"The region in {path.name} is empty: every voxel is 0.")
+        raise NoRegions(f"The region in {path.name} is empty: every voxel is 0.")
     return regions
 
 

@@ -16,6 +16,10 @@ from petkinetics.series import VolumeGeometry
 IntArray = NDArray[np.integer[Any]]
 
 
+class NoRegions(InputError):
+    """A file of regions holds none, or none that lies in the image: what a patient without lesions has."""
+
+
 @dataclass(frozen=True, eq=False)
 class Regions:
     """A label map: 0 is background, every other value a region. Regions that overlap lie in further layers.

@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 
 from petkinetics.errors import InputError
 from petkinetics.read.polygons import inside_polygons
-from petkinetics.read.region_map import Regions, distinct_names, in_layers
+from petkinetics.read.region_map import NoRegions, Regions, distinct_names, in_layers
 from petkinetics.series import VolumeGeometry
 
 Float64 = NDArray[np.float64]
@@ -53,7 +53,7 @@ def read_structure_set(path: Path, wanted: str | None = None) -> Regions:
         ) from error
     contours = {number: found for number, found in contours.items() if found}
     if not contours:
-        raise InputError(f"The structure set '{path.name}' has no closed contours, so no regions.")
+        raise NoRegions(f"The structure set '{path.name}' has no closed contours, so no regions.")
     # planes are those of all contours: a structure in a single plane is as thick as the others' slices
     planes = _Planes.of([c for found in contours.values() for c in found], path.name)
     if wanted is not None:
@@ -65,7 +65,7 @@ def read_structure_set(path: Path, wanted: str | None = None) -> Regions:
     named = [(number, names.get(number, "")) for number in contours]
     regions = Regions(layers[0], distinct_names(named), geometry, path.name, layers=tuple(layers[1:]))
     if not regions.label_values:
-        raise InputError(f"The contours in '{path.name}' enclose nothing.")
+        raise NoRegions(f"The contours in '{path.name}' enclose nothing.")
     return regions
 
 

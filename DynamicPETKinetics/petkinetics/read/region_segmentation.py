@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from petkinetics.errors import InputError
-from petkinetics.read.region_map import IntArray, Regions, distinct_names
+from petkinetics.read.region_map import IntArray, NoRegions, Regions, distinct_names
 from petkinetics.series import VolumeGeometry
 
 if TYPE_CHECKING:
@@ -70,5 +70,5 @@ def regions_of_segmentation(image: SimpleITK.Image, name: str) -> Regions:
     geometry = VolumeGeometry(image.GetSize()[::-1], image.GetSpacing(), image.GetOrigin(), image.GetDirection())
     regions = Regions(found[0], distinct_names(names), geometry, name, layers=tuple(found[1:]))
     if not regions.label_values:
-        raise InputError(f"The segmentation {name} is empty: none of its segments has a voxel.")
+        raise NoRegions(f"The segmentation {name} is empty: none of its segments has a voxel.")
     return regions

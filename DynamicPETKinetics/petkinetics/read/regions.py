@@ -12,11 +12,12 @@ from petkinetics.errors import InputError
 from petkinetics.read.dicom_files import is_dicom
 from petkinetics.read.region_grid import fractional_coverage, to_grid_nearest, voxels_on_grid
 from petkinetics.read.region_label_map import image_geometry, read_label_map
-from petkinetics.read.region_map import IntArray, Regions, RegionWeights, voxels_by_label
+from petkinetics.read.region_map import IntArray, NoRegions, Regions, RegionWeights, voxels_by_label
 from petkinetics.series import VolumeGeometry
 
 __all__ = [
     "IntArray",
+    "NoRegions",
     "RegionWeights",
     "Regions",
     "fractional_coverage",
@@ -41,7 +42,8 @@ def read_regions(spec: str | Path) -> Regions:
 
     :param spec: ``FILE``, or ``FILE:LABEL`` for one region by its value or name.
     :raises InputError: the file is missing or unreadable, is not one 3-D volume, holds values that
-        are no labels (fractions, negative, not a number), is empty, or lacks the label asked for.
+        are no labels (fractions, negative, not a number), is empty (:class:`NoRegions`), or lacks the
+        label asked for.
     """
     path, label = _split_spec(str(spec))
     regions = _read_dicom(path, label) if is_dicom(path) else read_label_map(path)

@@ -18,7 +18,7 @@ from petkinetics.training.pool import PatientPool
 from petkinetics.training.processes import is_first
 from petkinetics.training.scan_ranges import scan_ranges
 from petkinetics.training.scan_settings import ScanRanges
-from petkinetics.training.trainer import CHECKPOINT, Plan
+from petkinetics.training.trainer import Plan, require_checkpoint
 
 #: the first is meant where none is named; ``direct-network`` is the same without the kinetic model, for comparison
 PRESETS = {
@@ -57,8 +57,7 @@ def train(
     """
     if preset not in PRESETS[method]:
         raise InputError(f"There is no preset '{preset}' of {method}; there is {', '.join(PRESETS[method])}.")
-    if not resume and (out / CHECKPOINT).exists():
-        raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")
+    require_checkpoint(out, wanted=resume)
     out.mkdir(parents=True, exist_ok=True)
     ours, direct = preset == "default", method == "direct-network"
     plan = replace(PLAN if ours else _COMPACT, stage_minutes=stage_minutes)

@@ -21,8 +21,16 @@ from petkinetics.training.trainer import Plan, Progress, Trainer
 INTENDED_USE = (
     "Research on dynamic FDG PET of the trunk. Not a medical device: no diagnosis or treatment may rest on it."
 )
+#: the first of the known failures, by what a training had
+SIMULATED_ONLY = (
+    "Trained on simulated patients only; real patients may differ in ways that the simulation does not know."
+)
+_OWN_SERIES_ONLY = (
+    "Trained on the own series alone, judged on simulated patients; other patients, scanners and protocols may differ "
+    "in ways that these series do not show."
+)
+#: those that all trainings share
 KNOWN_FAILURES = (
-    "Trained on simulated patients only; real patients may differ in ways that the simulation does not know.",
     "Tracers other than FDG are refused.",
     "Small lesions of low contrast are drawn towards their surroundings; see docs/validation.md for how far.",
     "Movement between frames is not corrected and looks like kinetics.",
@@ -43,7 +51,8 @@ def model_card(
 ) -> dict[str, Any]:
     """What is known of a training.
 
-    :param seeds: of the simulated patients; *own_data*: names of own series instead.
+    :param seeds: of the simulated patients, where it is these that it learned from.
+    :param own_data: names of own series, which it learned from instead.
     """
     simulated = own_data is None
     plan_values = {key: value for key, value in asdict(plan).items() if key != "schedule"}
@@ -64,21 +73,23 @@ def model_card(
     return whole_card(
         {"name": name, "network": network, "preset": preset},
         "simulated patients" if simulated else "own dynamic series",
-        data_part(seeds, data, own_data),
+        data_part(seeds if simulated else None, data, own_data),
         {"ranges": asdict(ranges), "training": training},
         progress.metrics,
-        KNOWN_FAILURES,
+        (SIMULATED_ONLY if simulated else _OWN_SERIES_ONLY, *KNOWN_FAILURES),
     )
 
 
 def data_part(seeds: range | None, simulated: Mapping[str, Any], own_data: list[str] | None) -> dict[str, Any]:
     """What a network learned from.
 
-    :param simulated: what is known of simulated patients; None is said of each where there are own data.
+    :param seeds: of the simulated patients among it; None where there were none.
+    :param simulated: what is known of these; None is said of each where there were none.
+    :param own_data: names of own series among it; None where there were none.
     """
     return {
         "training_seeds": [seeds[0], seeds[-1]] if seeds else None,
-        **{key: value if own_data is None else None for key, value in simulated.items()},
+        **{key: value if seeds else None for key, value in simulated.items()},
         "series": own_data,
     }
 

@@ -13,7 +13,7 @@ from petkinetics.training.prior_card import prior_card
 from petkinetics.training.processes import is_first
 from petkinetics.training.static_patient import StaticPatient
 from petkinetics.training.static_pool import StaticPool, read_static_table
-from petkinetics.training.trainer import CHECKPOINT, Trainer
+from petkinetics.training.trainer import Trainer, require_checkpoint
 
 NAME = "diffusion-prior"
 #: the prior with a start of its own in one network, as the engine uses it; the prior without
@@ -47,8 +47,7 @@ def train_prior(
     """
     if preset not in PRESETS:
         raise InputError(f"There is no preset '{preset}' of {NAME}; there is {', '.join(PRESETS)}.")
-    if not resume and (out / CHECKPOINT).exists():
-        raise InputError(f"'{out}' holds a training already.", "Continue it with --resume, or choose another folder.")
+    require_checkpoint(out, wanted=resume)
     named = {} if data is None else read_static_table(data)
     own = list(named.values())
     out.mkdir(parents=True, exist_ok=True)

@@ -82,6 +82,21 @@ class Progress:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
+def require_checkpoint(folder: Path, wanted: bool) -> None:
+    """What stands before a training: whether its folder holds what is to be resumed, or what would be overwritten.
+
+    :param wanted: whether to resume.
+    :raises InputError: there is no checkpoint where one is wanted, or one where none is.
+    """
+    there = (folder / CHECKPOINT).exists()
+    if wanted and not there:
+        raise InputError(f"There is no checkpoint to resume in '{folder}'.", "Start without --resume.")
+    if there and not wanted:
+        raise InputError(
+            f"'{folder}' holds a training already.", "Continue it with --resume, or choose another folder."
+        )
+
+
 class Trainer:
     """Train a network.
 
@@ -120,10 +135,8 @@ class Trainer:
 
         :raises InputError: there is none.
         """
-        path = self.folder / CHECKPOINT
-        if not path.exists():
-            raise InputError(f"There is no checkpoint to resume in {self.folder}.", "Start without --resume.")
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        require_checkpoint(self.folder, wanted=True)
+        state = torch.load(self.folder / CHECKPOINT, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -43,11 +43,15 @@ class ClaimedFolder:
         for _ in range(_ATTEMPTS):
             handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=_SUFFIX, dir=parent)
             claim = Path(name)
-            # Between making and locking, another start may have taken the claim for abandoned.
-            if _lock(handle) and claim.exists():
-                path = claim.with_suffix("")
-                path.mkdir(mode=0o700)
-                return cls(path, claim, handle)
+            made = cls(claim.with_suffix(""), claim, handle)
+            try:
+                # Between making and locking, another start may have taken the claim for abandoned.
+                if _lock(handle) and claim.exists():
+                    made.path.mkdir(mode=0o700)
+                    return made
+            except BaseException:
+                made.release()  # cancelled here: on a busy network disk this takes a while
+                raise
             os.close(handle)
         raise OSError(errno.EAGAIN, "a file in the folder cannot be locked", str(parent))
 

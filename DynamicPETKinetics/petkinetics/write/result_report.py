@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from petkinetics.curves import TimeActivityCurve
 from petkinetics.estimators.estimator import Estimate, Problem
 from petkinetics.evaluate.figures import draw
-from petkinetics.evaluate.region_statistics import region_rows
+from petkinetics.evaluate.region_statistics import COLUMNS, region_rows
 from petkinetics.evaluate.report import write_report
 from petkinetics.evaluate.tac import tac_rows
 from petkinetics.kinetics.region_fit import CompartmentFit
@@ -32,12 +32,12 @@ Warn = Callable[[str], None]
 class RegionCurves:
     """Regions and their curves in the frames until T.
 
-    :param regions: as given.
+    :param regions: as given; None where none lies within the maps.
     :param frames: indices of these frames in the series.
     :param curves: one a region that lies in the PET.
     """
 
-    regions: Regions
+    regions: Regions | None
     frames: NDArray[np.intp]
     curves: Sequence[TimeActivityCurve]
 
@@ -53,24 +53,28 @@ class RegionCurves:
 def write_region_tables(
     folder: Path, record: Mapping[str, Any], regions: RegionCurves, found: Estimate, problem: Problem, warn: Warn
 ) -> list[dict[str, object]]:
-    """Write ``roi.tsv`` and ``tacs.tsv``; standard errors come from the fit to each region's mean curve.
+    """Write ``roi.tsv`` (its header alone where no region lies in the maps), and ``tacs.tsv`` where there are curves.
 
-    Compartment methods also write ``region_fits.tsv``: all that is known of each of these fits.
+    Standard errors come from the fit to each region's mean curve; compartment methods also write ``region_fits.tsv``,
+    all that is known of each of these fits.
 
     :returns: the rows of ``roi.tsv``.
     """
     errors = {}
     means_by_name = regions.in_frames(problem.frames)
-    if found.model_fit is not None:
+    if found.model_fit is not None and means_by_name:
         fits = [(name, found.model_fit(means)) for name, means in means_by_name.items()]
         write_table(folder / "region_fits.tsv", [_fit_row(name, fit) for name, fit in fits])
     for name, means in means_by_name.items():
         for quantity, (_, se) in found.region_fit(means)[0].items():
             errors[(name, quantity)] = se
-    maps = list(_folder_maps(folder, record).values())
-    rows = region_rows(maps, regions.regions, errors, problem.mask, warn)
-    write_table(folder / "roi.tsv", rows)
-    write_table(folder / "tacs.tsv", tac_rows(regions.curves))
+    rows: list[dict[str, object]] = []
+    if regions.regions is not None:
+        maps = list(_folder_maps(folder, record).values())
+        rows = region_rows(maps, regions.regions, errors, problem.mask, warn)
+    write_table(folder / "roi.tsv", rows, COLUMNS)
+    if regions.curves:
+        write_table(folder / "tacs.tsv", tac_rows(regions.curves))
     return rows
 
 

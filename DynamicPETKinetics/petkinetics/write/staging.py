@@ -89,7 +89,7 @@ def _staging(parent: Path, destination: Path) -> Iterator[Path]:
         _unfinished.add(claimed)
         yield claimed.path
     except OSError as error:
-        raise _in_words(error, destination, claimed) from error
+        raise _in_words(_of_the_system(error), destination, claimed) from error
     finally:
         if claimed is not None:
             claimed.release()
@@ -104,6 +104,16 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def _of_the_system(error: OSError) -> OSError:
+    """The error with a number that a library has wrapped; pydicom raises one without, whose text is a stack trace."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.errno is not None:
+            return inner
+        inner = inner.__cause__ or inner.__context__
+    return error
 
 
 def _in_words(error: OSError, destination: Path, claimed: ClaimedFolder | None) -> InputError | ResourceError:
