@@ -14,7 +14,7 @@ _MEANING = {
     "half_life_s": ("half-life", "seconds"),
 }
 #: (least, most) that is usual. Above are slips of unit: no table of a scanner carries 400 kg, and even tracers that
-#: decay within minutes are given with less than 5,000 MBq. Below are small animals and phantoms: warned of, not refused.
+#: decay within minutes are given with less than 5,000 MBq. Below are small animals and phantoms: only warned of.
 _USUAL = {"dose_mbq": (0.5, 5000.0), "weight_kg": (0.5, 400.0)}
 #: the units that are written by mistake: name, and how many make one of ours
 _SLIPS = {"dose_mbq": (("kBq", 1e3), ("Bq", 1e6), ("GBq", 1e-3)), "weight_kg": (("g", 1e3),)}

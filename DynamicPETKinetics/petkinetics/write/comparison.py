@@ -14,7 +14,7 @@ from petkinetics.maps import ParametricMap
 from petkinetics.read.file_names import file_stem
 from petkinetics.read.regions import read_regions
 from petkinetics.read.result_folder import read_result_map
-from petkinetics.write.result_folder import write_record
+from petkinetics.write.result_folder import made_now, write_record
 from petkinetics.write.staging import staged_folder
 from petkinetics.write.tables import write_table
 
@@ -48,7 +48,7 @@ def write_comparison(
             warn(sentence)
 
         figures = draw(folder / "figures", agreement_drawings(comparison), warn_too)
-        record = {**comparison.record(), "warnings": said, "versions": {"petkinetics": __version__}}
+        record = {**comparison.record(), "warnings": said, "versions": {"petkinetics": __version__}, "made": made_now()}
         write_report(folder / "report.html", record, bland_altman_rows=rows, figures=figures)
         write_record(folder, record)
     return comparison
