@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.evaluate.bland_altman import Agreement, Differences, agreement_across_regions, agreement_in_region
+from petkinetics.evaluate.how_made import differences_in_making
 from petkinetics.evaluate.proportional_bias import SLOPE_AGAINST, Against
 from petkinetics.maps import ParametricMap
 from petkinetics.read.regions import IntArray, Regions, to_grid_nearest, voxels_on_grid
@@ -35,7 +36,7 @@ class Comparison:
     :param unit: their unit.
     :param agreements: one a region, then "across regions" where there are three or more.
     :param pairs: the values behind each, for the plots.
-    :param warnings: regions left out, for the user.
+    :param warnings: regions and voxels left out, and what else sets the maps apart, for the user.
     """
 
     name_a: str
@@ -101,6 +102,8 @@ def compare_maps(
         if warn is not None:
             warn(sentence)
 
+    for sentence in differences_in_making(map_a, map_b, name_a, name_b):
+        say(sentence)
     labels = to_grid_nearest(regions, map_a.geometry)
     found = voxels_on_grid(regions, map_a.geometry)
     differences = _differences(map_a, map_b, labels)

@@ -9,6 +9,7 @@ from petkinetics import __version__
 from petkinetics.evaluate.compare import Comparison, compare_maps
 from petkinetics.evaluate.figure_agreement import agreement_drawings
 from petkinetics.evaluate.figures import draw
+from petkinetics.evaluate.how_made import told_apart
 from petkinetics.evaluate.report import write_report
 from petkinetics.maps import ParametricMap
 from petkinetics.read.file_names import file_stem
@@ -34,8 +35,7 @@ def write_comparison(
             a,
             b,
             read_regions(regions),
-            _title(a, map_a),
-            _title(b, map_b),
+            *told_apart(a, b, _title(a, map_a), _title(b, map_b)),
             "truth" if against_truth else "estimate",
             warn,
         )
