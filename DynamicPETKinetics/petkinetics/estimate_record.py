@@ -79,6 +79,8 @@ def record_of(
             "units": series.origin.units,
             "decay_corrected_to": series.origin.decay_corrected_to,
             "frame_mean": "decay-weighted" if series.decay_weighted else "plain",
+            "frame_start_s": series.timing.start_s.tolist(),
+            "frame_duration_s": series.timing.duration_s.tolist(),
             "gaps_s": [list(gap) for gap in series.timing.gaps()],
         },
         "input_uids": list(series.origin.series_uids),
