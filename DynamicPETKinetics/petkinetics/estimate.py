@@ -16,6 +16,7 @@ from petkinetics.errors import InputError
 from petkinetics.estimate_options import require_known_options, without_effect
 from petkinetics.estimate_record import input_hashes, record_of
 from petkinetics.estimators import make_estimator
+from petkinetics.estimators.blood_and_body import not_above_body
 from petkinetics.estimators.body import body_mask
 from petkinetics.estimators.derived import plan_derived
 from petkinetics.estimators.estimator import Problem, Progress, quantities_of, uses_whole_series
@@ -118,6 +119,8 @@ def run_estimate(job: EstimateJob, progress: Progress, tell: Callable[[str], Non
         mask = _mask(job, series, used.indices)
         if regions is not None:
             regions = regions_within(regions, series.geometry, mask, warn)
+        body = mask if job.mask == "body" else None
+        warn(*not_above_body(series, curve, used.indices, job.until_min, body, measured is not None))
         problem = Problem(
             series, curve, used.indices, mask, job.options, job.device,
             None if job.weights is None else Path(job.weights), job.seed, job.samples,

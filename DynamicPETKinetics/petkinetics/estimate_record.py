@@ -17,7 +17,7 @@ from petkinetics.input_function.idif import ImageDerivedInput
 from petkinetics.job import EstimateJob
 from petkinetics.maps import Quantity
 from petkinetics.series import DynamicSeries
-from petkinetics.write.result_folder import file_hash
+from petkinetics.write.result_folder import file_hash, made_now
 
 if TYPE_CHECKING:
     from petkinetics.input_function.aorta import ProposedAorta
@@ -79,9 +79,13 @@ def record_of(
             "units": series.origin.units,
             "decay_corrected_to": series.origin.decay_corrected_to,
             "frame_mean": "decay-weighted" if series.decay_weighted else "plain",
+            "frame_start_s": series.timing.start_s.tolist(),
+            "frame_duration_s": series.timing.duration_s.tolist(),
             "gaps_s": [list(gap) for gap in series.timing.gaps()],
         },
         "input_uids": list(series.origin.series_uids),
+        "input_fingerprint": series.origin.fingerprint or None,
+        "made": made_now(),
         "versions": _versions(),
     }
 

@@ -51,6 +51,7 @@ def run_report(job: ReportJob, progress: Progress, tell: Warn | None = None) -> 
 
 def _comparison(job: ReportJob, maps: list[ParametricMap], regions: Regions | None, tell: Warn | None) -> Comparison:
     from petkinetics.evaluate.compare import compare_maps
+    from petkinetics.evaluate.how_made import told_apart
 
     if regions is None:
         raise InputError("Two maps are compared in regions, and there are none.", "Give a label map with --rois.")
@@ -64,9 +65,7 @@ def _comparison(job: ReportJob, maps: list[ParametricMap], regions: Regions | No
         other = read_result_map(Path(job.compare))
         own = next((m for m in maps if m.quantity.name == other.quantity.name), None) or _no_partner(other)
     name_a, name_b = job.names.get("a") or _title(own), job.names.get("b") or _title(other)
-    if name_a == name_b:
-        name_a, name_b = f"{name_a} (A)", f"{name_b} (B)"
-    return compare_maps(own, other, regions, name_a, name_b, warn=tell)
+    return compare_maps(own, other, regions, *told_apart(own, other, name_a, name_b), warn=tell)
 
 
 def _partners(maps: list[ParametricMap], folder: Path) -> tuple[ParametricMap, ParametricMap]:

@@ -165,6 +165,7 @@ class SeriesOrigin:
     :param units: as stored ("BQML", "GML", "CNTS", "Bq/mL" ...).
     :param decay_corrected_to: as stored ("START", "ADMIN", "NONE"; for NIfTI "injection" or seconds).
     :param time_zero_s: BIDS TimeZero in seconds from injection; None where there is none.
+    :param fingerprint: SHA-256 of a file's header and of the sidecar beside it; "" for DICOM, whose UIDs name it.
     """
 
     path: str = ""
@@ -174,6 +175,7 @@ class SeriesOrigin:
     units: str = "kBq/mL"
     decay_corrected_to: str = "injection"
     time_zero_s: float | None = None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

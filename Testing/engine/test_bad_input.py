@@ -207,6 +207,9 @@ BAD: dict[str, tuple[Spoil, list[str]]] = {
     ),
     "a dose of nothing": (lambda c: c.use("--dose", "0"), ["0"]),
     "a negative weight": (lambda c: c.use("--weight", "-70"), ["-70"]),
+    "a weight in grams": (lambda c: c.use("--weight", "70300"), ["70,300 kg", "70,300 g would be 70.3 kg"]),
+    "a dose in kBq": (lambda c: c.use("--dose", "321900"), ["321,900 MBq", "321,900 kBq would be 321.9 MBq"]),
+    "a dose in Bq": (lambda c: c.use("--dose", "321900000"), ["321,900,000 Bq would be 321.9 MBq"]),
     "a half-life of nothing": (lambda c: c.use("--half-life", "0"), ["half-life"]),
 }
 

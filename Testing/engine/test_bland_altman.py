@@ -274,6 +274,36 @@ def test_two_maps_are_compared_in_every_region_and_across_them():
     np.testing.assert_array_equal(comparison.pairs["Lesion"].a, a.values[inside])
 
 
+def test_voxels_outside_of_both_masks_are_no_pairs():
+    """A region half in air has the statistics of its other half; one wholly in air has none."""
+    a, b = maps()
+    masked = []
+    for shown in (a, b):
+        values = shown.values.copy()
+        values[:, :, 8:12] = 0.0  # half of the liver
+        values[:, 14:20] = 0.0  # all of the spleen, part of the lesion
+        masked.append(ParametricMap(values, KI, GRID))
+    comparison = compare_maps(*masked, three_regions(), "noisy", "truth", against="truth")
+    inside = (three_regions().labels == 1) & (masked[0].values != 0)
+    d = (a.values.astype(float) - b.values)[inside]
+    liver = comparison.rows()[0]
+    assert (liver["n"], liver["bias"]) == (160, pytest.approx(d.mean(), rel=1e-9))
+    assert liver["sd"] == pytest.approx(d.std(ddof=1), rel=1e-9)
+    assert comparison.pairs["Liver"].a.size == 160
+    assert [row["roi"] for row in comparison.rows()] == ["Liver", "Lesion"]
+    assert comparison.warnings[:2] == (
+        "160 of the 320 voxels in the region 'Liver' lie where both maps are 0, outside of what was estimated; they "
+        "were left out, and 160 were compared.",
+        "240 of the 240 voxels in the region 'Spleen' lie where both maps are 0, outside of what was estimated; the "
+        "region was left out.",
+    )
+    empty = ParametricMap(np.zeros(GRID.shape, np.float32), KI, GRID)
+    with pytest.raises(InputError, match="where one of them is not 0"):
+        compare_maps(empty, empty, three_regions())
+    # a value of 0 in one map alone is a value
+    assert compare_maps(masked[0], b, three_regions()).rows()[0]["n"] == 320
+
+
 def test_maps_on_different_grids_or_of_different_quantities_are_refused():
     a, b = maps()
     moved = VolumeGeometry(GRID.shape, GRID.spacing_mm, (3.0, 0.0, 0.0))

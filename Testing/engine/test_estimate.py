@@ -6,9 +6,11 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import nibabel as nib
@@ -130,6 +132,30 @@ def test_result_json_tells_what_was_done_with_what(tmp_path, scan, patient):
     assert record["series"]["half_life_s"] == HALF_LIFE_S
     assert 0 < record["seconds"] < 60
     assert "petkinetics" in record["versions"]
+
+
+def test_a_result_says_when_it_was_made_and_from_which_file(tmp_path, patient):
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+    series = patient.save(tmp_path / "in")
+    assert estimate(series, tmp_path / "out", "--report") == 0
+    record = result(tmp_path / "out")
+    made = datetime.fromisoformat(record["made"])
+    assert made.utcoffset() == timedelta(0) and before <= made <= datetime.now(timezone.utc)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Made (UTC)" in page and record["made"] in page
+    # a packed copy of another name in another folder is the same; another sidecar or grid is not
+    others = {
+        "the same": patient.save(tmp_path / "Doe", name="copy.nii.gz"),
+        "another patient": patient.save(tmp_path / "b", BodyWeight=71.0),
+        "another grid": Patient(spacing=(8.0, 8.0, 6.5)).save(tmp_path / "c"),
+    }
+    found = {}
+    for name, other in others.items():
+        assert estimate(other, tmp_path / name) == 0
+        found[name] = result(tmp_path / name)["input_fingerprint"]
+    assert found["the same"] == record["input_fingerprint"]
+    assert len({record["input_fingerprint"], *found.values()}) == 3
+    assert all(re.fullmatch("[0-9a-f]{64}", value) for value in found.values())
 
 
 def test_a_value_that_is_not_a_number_is_null_and_does_not_end_a_run_in_its_last_step(tmp_path, scan, monkeypatch):

@@ -327,6 +327,30 @@ def test_overrides_replace_the_sidecar_and_are_recorded(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"BodyWeight": 70300.0}, ["weight is 70,300 kg", "70,300 g would be 70.3 kg", "--weight"]),
+        ({"BodyWeight": 0.02}, ["weight is 0.02 kg", "a small animal"]),
+        ({"InjectedRadioactivity": 300e3}, ["activity is 300,000 MBq", "300,000 kBq would be 300 MBq", "--dose"]),
+        ({"InjectedRadioactivity": 0.3}, ["activity is 0.3 MBq", "0.3 GBq would be 300 MBq"]),
+        ({"BodyWeight": 3.2, "InjectedRadioactivity": 0.5}, []),
+        ({"BodyWeight": 400.0, "InjectedRadioactivity": 5000.0}, []),
+    ],
+)
+def test_a_weight_or_activity_that_is_hardly_one_is_used_with_a_warning(tmp_path, changes, words):
+    series = read_series(write(tmp_path, **changes))
+    assert series.weight_kg == changes.get("BodyWeight", 75.0)
+    said = " ".join(series.warnings)
+    assert all(word in said for word in words), said
+    assert ("small animal" in said or "no patient" in said) is bool(words)
+
+
+@pytest.mark.parametrize("small", [{"dose_mbq": 0.2}, {"weight_kg": 0.02}, {"weight_kg": 400.0}, {"dose_mbq": 5000.0}])
+def test_a_mouse_and_a_phantom_are_not_refused(small):
+    assert Overrides(**small).record() == small
+
+
+@pytest.mark.parametrize(
     "bad",
     [
         {"dose_mbq": 0.0},

@@ -138,6 +138,33 @@ def test_two_other_maps_may_be_compared(folder: Path, tmp_path: Path) -> None:
     assert "Differences are two-tissue ki − gaussian ki." in text
 
 
+def test_maps_of_other_windows_and_input_functions_are_told_apart(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One method, twice: the names say what differs, and so does a warning, in both commands."""
+    series, aorta = folder / "patient" / "pet.nii", folder / "patient" / "aorta.nii"
+    options = ("--plasma-ratio", "1.1", "--until", "50")
+    other, regions = tmp_path / "Doe_John", folder / "regions.nii.gz"
+    assert run("estimate", series, "--roi", aorta, "--method", "patlak", "-o", other, *options) == 0
+    maps = [next(place.glob("ki.nii*")) for place in (folder / "patlak", other)]
+    capsys.readouterr()
+    assert run("compare", *maps, "--roi", regions, "-o", tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    whole, plasma = "patlak ki (whole blood, 32-67 min)", "patlak ki (plasma, 12-47 min)"
+    assert f"different input functions: {whole} has whole blood, {plasma} has plasma." in said
+    assert f"different windows: {whole} of 32-67 min, {plasma} of 12-47 min." in said
+    assert f"Differences are {whole} − {plasma}." in words(tmp_path / "out" / "report.html")
+    assert "Doe" not in (tmp_path / "out" / "result.json").read_text(encoding="utf-8")
+    text, warnings = write(folder, "patlak", tmp_path / "a.html", rois=str(regions), compare=str(other))
+    assert f"Differences are {whole} − {plasma}." in text
+    assert sum("different" in sentence for sentence in warnings) == 2
+    # SUV is of its window alone; methods without a t* are compared by their end
+    for name, there, expected in (("suv", other, 1), ("ki", folder / "two", 0)):
+        paths = [next(place.glob(f"{name}.nii*")) for place in (folder / "patlak", there)]
+        assert run("compare", *paths, "--roi", regions, "-o", tmp_path / name) == 0
+        assert capsys.readouterr().err.count("different") == expected, name
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -147,3 +148,15 @@ def test_back_to_images_leaves_a_layout_that_the_user_chose() -> None:
     assert not plot_is_shown()
     back_to_images()
     assert layouts.layout == kinds.SlicerLayoutOneUpRedSliceView
+
+
+def test_what_sets_two_maps_apart_besides_their_method_is_said() -> None:
+    a, b, node = ki_map("A", 1), ki_map("B", 2), drawn()
+    for map_node, blood, until_s in ((a, "whole blood", 3900.0), (b, "plasma", 2100.0)):
+        how = {"method": "patlak", "blood": blood, "t_star_min": 30.0, "window_s": [1800.0, until_s]}
+        map_node.SetAttribute("DynamicPET.Provenance", json.dumps(how))
+    said: list[str] = []
+    found = compare(a, b, node, warn=said.append)
+    assert tuple(said) == found.warnings
+    assert "different input functions: A has whole blood, B has plasma" in said[0]
+    assert "different windows: A of 30-65 min, B of 30-35 min" in said[1]

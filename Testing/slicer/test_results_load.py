@@ -19,8 +19,9 @@ from DynamicPETKineticsLib.at_once import at_once
 from DynamicPETKineticsLib.results.load_result import load_result_steps, node_name
 from DynamicPETKineticsLib.results.map_display import colour_of, threshold_of, window_of
 from DynamicPETKineticsLib.results.map_file import read_map_image
-from DynamicPETKineticsLib.results.result_nodes import MAP, PROVENANCE, RESULT, all_results, result_of
+from DynamicPETKineticsLib.results.result_nodes import MAP, RESULT, all_results, result_of
 from DynamicPETKineticsLib.results.table_nodes import add_table, rows_of
+from DynamicPETKineticsLib.scene.map_attribute import PROVENANCE
 from petkinetics.errors import InputError
 from petkinetics.read.maps import read_map
 from petkinetics.write.tables import read_table

@@ -95,6 +95,7 @@ class AgreementBox:
     def _on_compared(self, comparison: Any) -> None:
         self.comparison = comparison
         self._show("")
+        say(self.ui.agreementNoteLabel, " ".join(comparison.warnings))
         if self._plot_follows:
             self._plot()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +21,13 @@ from DynamicPETKineticsLib.regions.plot_nodes import (
 from DynamicPETKineticsLib.regions.region_model import map_of
 from DynamicPETKineticsLib.regions.segment_regions import regions_of
 from DynamicPETKineticsLib.regions.table_node import fill, fill_numbers
+from DynamicPETKineticsLib.scene.map_attribute import PROVENANCE
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
 
 if TYPE_CHECKING:
     from petkinetics.evaluate.compare import Comparison
+    from petkinetics.maps import ParametricMap
 
 __all__ = ["agreement_plot", "agreement_table", "back_to_images", "compare", "plot_is_shown", "show_plot"]
 
@@ -44,7 +48,7 @@ def compare(
     """Agreement of two map nodes, A - B, in every region.
 
     :param segment_ids: the regions, all by default.
-    :param warn: receives sentences about regions left out.
+    :param warn: receives sentences about regions and voxels left out, and about what else sets the maps apart.
     :raises InputError: the maps do not lie on one grid and in one place, show different quantities, or no
         region has two voxels on them.
     """
@@ -70,7 +74,7 @@ def comparison_of(
             _("The two maps hang under different transforms, so their voxels are no pairs."),
             _("Put both under the same transform, or under none."),
         )
-    a, b = map_of(map_a), map_of(map_b)
+    a, b = _with_history(map_a), _with_history(map_b)
     if a.geometry.difference(b.geometry) is not None:
         raise InputError(
             _("The two maps lie on different grids, so their voxels are no pairs."),
@@ -79,6 +83,13 @@ def comparison_of(
     regions = regions_of(segmentation, a.geometry, map_a, segment_ids, warn)
     names = map_a.GetName(), map_b.GetName()
     return lambda: compare_maps(a, b, regions, *names, warn=warn)
+
+
+def _with_history(node: Any) -> ParametricMap:
+    """A map with what its node says of how it was made, so that the engine can tell what sets two apart."""
+    how = json.loads(node.GetAttribute(PROVENANCE) or "{}")
+    keys = {"blood": "input_function_kind", "window_s": "window_s", "t_star_min": "t_star_min"}
+    return replace(map_of(node), provenance={there: how.get(here) for here, there in keys.items()})
 
 
 def agreement_table(comparison: Comparison, node: Any = None) -> Any:

@@ -21,7 +21,6 @@ from DynamicPETKineticsLib.results.result_nodes import (
     LABEL,
     MAP_ROLE,
     NAME,
-    PROVENANCE,
     RESULT,
     SEQUENCE_ROLE,
     ResultNodes,
@@ -31,7 +30,7 @@ from DynamicPETKineticsLib.results.result_nodes import (
 )
 from DynamicPETKineticsLib.results.table_nodes import add_table
 from DynamicPETKineticsLib.results.window import percentile_window
-from DynamicPETKineticsLib.scene.map_attribute import MAP
+from DynamicPETKineticsLib.scene.map_attribute import MAP, PROVENANCE
 from DynamicPETKineticsLib.scene.volume_geometry import ijk_to_ras
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 RESULT = "DynamicPET.Result"
 #: on a volume: what people call it, such as "Ki (whole-blood input)"
 LABEL = "DynamicPET.Label"
-#: on a volume: how it was made, as JSON
-PROVENANCE = "DynamicPET.Provenance"
 #: on a text, table or segmentation: which file of the result folder it holds
 FILE = "DynamicPET.File"
 #: on the record: what the result is called, where its folder is gone

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.evaluate.bland_altman import Agreement, Differences, agreement_across_regions, agreement_in_region
+from petkinetics.evaluate.how_made import differences_in_making
 from petkinetics.evaluate.proportional_bias import SLOPE_AGAINST, Against
 from petkinetics.maps import ParametricMap
 from petkinetics.read.regions import IntArray, Regions, to_grid_nearest, voxels_on_grid
@@ -35,7 +36,7 @@ class Comparison:
     :param unit: their unit.
     :param agreements: one a region, then "across regions" where there are three or more.
     :param pairs: the values behind each, for the plots.
-    :param warnings: regions left out, for the user.
+    :param warnings: regions and voxels left out, and what else sets the maps apart, for the user.
     """
 
     name_a: str
@@ -77,11 +78,13 @@ def compare_maps(
 ) -> Comparison:
     """Bland-Altman statistics of A - B in every region, voxelwise, and across the regions' means.
 
+    Voxels where both maps are exactly 0 lie outside of what was estimated: they are left out, counted in a warning.
+
     :param regions: brought to the maps' grid by nearest neighbour.
     :param against: "truth" where *map_b* is the truth: the slope is then regressed on it.
     :param warn: receives each warning as it arises; all are in the result as well.
     :raises InputError: the maps lie on different grids or show different quantities, no region lies on
-        them or has two voxels, or a voxel within one is not a number.
+        them or has two voxels with values, or a voxel within one is not a number.
     """
     if (difference := map_a.geometry.difference(map_b.geometry)) is not None:
         raise InputError(
@@ -101,6 +104,8 @@ def compare_maps(
         if warn is not None:
             warn(sentence)
 
+    for sentence in differences_in_making(map_a, map_b, name_a, name_b):
+        say(sentence)
     labels = to_grid_nearest(regions, map_a.geometry)
     found = voxels_on_grid(regions, map_a.geometry)
     differences = _differences(map_a, map_b, labels)
@@ -114,10 +119,23 @@ def compare_maps(
             say(f"The region '{name}' has {has} on the maps' grid and was left out; two are needed.")
             continue
         a, b = (m.values.reshape(-1)[index].astype(np.float64) for m in (map_a, map_b))
+        # 0 in both is outside of what was estimated: no pair, which would count as perfect agreement
+        there = (a != 0) | (b != 0)
+        if not there.all():
+            left = int(np.count_nonzero(there))
+            lie = f"{a.size - left} of the {a.size} voxels in the region '{name}' lie where both maps are 0, outside of"
+            if left < 2:
+                say(f"{lie} what was estimated; the region was left out.")
+                continue
+            say(f"{lie} what was estimated; they were left out, and {left} were compared.")
+            a, b, index = a[there], b[there], index[there]
         agreements.append(agreement_in_region(a, b, index, map_a.geometry, name, quantity.unit, against, differences))
         pairs[name] = RegionPairs(a, b)
     if not agreements:
-        raise InputError(f"No region of {regions.source} has two or more voxels on the maps' grid.")
+        raise InputError(
+            f"No region of {regions.source} has two or more voxels on the maps' grid where one of them is not 0.",
+            "Check that the regions lie in the patient, and within the mask of the estimates.",
+        )
     means = {name: (float(p.a.mean()), float(p.b.mean())) for name, p in pairs.items()}
     across = agreement_across_regions(means, quantity.unit, against)
     if across is not None:

@@ -163,8 +163,8 @@ def series_facts(info: Record, record: Record) -> str:
 
 
 def provenance_facts(record: Record) -> str:
-    """How it was made: options, overrides, versions, hashes."""
-    facts: list[tuple[str, object]] = []
+    """How it was made: date, options, overrides, versions, hashes."""
+    facts: list[tuple[str, object]] = [("Made (UTC)", record["made"])] if record.get("made") else []
     for key, label in (
         ("options", "Option"),
         ("overrides", "Override"),

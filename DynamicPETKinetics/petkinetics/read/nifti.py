@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from petkinetics.errors import InputError
 from petkinetics.read.bids import BidsPet
 from petkinetics.read.file_names import file_stem
+from petkinetics.read.fingerprint import fingerprint
 from petkinetics.read.overrides import Overrides
 from petkinetics.read.unpacking import unpacking
 from petkinetics.series import DynamicSeries, Float32, SeriesOrigin, Tracer, VolumeGeometry
@@ -53,7 +54,8 @@ def read_nifti(
         raise InputError(
             f"{path.name} holds one volume, not a dynamic series.", "Ki needs a series of frames over time."
         )
-    bids = BidsPet.read(_sidecar_of(path), given, statements or {})
+    sidecar = _sidecar_of(path)
+    bids = BidsPet.read(sidecar, given, statements or {})
     timing = bids.timing(header.frames)
     scale = bids.factors_to_kbq_at_injection(timing)
     return DynamicSeries(
@@ -73,6 +75,7 @@ def read_nifti(
             units=bids.units,
             decay_corrected_to=bids.decay_corrected_to,
             time_zero_s=-bids.injection_s,
+            fingerprint=fingerprint(path, header.voxels_at, sidecar),
         ),
         overrides=bids.overrides,
         warnings=tuple(bids.warnings),

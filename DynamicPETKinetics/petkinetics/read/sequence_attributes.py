@@ -99,6 +99,7 @@ class SequenceAttributes(SequenceStatements):
                 manufacturer=self.own.get("Manufacturer", ""),
                 units=self.units or "",
                 decay_corrected_to=self.decay_corrected_to or "",
+                fingerprint=origin.fingerprint,
             ),
             overrides=self.recorded_overrides()
             | self.given.record()

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from petkinetics.errors import InputError
+from petkinetics.read.fingerprint import fingerprint
 from petkinetics.read.nifti import NiftiHeader
 from petkinetics.read.nrrd_header import NrrdHeader
 from petkinetics.read.overrides import Overrides
@@ -66,7 +67,8 @@ def read_sequence(
     in_place = axis == 3 and not header.compressed
     stored = NiftiHeader(header.geometry(), frames, header.dtype, header.voxels_at if in_place else 0, 1.0, 0.0)
     voxels = SequenceVoxels(path, stored, scale, source=VoxelPlace.of(path, header, stored, axis))
-    return said.series(stored.geometry, voxels, SeriesOrigin(path=str(path), format="seq.nrrd"))
+    origin = SeriesOrigin(path=str(path), format="seq.nrrd", fingerprint=fingerprint(path, header.voxels_at))
+    return said.series(stored.geometry, voxels, origin)
 
 
 def _items(header: NrrdHeader, axis: int, frames: int) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from petkinetics.errors import InputError
 from petkinetics.read.dicom_files import is_dicom
-from petkinetics.read.overrides import Overrides
+from petkinetics.read.overrides import Overrides, administration_doubts
 from petkinetics.series import DynamicSeries
 
 #: options (``--set``) that state what a series does not: of NIfTI (:mod:`petkinetics.read.bids`) and of
@@ -32,6 +32,14 @@ def read_series(
     """
     if not path.exists():
         raise InputError(f"There is no file or folder {path}.")
+    series = _of_its_format(path, overrides, statements, require_dynamic)
+    doubts = administration_doubts(series.injected_activity_mbq, series.weight_kg)
+    return replace(series, warnings=(*series.warnings, *doubts)) if doubts else series
+
+
+def _of_its_format(
+    path: Path, overrides: Overrides | None, statements: Mapping[str, str] | None, require_dynamic: bool
+) -> DynamicSeries:
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         from petkinetics.read.bids import STATEMENTS as USED

@@ -9,12 +9,13 @@ from petkinetics import __version__
 from petkinetics.evaluate.compare import Comparison, compare_maps
 from petkinetics.evaluate.figure_agreement import agreement_drawings
 from petkinetics.evaluate.figures import draw
+from petkinetics.evaluate.how_made import told_apart
 from petkinetics.evaluate.report import write_report
 from petkinetics.maps import ParametricMap
 from petkinetics.read.file_names import file_stem
 from petkinetics.read.regions import read_regions
 from petkinetics.read.result_folder import read_result_map
-from petkinetics.write.result_folder import write_record
+from petkinetics.write.result_folder import made_now, write_record
 from petkinetics.write.staging import staged_folder
 from petkinetics.write.tables import write_table
 
@@ -34,8 +35,7 @@ def write_comparison(
             a,
             b,
             read_regions(regions),
-            _title(a, map_a),
-            _title(b, map_b),
+            *told_apart(a, b, _title(a, map_a), _title(b, map_b)),
             "truth" if against_truth else "estimate",
             warn,
         )
@@ -48,7 +48,7 @@ def write_comparison(
             warn(sentence)
 
         figures = draw(folder / "figures", agreement_drawings(comparison), warn_too)
-        record = {**comparison.record(), "warnings": said, "versions": {"petkinetics": __version__}}
+        record = {**comparison.record(), "warnings": said, "versions": {"petkinetics": __version__}, "made": made_now()}
         write_report(folder / "report.html", record, bland_altman_rows=rows, figures=figures)
         write_record(folder, record)
     return comparison

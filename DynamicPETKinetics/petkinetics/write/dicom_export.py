@@ -12,6 +12,7 @@ from petkinetics.write.dicom_codes import pet_units
 from petkinetics.write.dicom_map_header import require_exportable
 from petkinetics.write.dicom_parametric_map import parametric_map_names, write_parametric_map
 from petkinetics.write.dicom_pet_image import pet_image_names, write_pet_images
+from petkinetics.write.dicom_same_scan import require_same_scan
 from petkinetics.write.dicom_sources import SourceSeries, find_source_series
 from petkinetics.write.map_provenance import MapProvenance
 from petkinetics.write.staging import staged_files
@@ -49,11 +50,12 @@ def export_maps(
     :param series_description_prefix: put before the quantity in the series description.
     :param progress: called with the fraction done and a message.
     :param warn: receives sentences for the user: maps without a PET unit, voxels beyond what 16 bits hold, a source
-        with more frames than the maps' series had.
+        with more frames than the maps' series had, what could be compared where the maps do not name their series.
     :returns: the files, by format in the order of the maps.
     :raises InputError: a map holds NaN or infinite voxels or is not float32, a quantity comes twice or has
-        no code, no map can be a PET image, the source images are not those of the maps or some of them are missing,
-        or the files are there already or cannot be written.
+        no code, no map can be a PET image, the source images are not those of the maps (or contradict what their
+        provenance says, where it has no UIDs) or some of them are missing, or the files are there already or cannot
+        be written.
     :raises ResourceError: the disk is full.
     """
     require_exportable(maps)
@@ -62,6 +64,7 @@ def export_maps(
         progress(0.0, "Reading the headers of the source images")
     names = [name for format_name, _, parametric_map in work for name in _names(format_name, parametric_map)]
     sources: SourceSeries | None = None
+    compared = ""
     with staged_files(to, names) as folder:
         for done, (format_name, number, parametric_map) in enumerate(work):
             provenance = MapProvenance.of(parametric_map.provenance, parametric_map.quantity.name)
@@ -70,6 +73,12 @@ def export_maps(
             more = sources.compared(provenance.frame_count)
             if more and warn and not done:
                 warn(more)
+            record = parametric_map.provenance
+            if record.get("job") == "estimate" and not provenance.series_uids and not compared:
+                # a result that was made from a file
+                compared = require_same_scan(source_dir, record)
+                if warn:
+                    warn(compared)
             if progress:
                 progress((done + 0.5) / len(work), f"Writing {_names(format_name, parametric_map)[0]}")
             with warnings.catch_warnings():

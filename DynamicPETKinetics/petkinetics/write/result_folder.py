@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,11 @@ def write_distrust(folder: Path, where: NDArray[np.bool_] | None, geometry: Volu
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Write ``result.json``; what is not a number is ``null`` in it."""
     write_json(folder / RECORD_NAME, record)
+
+
+def made_now() -> str:
+    """When a result is made, for its record: UTC to the second, ISO 8601."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
