@@ -46,7 +46,7 @@ RECORD = {
         "roi_volume_ml": 12.3,
         "warnings": ["The region is small."],
     },
-    "noise": {"common": 0.0123},
+    "noise": {"common": 0.0123, "local": 0.0045, "body_mean_kbq_per_ml": 5.37},
 }
 INFO = {"shape": [28, 71, 256, 256], "tracer": "FDG", "half_life_s": 6586.2, "warnings": ["One slice step is uneven."]}
 ROWS = [
@@ -149,7 +149,9 @@ def test_report_says_what_was_done_with_what_and_that_it_is_no_medical_device(re
         "t*: default.",
         "whole blood",
         "region aorta.nii.gz",
-        "Override injection_time 10:12:31",
+        "Injection time, given by the user 10:12:31",
+        "Maps are compressed yes",
+        "Mean activity of the body, kBq/mL 5.37",
         "Version of numpy 2.1.0",
         "1.2.3.4",
         "The region is small.",
@@ -157,6 +159,8 @@ def test_report_says_what_was_done_with_what_and_that_it_is_no_medical_device(re
         "28 × 71 × 256 × 256",
     ):
         assert phrase in text, phrase
+    # the noise model's own scales have no meaning without its equation
+    assert "0.0123" not in text and "Noise common" not in text
 
 
 def test_region_table_gives_values_to_the_place_of_their_error(report):
@@ -164,6 +168,14 @@ def test_region_table_gives_values_to_the_place_of_their_error(report):
     assert "0.02734 ± 0.00042" in text
     assert "0.510" in text
     assert "12.7" in text
+
+
+def test_the_region_table_calls_ki_what_the_title_calls_it_and_says_what_a_peak_holds(report):
+    page = report.read_text(encoding="utf-8")
+    heads = re.findall(r'<th scope="col">([^<]*)', page)
+    assert heads[2] == "Ki (whole-blood input) ± SE"
+    text = " ".join(" ".join(parse(report).text).split())
+    assert "it includes surroundings where a region is below 1 mL, and can lie below the mean there" in text
 
 
 def test_suv_stands_beside_ki_in_the_region_table(tmp_path):

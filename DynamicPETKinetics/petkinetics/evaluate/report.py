@@ -16,13 +16,13 @@ from string import Template
 from petkinetics.evaluate.figures import FigureFile
 from petkinetics.evaluate.record_values import Record, Row, mapping_of, number_of, rows_of, sentences_of, text_of
 from petkinetics.evaluate.region_statistics import RegionFits
+from petkinetics.evaluate.report_provenance import provenance_facts
 from petkinetics.evaluate.report_regions import REGION_MAPS, regions_table
 from petkinetics.evaluate.report_style import STYLE
 from petkinetics.evaluate.report_tables import (
     agreement_table,
     frames_table,
     input_function_facts,
-    provenance_facts,
     series_facts,
 )
 

@@ -41,7 +41,8 @@ def regions_table(rows: Sequence[Row], record: Record, fits: RegionFits) -> str:
     by_key = {(str(row["roi"]), str(row["map"])): row for row in rows}
     header = [("Region", ""), ("Volume", "mL")]
     for m in maps:
-        header += _heads(m, there[m], m == maps[0], one_estimator)
+        symbol = str(record.get("ki_label", "Ki")) if m == "ki" else REGION_MAPS.get(m, "")
+        header += _heads(m, symbol, there[m], m == maps[0], one_estimator)
     body = []
     for name in names:
         first = next(row for row in rows if str(row["roi"]) == name)
@@ -57,18 +58,20 @@ def regions_table(rows: Sequence[Row], record: Record, fits: RegionFits) -> str:
     )
 
 
-def _heads(name: str, unit: str, main: bool, one_estimator: bool) -> list[tuple[str, str]]:
+def _heads(name: str, label: str, unit: str, main: bool, one_estimator: bool) -> list[tuple[str, str]]:
     """Of a map's columns. Spread, peak and a fit of its own has the map that the report is about: the table has to
     fit a page.
+
+    :param label: what its values are called, such as "Ki (whole-blood input)".
     """
     if name in _SUVS:
         return [(_SUVS[name], unit), (f"{_SUVS[name]} peak", "1 mL"), (f"{_SUVS[name]} max", "voxel")]
     symbol = REGION_MAPS[name]
     spread = [(f"{symbol} SD", "spatial"), (f"{symbol} peak", "1 mL")] if main else []
     if one_estimator:
-        return [(f"{symbol} ± SE", unit), *spread]
-    fit = [(f"{symbol} ± SE", f"curve fit, {unit}")] if main else []
-    return [(symbol, f"map mean, {unit}"), *spread, *fit]
+        return [(f"{label} ± SE", unit), *spread]
+    fit = [(f"{label} ± SE", f"curve fit, {unit}")] if main else []
+    return [(label, f"map mean, {unit}"), *spread, *fit]
 
 
 def _cells(

@@ -1,4 +1,4 @@
-"""What stands in the report's sections besides figures and regions: agreement, blood, frames, series, provenance."""
+"""What stands in the report's sections besides figures and regions: agreement, blood, frames, series."""
 
 from __future__ import annotations
 
@@ -114,24 +114,3 @@ def series_facts(info: Record, record: Record) -> str:
         if facts
         else ""
     )
-
-
-def provenance_facts(record: Record) -> str:
-    """How it was made: options, overrides, versions, hashes."""
-    facts: list[tuple[str, object]] = []
-    for key, label in (
-        ("options", "Option"),
-        ("overrides", "Override"),
-        ("noise", "Noise"),
-        ("versions", "Version of"),
-    ):
-        given = {name: value for name, value in mapping_of(record.get(key)).items() if value not in (None, "", {}, [])}
-        facts += [(f"{label} {name}", value) for name, value in given.items()]
-    for key, label in (
-        ("device", "Device"),
-        ("weights_hash", "Hash of the weights"),
-        ("input_uids", "Series Instance UIDs"),
-    ):
-        if record.get(key) not in (None, "", [], {}):
-            facts.append((label, record[key]))
-    return facts_table(facts) if facts else ""
