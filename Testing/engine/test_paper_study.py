@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -32,6 +33,7 @@ from petkinetics.studies.paper_plan import PLANS, plan_of
 from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality
 from petkinetics.studies.slice_quality import slice_quality
 from petkinetics.studies.study import Study
+from petkinetics.studies.tumour_roi import tumour_box, why_no_box
 from petkinetics.write.tables import read_table
 
 #: of piq and scikit-image: those that need no weights
@@ -312,6 +314,45 @@ def test_numbers_at_the_axes_of_the_tumours_plot_do_not_meet(tmp_path: Path) -> 
     drawn = tumour_agreement(tmp_path, pairs, agreements, "the truth")
     text = drawn.path.with_suffix(".svg").read_text(encoding="utf-8")
     assert "10⁻³ mL/min/mL" in text and ">0.00" not in text
+
+
+def test_points_beyond_the_axes_of_the_tumours_plot_are_counted(tmp_path: Path) -> None:
+    reference = np.random.default_rng(1).uniform(0.0, 0.007, 2000).astype(np.float32)
+    calm = reference + np.random.default_rng(2).normal(0, 0.0001, 2000).astype(np.float32)
+    wild = calm.copy()
+    wild[:3] += 0.5
+    wild[3] -= 0.5
+    pairs = {"patlak": (wild, reference), "ours": (calm, reference)}
+    agreements = {name: agreement_of_pairs(*pair, name) for name, pair in pairs.items()}
+    # the limits of the wild one would hold its points
+    agreements["patlak"] = agreements["ours"]
+    caption = tumour_agreement(tmp_path, pairs, agreements, "the truth").caption
+    assert caption.endswith(" Beyond the axes lie, of 2000 voxels: patlak 4; the limits count them.")
+    del pairs["patlak"], agreements["patlak"]
+    assert "Beyond the axes" not in tumour_agreement(tmp_path, pairs, agreements, "the truth").caption
+
+
+@pytest.mark.parametrize(
+    ("slices", "lesions", "why"),
+    [
+        (6, True, "a box of 10 voxels a side does not fit into 6 slices"),
+        (12, False, "no malignant lesion lies in the slices judged"),
+        (12, True, ""),
+    ],
+)
+def test_a_study_says_why_there_is_no_figure_of_the_tumour(slices: int, lesions: bool, why: str) -> None:
+    patient = known()
+    numbers = np.zeros((slices, 30, 30), np.uint8)
+    malignant = next(lesion for lesion in patient.lesion_list if lesion.malignant)
+    numbers[2:5, 10:14, 10:14] = malignant.number if lesions else 0
+    cut = replace(patient, lesions=numbers)
+    geometry = VolumeGeometry(numbers.shape, (3.0, 3.0, 3.0))
+    assert why_no_box(cut, geometry) == why
+    assert (tumour_box(cut, geometry) is None) == bool(why)
+    said: list[str] = []
+    study = paper_study.PaperStudy(_no_box=why)
+    study._drawings(said.append)
+    assert said == [f"Not drawn: agreement in the tumour ({why})."]
 
 
 def _summary_rows(methods: tuple[str, ...]) -> list[dict[str, object]]:

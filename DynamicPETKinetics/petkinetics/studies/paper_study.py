@@ -29,7 +29,7 @@ from petkinetics.studies.late_frame import predicted_frame
 from petkinetics.studies.names import AORTA, NOISY_FULL_SCAN, USUAL
 from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality
 from petkinetics.studies.slice_quality import slice_quality
-from petkinetics.studies.tumour_roi import TumourBox, box_agreement, tumour_box
+from petkinetics.studies.tumour_roi import TumourBox, box_agreement, tumour_box, why_no_box
 from petkinetics.write.tables import write_table
 
 Float32 = NDArray[np.float32]
@@ -70,6 +70,7 @@ class PaperStudy:
     slices: list[Row] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     _pictures: _Pictures | None = None
+    _no_box: str = "no patient of this dose was judged"
     _box: tuple[TumourBox, dict[str, tuple[Float32, Float32]], dict[str, Agreement]] | None = None
 
     def add(
@@ -138,8 +139,10 @@ class PaperStudy:
     def _keep_box(
         self, patient: DigitalPatient, kis: Mapping[str, ParametricMap], references: Mapping[str, Float32]
     ) -> None:
-        box = tumour_box(patient, next(iter(kis.values())).geometry)
+        geometry = next(iter(kis.values())).geometry
+        box = tumour_box(patient, geometry)
         if box is None:
+            self._no_box = why_no_box(patient, geometry)
             return
         reference = references.get(NOISY, references[TRUTH])
         pairs = {k: (m.values.reshape(-1)[box.index], reference.reshape(-1)[box.index]) for k, m in kis.items()}
@@ -160,7 +163,7 @@ class PaperStudy:
         write_table(folder / "quality.tsv", self.quality)
         write_table(folder / "slices.tsv", self.slices)
         said: list[str] = []
-        drawings = [*self._drawings(), *self._drawings_of_doses(summary, said.append)]
+        drawings = [*self._drawings(said.append), *self._drawings_of_doses(summary, said.append)]
         figures = draw(folder / "figures", drawings, said.append)
         lines = ["## Figures and metrics after the papers", "", *lines_of_missing(self.missing), *said]
         if len(self.doses) > 1:
@@ -170,7 +173,7 @@ class PaperStudy:
             lines += ["", f"![{drawn.title}](figures/{drawn.path.name})", "", drawn.caption]
         return lines
 
-    def _drawings(self) -> list[Drawing]:
+    def _drawings(self, say: Callable[[str], None]) -> list[Drawing]:
         drawings: list[Drawing] = []
         better = {**_OWN, **{metric.name: metric.better for metric in METRICS}}
         for image in _UNITS:
@@ -192,7 +195,9 @@ class PaperStudy:
                     drawings.append(
                         lambda f, i=image, p=pictures, u=unit, c=colour: views(f, p, kept.like, kept.body, i, u, c)  # type: ignore[misc]
                     )
-        if self._box is not None:
+        if self._box is None:
+            say(f"Not drawn: agreement in the tumour ({self._no_box}).")
+        else:
             _, pairs, agreements = self._box
             reference = NOISY if kept is not None and "SUV" in kept.images else TRUTH
             drawings.append(lambda f: tumour_agreement(f, pairs, agreements, f"the {reference}"))
