@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from petkinetics.evaluate.bland_altman import Agreement
 from petkinetics.evaluate.figures import COLOURS, PAGE_WIDTH, FigureFile, columns_of, figure, in_lines, three_digits
+from petkinetics.studies.names import called
 
 #: Ki in the unit of the axes: without leading zeros, with which their numbers run into each other
 _UNIT = 1e3
@@ -50,7 +51,7 @@ def tumour_agreement(
                 axes.axhline(_UNIT * value, color=COLOURS[1], linestyle="--")
             axes.set_ylim(bottom, top)
             axes.set_xlim(float(means.min()), float(means.max()))
-            axes.set_title(in_lines(method), fontsize=8.5)
+            axes.set_title(in_lines(called(method)), fontsize=8.5)
             numbers = {"bias": limits.bias, "+1.96 SD": limits.loa[1], "−1.96 SD": limits.loa[0]}
             text = "\n".join(f"{name} {three_digits(_UNIT * value)}" for name, value in numbers.items())
             shade = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
@@ -79,5 +80,5 @@ def _outside(pairs: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]
     if not any(beyond.values()):
         return ""
     voxels = next(iter(pairs.values()))[0].size
-    counted = ", ".join(f"{method} {count}" for method, count in beyond.items() if count)
+    counted = ", ".join(f"{called(method)} {count}" for method, count in beyond.items() if count)
     return f" Beyond the axes lie, of {voxels} voxels: {counted}; the limits count them."

@@ -14,6 +14,7 @@ from petkinetics.evaluate.figure_planes import round_top, scale_bar
 from petkinetics.evaluate.figures import PAGE_WIDTH, FigureFile, columns_of, figure, in_lines
 from petkinetics.evaluate.planes import Planes, Upright, planes_of
 from petkinetics.maps import ParametricMap
+from petkinetics.studies.names import called
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,7 +150,7 @@ def views(
             at, aligned = (left - 0.1, y0 + 0.5 * tall), {"ha": "right", "va": "center"}
             if not page.names_at_left:
                 at, aligned = (x0 + 0.5 * scale * page.size_mm[0], y0 - 0.04), {"ha": "center", "va": "bottom"}
-            drawn.text(at[0] / width, 1 - at[1] / height, in_lines(picture.label), **_NAME, **aligned)  # type: ignore[arg-type]
+            drawn.text(at[0] / width, 1 - at[1] / height, in_lines(called(picture.label)), **_NAME, **aligned)  # type: ignore[arg-type]
         assert shown is not None
         long = min(0.7 * height, 2.5)
         place = (width - _BAR + 0.1, 0.5 * (height - long), 0.11, long)
