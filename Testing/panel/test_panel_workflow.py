@@ -400,10 +400,10 @@ def test_a_map_that_is_not_the_regions_fit_has_the_fit_and_its_error_in_a_column
 ) -> None:
     box = measured.panel.review.regions
     header, cells, tip = _shown_as_of(measured, "nlm")
-    assert header == ["Ki (mL/min/mL)", "Map mean", "SD", "Peak", "mL", "Curve fit ± SE"]
+    assert header == ["Ki (mL/min/mL)", "Map", "Peak", "mL", "Fit ± SE"]
     assert "not to the map's mean" in tip
     for row, shown in zip((r for r in box.rows if r["map"] == "ki"), cells, strict=True):
-        value, error = (float(number) for number in shown[5].split(" ± "))
+        value, error = (float(number) for number in shown[4].split(" ± "))
         assert (value, error) == pytest.approx(box.fits[row["roi"], "ki"], abs=5e-5)
         assert float(shown[1]) == pytest.approx(row["mean"], abs=5e-5)
 

@@ -192,9 +192,9 @@ def _one_estimator_tip() -> str:
 
 def _two_estimators_tip() -> str:
     return _(
-        "The shown map in every region: mean and spread (SD) of its voxels, mean of the hottest 1 mL (peak; with "
-        "surroundings where a region is smaller), volume. Curve fit ± SE: fit of the region's mean curve, which is "
-        "another estimate than the map; the standard error belongs to it, not to the map's mean."
+        "The shown map in every region: mean of its voxels (Map), mean of the hottest 1 mL (peak; with surroundings "
+        "where a region is smaller), volume. Fit ± SE: fit of the region's mean curve, which is another estimate than "
+        "the map; the standard error belongs to it, not to the map's mean. The voxels' SD is in the exported table."
     )
 
 
@@ -205,15 +205,21 @@ def _table(
 
     :param two_estimators: the fit of a region's curve stands in a column of its own, with its standard error.
     """
-    spread = ("sd", "peak", "volume_ml")
     if two_estimators:
-        header = [first, _("Map mean"), _("SD"), _("Peak"), _("mL"), _("Curve fit ± SE")]
-        cells = [[str(row["roi"]), *(_cell(row, column) for column in ("mean", *spread))] for row in shown]
+        # without the SD, for which a narrow panel has no room; it is in the exported table
+        header = [first, _("Map"), _("Peak"), _("mL"), _("Fit ± SE")]
+        columns: tuple[str, ...] = ("mean", "peak", "volume_ml")
         return header, [
-            [*row, _fit_cell(fits.get((each["roi"], each["map"])))] for row, each in zip(cells, shown, strict=True)
+            [
+                str(row["roi"]),
+                *(_cell(row, column) for column in columns),
+                _fit_cell(fits.get((row["roi"], row["map"]))),
+            ]
+            for row in shown
         ]
     header = [first, _("Mean"), _("± SE"), _("SD"), _("Peak"), _("mL")]
-    return header, [[str(row["roi"]), *(_cell(row, column) for column in ("mean", "se", *spread))] for row in shown]
+    columns = ("mean", "se", "sd", "peak", "volume_ml")
+    return header, [[str(row["roi"]), *(_cell(row, column) for column in columns)] for row in shown]
 
 
 def _fit_cell(fit: tuple[float | None, float | None] | None) -> str:
