@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators.applicability import (
     NAMES,
@@ -20,7 +21,9 @@ from petkinetics.estimators.applicability import (
     learned_residuals,
     residual_numbers,
 )
-from petkinetics.networks.features import CONDITIONS
+from petkinetics.estimators.scan_numbers import SCAN_NUMBERS
+from petkinetics.frames import FrameTiming
+from petkinetics.networks.features import CONDITIONS, condition, feature_design, late_frames
 from petkinetics.networks.weight_files import SHIPPED
 from petkinetics.series import VolumeGeometry
 from petkinetics.write.result_folder import write_distrust
@@ -56,17 +59,57 @@ def test_it_seldom_fires_on_scans_as_training_drew_them(card: dict) -> None:
     assert np.mean(fired) < 0.05
 
 
-def test_what_lies_outside_is_named_in_words_with_its_range(card: dict) -> None:
+def test_what_lies_outside_is_named_in_natural_units_with_its_range_and_what_to_do(card: dict) -> None:
     scan = np.zeros(len(NAMES))
     scan[list(NAMES).index("noise")] = 9.0
     scan[list(NAMES).index("voxel")] = -6.0
+    ranges = card["applicability"]["ranges"]
+    ranges["plasma_ratio"] = [-0.11, 0.09]
+    scan[list(NAMES).index("plasma_ratio")] = 0.1
     found = applicability(scan, card, "kinetic-network")
     (sentence,) = found.warnings
     assert sentence.startswith(
-        "kinetic-network was not trained on scans like this: noise of Patlak's Ki above the range"
+        "kinetic-network was not trained on scans like this: noise (SD) of Patlak's Ki in the body's voxels is "
     )
-    assert "voxel size in the slice below the range (-6.00, trained -" in sentence
-    assert set(found.record["outside"]) == {"noise", "voxel"}
+    low, high = (2.0 * np.exp(bound) for bound in ranges["voxel"])
+    assert f"voxel size in the slice is 0.005 mm, below the range of training ({low:.2g} to {high:.2g} mm)" in sentence
+    assert "whole blood over plasma is 1, above the range of training (0.79 to 0.99)" in sentence
+    assert "What to do: use more of the scan" in sentence
+    assert "--plasma-ratio or --hct" in sentence and "reconstruct the scan with voxels" in sentence
+    # the record keeps what the network sees
+    assert set(found.record["outside"]) == {"noise", "voxel", "plasma_ratio"}
+    assert found.record["outside"]["voxel"]["value"] == -6.0
+
+
+def test_natural_units_are_those_that_the_scan_was_described_from() -> None:
+    timing = FrameTiming.parse("6x10,4x30,4x60,4x120,4x300")
+    time = np.linspace(0.0, 2400.0, 600)
+    plasma = 100.0 * np.exp(-(((time - 40.0) / 15.0) ** 2)) + 20.0 * np.exp(-time / 3000.0)
+    curve = InputFunction(time, plasma, 0.88 * plasma, "plasma")
+    design = feature_design(curve, timing, np.ones(late_frames(timing).size), 0.0)
+    scan = described(condition(design, (1.95, 1.95, 2.79), (2.0, 2.0, 3.0)), 2e-3)
+    said = {name: number.natural(value) for (name, number), value in zip(SCAN_NUMBERS.items(), scan, strict=True)}
+    late = late_frames(timing)
+    means, integral = curve.plasma_frame_mean(timing), curve.plasma_integral_frame_mean(timing)
+    level = np.average(means[late], weights=timing.duration_s[late])
+    assert said["blood_0_1"] == pytest.approx(np.average(means[:4], weights=timing.duration_s[:4]) / level, rel=1e-5)
+    assert said["end"] == pytest.approx(timing.end_s[-1] / 60.0, rel=1e-5)
+    assert said["stretched_time"] == pytest.approx(integral[-1] / means[-1], rel=1e-5)
+    assert said["stretched_start"] == pytest.approx(100.0 * integral[late[0]] / integral[-1], rel=1e-5)
+    spread = np.sqrt(np.diag(design.fit.covariance))
+    assert said["sd_v0_ki"] == pytest.approx(spread[1] / spread[0], rel=1e-5)
+    assert said["plasma_ratio"] == pytest.approx(0.88, abs=1e-5)
+    assert (said["voxel"], said["slice"]) == pytest.approx((1.95, 2.79), rel=1e-5)
+    assert (said["noise_in_plane"], said["noise_axial"]) == pytest.approx((4.7096, 7.0645), rel=1e-4)
+    assert said["noise"] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(np.log(0.9951 / 2.0), "is 0.995 mm, below the range of training (1 to 4 mm)"), (1.0, "is 5.4 mm, above")],
+)
+def test_a_value_just_outside_does_not_look_like_the_bound(value: float, said: str) -> None:
+    assert said in SCAN_NUMBERS["voxel"].outside(value, np.log(0.5), np.log(2.0))
 
 
 def test_an_unusual_combination_of_usual_numbers_is_seen(card: dict) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from petkinetics.evaluate.figure_agreement import MOST_POINTS, agreement_drawing
 from petkinetics.evaluate.figure_curves import PatlakCurve, blood_curve, patlak_plot
 from petkinetics.evaluate.figure_planes import ki_over_anatomy, map_overview, round_top
 from petkinetics.evaluate.figures import NO_MATPLOTLIB, draw, three_digits, with_error
-from petkinetics.evaluate.planes import Upright, planes_of
+from petkinetics.evaluate.planes import Upright, mean_of_27, planes_of
 from petkinetics.frames import FrameTiming
 from petkinetics.maps import KI, KI_SD, RESIDUAL, V0, ParametricMap
 from petkinetics.read.regions import Regions
@@ -119,6 +120,57 @@ def test_ki_is_coloured_where_it_is_high_and_grey_where_it_is_not(tmp_path):
     assert rest.mean() < colourful.mean() - 0.001
     assert "mL/min/mL" in made.caption
     assert "Ki (whole-blood input)" in made.title
+
+
+@pytest.mark.parametrize(("slices", "alone"), [(1, True), (7, True), (8, False)])
+def test_a_thin_series_is_shown_in_the_transverse_plane_alone(tmp_path, monkeypatch, slices, alone):
+    import petkinetics.evaluate.figure_planes as module
+
+    dressed = []
+    own = module._dress
+    monkeypatch.setattr(module, "_dress", lambda *args, **more: (dressed.append(args[2]), own(*args, **more)))
+    grid = VolumeGeometry((slices, *SHAPE[1:]), (4.0, 4.0, 5.0), (-72.0, -60.0, -50.0))
+    ki, anatomy, body = phantom()
+    values = ki.values[12 - slices // 2 :][:slices]
+    made = ki_over_anatomy(
+        tmp_path, ParametricMap(values, KI, grid), anatomy[:slices], "Ki", anatomy_unit="g/mL", body=body[:slices]
+    )
+    assert sorted(dressed) == (["axial"] if alone else ["axial", "coronal", "sagittal"])
+    assert ("Other planes are left out: the images are" in made.caption) == alone
+    assert ("the planes cross" in made.caption) == (not alone)
+    image = pixels(made.path)
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    assert (border > 0.98).all()
+
+
+def test_the_scale_of_one_slice_is_that_of_its_hottest_place():
+    ki, _, _ = phantom()
+    one = mean_of_27(ki.values[12:13])
+    assert one.max() == pytest.approx(0.03, rel=1e-5)
+    assert mean_of_27(ki.values).max() == pytest.approx(0.03, rel=1e-5)
+
+
+def test_numbers_below_a_colour_bar_do_not_meet(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    checked = []
+
+    def saved(self, path, own=Figure.savefig, **more):
+        own(self, path, **more)
+        boxes = [
+            sorted((t.get_window_extent() for t in bar.get_xticklabels() if t.get_text()), key=lambda box: box.x0)
+            for axes in self.axes
+            for bar in axes.child_axes
+        ]
+        checked.extend(b.x0 - a.x1 for row in boxes for a, b in pairwise(row))
+
+    monkeypatch.setattr(Figure, "savefig", saved)
+    ki, anatomy, _ = phantom()
+    for slices in (1, 20):
+        grid = VolumeGeometry((slices, *SHAPE[1:]), (4.0, 4.0, 5.0), (-72.0, -60.0, -50.0))
+        third = ParametricMap((ki.values[12:13] if slices == 1 else ki.values) / 3, KI, grid)
+        ki_over_anatomy(tmp_path, third, anatomy[:slices], "Ki (whole-blood input)", anatomy_unit="g/mL")
+    assert checked and min(checked) > 2
 
 
 def test_nothing_touches_the_border_of_a_picture(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -32,6 +33,7 @@ from petkinetics.studies.paper_plan import PLANS, plan_of
 from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality
 from petkinetics.studies.slice_quality import slice_quality
 from petkinetics.studies.study import Study
+from petkinetics.studies.tumour_roi import tumour_box, why_no_box
 from petkinetics.write.tables import read_table
 
 #: of piq and scikit-image: those that need no weights
@@ -237,6 +239,7 @@ def test_a_radar_places_the_best_at_the_rim_and_leaves_out_what_somebody_lacks(t
     means = {
         "ours": {"SSIM": 0.9, "RMSE": 1.0, "VSI": 0.99, "DSS": 0.5},
         "patlak": {"SSIM": 0.5, "RMSE": 2.0, "VSI": 0.9},
+        "kinetic-network:preset=compact": {"SSIM": 0.6, "RMSE": 1.5, "VSI": 0.9},
     }
     better = {"SSIM": "high", "RMSE": "low", "VSI": "high", "DSS": "high"}
     drawn = radar(tmp_path, "Ki", "noisy full scan", means, better)
@@ -244,9 +247,54 @@ def test_a_radar_places_the_best_at_the_rim_and_leaves_out_what_somebody_lacks(t
     assert drawn.path.stat().st_size > 10_000
     from petkinetics.studies.figure_image_quality import _places
 
+    text = drawn.path.with_suffix(".svg").read_text(encoding="utf-8")
+    # what the circles are stands above, not among the curves
+    assert "rim: best of these methods; inner ring: worst" in text
+    assert ">compact<" in text and "preset=" not in text
     places = _places(["SSIM", "RMSE"], means, better)
     assert places["ours"] == pytest.approx([1.0, 1.0])
     assert places["patlak"] == pytest.approx([0.3, 0.3])
+
+
+def test_names_of_a_radars_axes_do_not_lie_on_its_rim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    inside: list[str] = []
+
+    def saved(self: Figure, path: Path, own=Figure.savefig, **more: object) -> None:  # type: ignore[no-untyped-def]
+        own(self, path, **more)
+        (axes,) = self.axes
+        middle = axes.transData.transform((0.0, 0.0))
+        rim = np.linalg.norm(axes.transData.transform((0.0, 1.0)) - middle)
+        for text in axes.texts:
+            box = text.get_window_extent()
+            nearest = np.clip(middle, (box.x0, box.y0), (box.x1, box.y1))
+            inside.extend([text.get_text()] * bool(np.linalg.norm(nearest - middle) < rim + 3))
+
+    monkeypatch.setattr(Figure, "savefig", saved)
+    better = {"RMSE": "low", "PSNR": "high", "SSIM": "high", **{m.name: m.better for m in METRICS}}
+    means = {name: dict.fromkeys(better, value) for name, value in (("patlak", 0.1), ("ours", 0.2))}
+    radar(tmp_path, "Ki", "noisy full scan", means, better)
+    assert inside == []
+
+
+def test_two_numbers_called_nmi_say_of_which_voxels_they_are(tmp_path: Path) -> None:
+    rows = [
+        {"seed": 90_000, "method": method, "nmi": 1.2, "psnr_db": 20.0 + k, "ssim": 0.5}
+        for method in ("patlak", "kinetic-network:preset=compact")
+        for k in range(5)
+    ]
+    drawn = distributions(tmp_path, "Ki", "noisy full scan", rows)
+    assert "NMI is that of the body's voxels; table and radar plot have that of whole slices" in drawn.caption
+    text = drawn.path.with_suffix(".svg").read_text(encoding="utf-8")
+    assert ">NMI in the body<" in text and ">compact<" in text
+    case = {"dose": 1.0, "until_min": 35.0, "image": "Ki", "reference": "truth", "seed": 90_000}
+    none = dict.fromkeys(["PSNR", "SSIM", *(metric.name for metric in METRICS)])
+    row = {**case, "method": rows[-1]["method"], **none, "NMI": 1.3, "RMSE": 0.1}
+    study = paper_study.PaperStudy(quality=[row])
+    head, _, cells = study._table()
+    assert "NMI (slices with air) ↑" in head
+    assert "| compact |" in cells
 
 
 def test_the_other_figures_are_written_as_pictures_and_vectors(tmp_path: Path) -> None:
@@ -312,6 +360,45 @@ def test_numbers_at_the_axes_of_the_tumours_plot_do_not_meet(tmp_path: Path) -> 
     drawn = tumour_agreement(tmp_path, pairs, agreements, "the truth")
     text = drawn.path.with_suffix(".svg").read_text(encoding="utf-8")
     assert "10⁻³ mL/min/mL" in text and ">0.00" not in text
+
+
+def test_points_beyond_the_axes_of_the_tumours_plot_are_counted(tmp_path: Path) -> None:
+    reference = np.random.default_rng(1).uniform(0.0, 0.007, 2000).astype(np.float32)
+    calm = reference + np.random.default_rng(2).normal(0, 0.0001, 2000).astype(np.float32)
+    wild = calm.copy()
+    wild[:3] += 0.5
+    wild[3] -= 0.5
+    pairs = {"patlak": (wild, reference), "ours": (calm, reference)}
+    agreements = {name: agreement_of_pairs(*pair, name) for name, pair in pairs.items()}
+    # the limits of the wild one would hold its points
+    agreements["patlak"] = agreements["ours"]
+    caption = tumour_agreement(tmp_path, pairs, agreements, "the truth").caption
+    assert caption.endswith(" Beyond the axes lie, of 2000 voxels: patlak 4; the limits count them.")
+    del pairs["patlak"], agreements["patlak"]
+    assert "Beyond the axes" not in tumour_agreement(tmp_path, pairs, agreements, "the truth").caption
+
+
+@pytest.mark.parametrize(
+    ("slices", "lesions", "why"),
+    [
+        (6, True, "a box of 10 voxels a side does not fit into 6 slices"),
+        (12, False, "no malignant lesion lies in the slices judged"),
+        (12, True, ""),
+    ],
+)
+def test_a_study_says_why_there_is_no_figure_of_the_tumour(slices: int, lesions: bool, why: str) -> None:
+    patient = known()
+    numbers = np.zeros((slices, 30, 30), np.uint8)
+    malignant = next(lesion for lesion in patient.lesion_list if lesion.malignant)
+    numbers[2:5, 10:14, 10:14] = malignant.number if lesions else 0
+    cut = replace(patient, lesions=numbers)
+    geometry = VolumeGeometry(numbers.shape, (3.0, 3.0, 3.0))
+    assert why_no_box(cut, geometry) == why
+    assert (tumour_box(cut, geometry) is None) == bool(why)
+    said: list[str] = []
+    study = paper_study.PaperStudy(_no_box=why)
+    study._drawings(said.append)
+    assert said == [f"Not drawn: agreement in the tumour ({why})."]
 
 
 def _summary_rows(methods: tuple[str, ...]) -> list[dict[str, object]]:

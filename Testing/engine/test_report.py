@@ -46,7 +46,7 @@ RECORD = {
         "roi_volume_ml": 12.3,
         "warnings": ["The region is small."],
     },
-    "noise": {"common": 0.0123},
+    "noise": {"common": 0.0123, "local": 0.0045, "body_mean_kbq_per_ml": 5.37},
 }
 INFO = {"shape": [28, 71, 256, 256], "tracer": "FDG", "half_life_s": 6586.2, "warnings": ["One slice step is uneven."]}
 ROWS = [
@@ -149,7 +149,9 @@ def test_report_says_what_was_done_with_what_and_that_it_is_no_medical_device(re
         "t*: default.",
         "whole blood",
         "region aorta.nii.gz",
-        "Override injection_time 10:12:31",
+        "Injection time, given by the user 10:12:31",
+        "Maps are compressed yes",
+        "Mean activity of the body, kBq/mL 5.37",
         "Version of numpy 2.1.0",
         "1.2.3.4",
         "The region is small.",
@@ -157,6 +159,8 @@ def test_report_says_what_was_done_with_what_and_that_it_is_no_medical_device(re
         "28 × 71 × 256 × 256",
     ):
         assert phrase in text, phrase
+    # the noise model's own scales have no meaning without its equation
+    assert "0.0123" not in text and "Noise common" not in text
 
 
 def test_region_table_gives_values_to_the_place_of_their_error(report):
@@ -166,14 +170,45 @@ def test_region_table_gives_values_to_the_place_of_their_error(report):
     assert "12.7" in text
 
 
+def test_the_region_table_calls_ki_what_the_title_calls_it_and_says_what_a_peak_holds(report):
+    page = report.read_text(encoding="utf-8")
+    heads = re.findall(r'<th scope="col">([^<]*)', page)
+    assert heads[2] == "Ki (whole-blood input) ± SE"
+    text = " ".join(" ".join(parse(report).text).split())
+    assert "it includes surroundings where a region is below 1 mL, and can lie below the mean there" in text
+
+
 def test_suv_stands_beside_ki_in_the_region_table(tmp_path):
     suv = {**ROWS[0], "map": "suv", "unit": "g/mL", "mean": 5.4, "se": None, "peak": 6.9, "max": 7.42}
-    write_report(tmp_path / "report.html", {}, [*ROWS[:2], suv])
+    write_report(tmp_path / "report.html", {"method": "patlak"}, [*ROWS[:2], suv])
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     heads = re.findall(r'<th scope="col">([^<]*)', page.split("</thead>")[0])
     assert heads[2:] == ["Ki ± SE", "Ki SD", "Ki peak", "SUV", "SUV peak", "SUV max", "V0 ± SE"]
     cells = re.findall("<td>(.*?)</td>", page.split("<tbody>")[1])
     assert cells[5:8] == ["5.40", "6.90", "7.42"]
+
+
+@pytest.mark.parametrize(
+    "record", [{"method": "nlm"}, {"method": "kinetic-network"}, {"method": "patlak", "weighting": "voxel"}, {}]
+)
+def test_a_standard_error_stands_beside_the_fit_that_it_belongs_to(tmp_path, record):
+    fits = {("Liver", "ki"): (0.02511, 0.00042), ("Liver", "v0"): (0.48, 0.01)}
+    path = tmp_path / "report.html"
+    write_report(path, record, ROWS, region_fits=fits)
+    page = path.read_text(encoding="utf-8")
+    heads = re.findall(r'<th scope="col">([^<]*)(?:<small>([^<]*))?', page.split("</thead>")[0])
+    assert heads[2:] == [
+        ("Ki", "map mean, mL/min/mL"),
+        ("Ki SD", "spatial"),
+        ("Ki peak", "1 mL"),
+        ("Ki ± SE", "curve fit, mL/min/mL"),
+        ("V0", "map mean, mL/mL"),
+    ]
+    text = " ".join(" ".join(parse(path).text).split())
+    # the map's mean without an error, the fit with its own; of a region without a curve nothing is made up
+    assert "Liver 12.7 0.0273 0.00100 0.0492 0.02511 ± 0.00042 0.510" in text
+    assert "Tumour <1> 12.7 0.0273 0.00100 0.0492 n/a 0.510" in text
+    assert "the standard error belongs to this value, not to the map mean" in text
 
 
 def test_report_needs_no_more_than_an_empty_record(tmp_path):

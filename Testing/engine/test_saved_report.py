@@ -13,7 +13,7 @@ from synthetic import SHORT, Patient, run, save_nifti
 from test_report import parse
 
 from petkinetics.errors import InputError
-from petkinetics.evaluate.figures import NO_MATPLOTLIB, three_digits
+from petkinetics.evaluate.figures import NO_MATPLOTLIB, three_digits, with_error
 from petkinetics.job import ReportJob
 from petkinetics.job_file import job_from_json, job_to_json
 from petkinetics.write.tables import read_table
@@ -69,11 +69,12 @@ def test_places_not_to_trust_are_outlined_and_named(folder: Path, tmp_path: Path
     marked = tmp_path / "marked"
     shutil.copytree(folder / "patlak", marked)
     ki = read_map(marked / "ki.nii.gz")
-    k, j, i = np.unravel_index(ki.values.argmax(), ki.values.shape)
+    _, j, i = np.unravel_index(ki.values.argmax(), ki.values.shape)
     for near, said in ((True, "Outlined: where not to trust it"), (False, "none lies in this picture")):
         where = np.zeros(ki.values.shape, dtype=bool)
         if near:
-            where[max(k - 1, 0) : k + 2, max(j - 2, 0) : j + 3, max(i - 2, 0) : i + 3] = True
+            # in every slice: of a thin series one is shown, through the hottest neighbourhood
+            where[:, max(j - 2, 0) : j + 3, max(i - 2, 0) : i + 3] = True
         else:
             where[0, 0, 0] = True
         (marked / "distrust.nii.gz").unlink(missing_ok=True)
@@ -102,10 +103,31 @@ def test_errors_follow_from_the_curves_where_the_table_is_gone(folder: Path, tmp
             assert re.search(rf"{re.escape(str(name))} ki mL/min/mL \d+ \S+ \S+ \S+ {three_digits(se)} ", text), name
 
 
+def test_fit_and_map_of_a_regularised_method_are_two_numbers_in_every_report(folder: Path, tmp_path: Path) -> None:
+    series, aorta = folder / "patient", folder / "patient" / "aorta.nii"
+    series = next(path for path in series.iterdir() if path.name.startswith("pet.nii"))
+    out = tmp_path / "wide"
+    options = ("--method", "gaussian", "--set", "strength=15", "--rois", folder / "regions.nii.gz", "--report")
+    assert run("estimate", series, "--roi", aorta, "-o", out, *options) == 0
+    fits = {row["roi"]: row for row in read_table(out / "region_fits.tsv")}
+    rows = {row["roi"]: row for row in read_table(out / "roi.tsv") if row["map"] == "ki"}
+    plain = {row["roi"]: row for row in read_table(folder / "patlak" / "roi.tsv") if row["map"] == "ki"}
+    own = words(out / "report.html")
+    again, _ = write(tmp_path, "wide", tmp_path / "again.html", rois=str(folder / "regions.nii.gz"))
+    for name, fit in fits.items():
+        # the fit of the region's curve is plain Patlak's, whatever was done to the map
+        assert fit["ki"] == pytest.approx(plain[name]["mean"], rel=1e-4)
+        assert fit["ki_se"] == pytest.approx(rows[name]["se"], rel=1e-5)
+        assert abs(rows[name]["mean"] - fit["ki"]) > 0.001 * fit["ki"]  # type: ignore[operator]
+        for text in (own, again):
+            value = with_error(fit["ki"], fit["ki_se"])  # type: ignore[arg-type]
+            assert re.search(rf"{re.escape(str(name))} \S+ {three_digits(rows[name]['mean'])} \S+ \S+ {value} ", text)  # type: ignore[arg-type]
+
+
 def test_without_curves_regions_have_no_errors_and_the_report_says_so(folder: Path, tmp_path: Path) -> None:
     text, said = write(folder, "gaussian", tmp_path / "report.html", rois=str(folder / "regions.nii.gz"))
     assert said == []
-    assert "±" not in text.split("Regions Region Volume")[1].split("Means over the region")[0].replace("± SE", "")
+    assert "±" not in text.split("Regions Region Volume")[1].split("Two estimates stand")[0].replace("± SE", "")
     assert "Patlak plot." not in text
 
 

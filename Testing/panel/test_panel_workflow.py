@@ -361,22 +361,51 @@ def test_the_region_table_has_the_numbers_of_the_engine(measured: PanelDriver, t
             assert 0.0 < row["se"] < 0.5 * row["mean"]
 
 
+def _shown_as_of(measured: PanelDriver, method: str) -> tuple[list[str], list[list[str]], str]:
+    """Header, cells and tooltip of the region table, were the result of another method."""
+    box, table = measured.panel.review.regions, measured.ui.regionTable
+    record = box.session.result.record
+    own = record["method"]
+    try:
+        record["method"] = method
+        box._fill()
+        header = [table.horizontalHeaderItem(i).text() for i in range(table.columnCount)]
+        return header, _cells(table), table.toolTip
+    finally:
+        record["method"] = own
+        box._fill()
+
+
 def test_the_table_shows_mean_se_sd_peak_volume_and_the_unit(measured: PanelDriver) -> None:
-    table = measured.ui.regionTable
-    header = [table.horizontalHeaderItem(i).text() for i in range(table.columnCount)]
-    assert header[0] == "Ki (mL/min/mL)"
-    assert [word for word in ("Mean", "SE", "SD", "Peak", "mL") if not any(word in title for title in header)] == []
-    cells = _cells(table)
+    header, cells, tip = _shown_as_of(measured, "patlak")
+    assert header == ["Ki (mL/min/mL)", "Mean", "± SE", "SD", "Peak", "mL"]
+    assert "not to the map's mean" not in tip
     assert [row[0] for row in cells] == ["Sphere 1", "Sphere 2"]
     rows = [row for row in measured.panel.review.regions.rows if row["map"] == "ki"]
     for shown, row in zip(cells, rows, strict=True):
         assert float(shown[1]) == pytest.approx(row["mean"], abs=5e-5)
+        assert float(shown[2]) == pytest.approx(row["se"], abs=5e-5)
         assert all(float(text) > 0 for text in shown[1:])
+    table = measured.ui.regionTable
+    before = _cells(table)
     measured.choose("mapCombo", "suv")
     assert table.horizontalHeaderItem(0).text().startswith("SUV")
-    assert _cells(table) != cells
+    assert _cells(table) != before
     measured.choose("mapCombo", "ki")
-    assert _cells(table) == cells
+    assert _cells(table) == before
+
+
+def test_a_map_that_is_not_the_regions_fit_has_the_fit_and_its_error_in_a_column_of_their_own(
+    measured: PanelDriver,
+) -> None:
+    box = measured.panel.review.regions
+    header, cells, tip = _shown_as_of(measured, "nlm")
+    assert header == ["Ki (mL/min/mL)", "Map", "Peak", "mL", "Fit ± SE"]
+    assert "not to the map's mean" in tip
+    for row, shown in zip((r for r in box.rows if r["map"] == "ki"), cells, strict=True):
+        value, error = (float(number) for number in shown[4].split(" ± "))
+        assert (value, error) == pytest.approx(box.fits[row["roi"], "ki"], abs=5e-5)
+        assert float(shown[1]) == pytest.approx(row["mean"], abs=5e-5)
 
 
 def test_a_region_has_ki_of_the_lesion_under_it(measured: PanelDriver, patient: Path) -> None:

@@ -31,7 +31,7 @@ import slicer
 from DynamicPETKineticsLib.at_once import at_once
 from DynamicPETKineticsLib.regions.node_geometry import transform_between
 from DynamicPETKineticsLib.regions.region_curves import region_tacs, tac_plot, tac_table
-from DynamicPETKineticsLib.regions.region_table import fill_table, region_rows
+from DynamicPETKineticsLib.regions.region_table import fill_table, measurement, region_rows
 from DynamicPETKineticsLib.regions.segment_regions import names, regions_of
 from DynamicPETKineticsLib.regions.sphere import add_sphere, crosshair_ras, regions_segmentation
 from DynamicPETKineticsLib.results.load_result import load_result_steps
@@ -122,6 +122,15 @@ def test_the_table_from_the_scene_is_the_engines(method: str, folders: dict[str,
             np.testing.assert_allclose(value, reference, rtol=2e-5, err_msg=f"{row['roi']} {row['map']} {column}")
     assert any(row["map"] == "ki" and row["se"] > 0 for row in rows)
     assert said == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_fits_behind_the_errors_are_the_engines(method: str, folders: dict[str, Path]) -> None:
+    sequence = dynamic_sequence(small_patient())
+    result = at_once(load_result_steps(folders[method], sequence, method))
+    fits = measurement(result, drawn(), sequence)().fits
+    for row in read_table(folders[method] / "region_fits.tsv"):
+        assert fits[str(row["roi"]), "ki"] == pytest.approx((row["ki"], row["ki_se"]), rel=2e-5)
 
 
 def test_the_table_node_has_the_columns_of_roi_tsv_and_is_reused(folders: dict[str, Path]) -> None:

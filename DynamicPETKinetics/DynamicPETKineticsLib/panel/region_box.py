@@ -17,12 +17,12 @@ from petkinetics.errors import PetKineticsError
 from petkinetics.maps import QUANTITIES
 
 if TYPE_CHECKING:
+    from DynamicPETKineticsLib.regions.region_table import Measured
     from DynamicPETKineticsLib.results.result_nodes import ResultNodes
+    from petkinetics.evaluate.region_statistics import RegionFits
 
 #: the table that is kept with a result
 ROI_TABLE = "roi.tsv"
-#: its columns that the panel shows
-SHOWN = ("mean", "se", "sd", "peak", "volume_ml")
 
 
 class RegionBox:
@@ -31,6 +31,8 @@ class RegionBox:
     def __init__(self, ui: Any, session: Session, maps: MapBox) -> None:
         self.ui, self.session, self.maps = ui, session, maps
         self.rows: list[dict[str, Any]] = []
+        #: of the regions' mean curves, whose standard errors the rows have
+        self.fits: RegionFits = {}
         self._strokes = StrokeWatch(self._after_change, delay_ms=200)
         self._measuring = Measuring(session.turns)
         ui.sphereButton.clicked.connect(self._on_sphere)
@@ -47,14 +49,14 @@ class RegionBox:
         state, result = self.session.state, self.session.result
         segmentation = state.regions if state else None
         self._strokes.watch(segmentation)
-        self.rows = []
+        self.rows, self.fits = [], {}
         notes: list[str] = []
         try:
             if result is not None and segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments():
                 work = measurement(result, segmentation, self.session.series_of_result, warn=notes.append)
                 self._measuring.run(
                     work,
-                    lambda rows: self._on_measured(result, rows, notes),
+                    lambda measured: self._on_measured(result, measured, notes),
                     lambda error: self._on_not_measured(error, notes),
                 )
         except PetKineticsError as error:
@@ -63,12 +65,12 @@ class RegionBox:
             self._show_rows(notes)
         self._update_buttons()
 
-    def _on_measured(self, result: ResultNodes, rows: list[dict[str, Any]], notes: list[str]) -> None:
+    def _on_measured(self, result: ResultNodes, measured: Measured, notes: list[str]) -> None:
         from DynamicPETKineticsLib.regions.region_table import fill_table as fill_node
 
-        self.rows = rows
+        self.rows, self.fits = measured.rows, measured.fits
         # Saved with the scene: a region's standard error cannot be had again without the series.
-        result.keep_table(ROI_TABLE, lambda node: fill_node(rows, node))
+        result.keep_table(ROI_TABLE, lambda node: fill_node(measured.rows, node))
         self._show_rows(notes)
 
     def _on_not_measured(self, error: Exception, notes: list[str]) -> None:
@@ -90,9 +92,20 @@ class RegionBox:
         first = _("Region")
         if shown and shown[0]["unit"]:
             first = f"{QUANTITIES[str(shown[0]['map'])].symbol} ({shown[0]['unit']})"
-        header = [first, _("Mean"), _("± SE"), _("SD"), _("Peak"), _("mL")]
-        cells = [[str(row["roi"]), *(_cell(row, column) for column in SHOWN)] for row in shown]
-        fill_table(self.ui.regionTable, header, cells)
+        apart = self._two_estimators(shown)
+        fill_table(self.ui.regionTable, *_table(first, shown, self.fits, apart))
+        self.ui.regionTable.toolTip = _two_estimators_tip() if apart else _one_estimator_tip()
+
+    def _two_estimators(self, shown: list[dict[str, Any]]) -> bool:
+        """Whether the shown map's mean and the fit of a region's curve, which has the SE, are two things."""
+        from petkinetics.evaluate.region_statistics import mean_is_the_fit
+
+        result = self.session.result
+        return (
+            result is not None
+            and any((row["roi"], row["map"]) in self.fits for row in shown)
+            and not mean_is_the_fit(result.record)
+        )
 
     def _update_buttons(self) -> None:
         ui, state, sequence = self.ui, self.session.state, self.session.sequence
@@ -167,7 +180,53 @@ class RegionBox:
         """Let go of the observed segmentation."""
         self._strokes.close()
         self._measuring.cancel()
-        self.rows = []
+        self.rows, self.fits = [], {}
+
+
+def _one_estimator_tip() -> str:
+    return _(
+        "The shown map in every region: mean, standard error of the region's fit (SE), spread of the voxels (SD), mean "
+        "of the hottest 1 mL (peak; with surroundings where a region is smaller), volume."
+    )
+
+
+def _two_estimators_tip() -> str:
+    return _(
+        "The shown map in every region: mean of its voxels (Map), mean of the hottest 1 mL (peak; with surroundings "
+        "where a region is smaller), volume. Fit ± SE: fit of the region's mean curve, which is another estimate than "
+        "the map; the standard error belongs to it, not to the map's mean. The voxels' SD is in the exported table."
+    )
+
+
+def _table(
+    first: str, shown: list[dict[str, Any]], fits: RegionFits, two_estimators: bool
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the shown map.
+
+    :param two_estimators: the fit of a region's curve stands in a column of its own, with its standard error.
+    """
+    if two_estimators:
+        # without the SD, for which a narrow panel has no room; it is in the exported table
+        header = [first, _("Map"), _("Peak"), _("mL"), _("Fit ± SE")]
+        columns: tuple[str, ...] = ("mean", "peak", "volume_ml")
+        return header, [
+            [
+                str(row["roi"]),
+                *(_cell(row, column) for column in columns),
+                _fit_cell(fits.get((row["roi"], row["map"]))),
+            ]
+            for row in shown
+        ]
+    header = [first, _("Mean"), _("± SE"), _("SD"), _("Peak"), _("mL")]
+    columns = ("mean", "se", "sd", "peak", "volume_ml")
+    return header, [[str(row["roi"]), *(_cell(row, column) for column in columns)] for row in shown]
+
+
+def _fit_cell(fit: tuple[float | None, float | None] | None) -> str:
+    value, error = fit or (None, None)
+    if _missing(value):
+        return ""
+    return number(value) if _missing(error) else f"{number(value)} ± {number(error)}"
 
 
 def _missing(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from DynamicPETKineticsLib.regions.region_model import ResultLike, estimated_mask, fit_of, maps_of
@@ -10,12 +11,24 @@ from DynamicPETKineticsLib.regions.segment_regions import regions_of
 from DynamicPETKineticsLib.regions.table_node import fill
 from DynamicPETKineticsLib.translation import _
 from petkinetics.errors import InputError
-from petkinetics.evaluate.region_statistics import COLUMNS
+from petkinetics.evaluate.region_statistics import COLUMNS, RegionFits
 
 if TYPE_CHECKING:
     from DynamicPETKineticsLib.scene.dynamic_sequence import DynamicSequence
 
 Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured in regions.
+
+    :param rows: with the columns of ``roi.tsv``.
+    :param fits: of the regions' mean curves; empty where there are none.
+    """
+
+    rows: list[dict[str, object]]
+    fits: RegionFits
 
 
 def _silent(_sentence: str) -> None:
@@ -38,7 +51,7 @@ def region_rows(
     :param warn: receives sentences: regions left out, no SE.
     :raises InputError: there is no region or no map, or none lies on the other.
     """
-    return measurement(result, segmentation, sequence, segment_ids, warn)()
+    return measurement(result, segmentation, sequence, segment_ids, warn)().rows
 
 
 def measurement(
@@ -47,10 +60,11 @@ def measurement(
     sequence: DynamicSequence | None,
     segment_ids: Sequence[str] | None = None,
     warn: Warn = _silent,
-) -> Callable[[], list[dict[str, object]]]:
+) -> Callable[[], Measured]:
     """Take from the scene what :func:`region_rows` needs, at once.
 
-    :returns: computes the rows; touches no node, so that it can run in a thread.
+    :returns: computes the rows and the fits behind their standard errors; touches no node, so that it can run in a
+        thread.
     :raises InputError: as :func:`region_rows`, now or when it is called.
     """
     from petkinetics.evaluate.region_statistics import region_rows as rows_of_maps
@@ -60,21 +74,22 @@ def measurement(
     regions = regions_of(segmentation, maps[first].geometry, result.maps[first], segment_ids, warn)
     mask_of = estimated_mask(result, maps)
     why = _("There are no standard errors: {reason}")
-    fit: Callable[[], dict[tuple[str, str], float]] | None = None
+    fit: Callable[[], RegionFits] | None = None
     try:
-        fit = _standard_errors(result, segmentation, sequence, segment_ids, warn)
+        fit = _region_fits(result, segmentation, sequence, segment_ids, warn)
     except InputError as error:
         warn(why.format(reason=error.message))
 
-    def rows() -> list[dict[str, object]]:
-        errors: dict[tuple[str, str], float] = {}
+    def measured() -> Measured:
+        fits: RegionFits = {}
         try:
-            errors = fit() if fit is not None else {}
+            fits = fit() if fit is not None else {}
         except InputError as error:
             warn(why.format(reason=error.message))
-        return rows_of_maps(list(maps.values()), regions, errors, mask_of(), warn)
+        errors = {key: se for key, (_value, se) in fits.items() if se is not None}
+        return Measured(rows_of_maps(list(maps.values()), regions, errors, mask_of(), warn), fits)
 
-    return rows
+    return measured
 
 
 def fill_table(rows: Sequence[Mapping[str, object]], node: Any = None) -> Any:
@@ -85,14 +100,14 @@ def fill_table(rows: Sequence[Mapping[str, object]], node: Any = None) -> Any:
     return fill(node, COLUMNS, rows, _("Region table"))
 
 
-def _standard_errors(
+def _region_fits(
     result: ResultLike,
     segmentation: Any,
     sequence: DynamicSequence | None,
     segment_ids: Sequence[str] | None,
     warn: Warn,
-) -> Callable[[], dict[tuple[str, str], float]]:
-    """Computes (region, map) -> SE; touches no node.
+) -> Callable[[], RegionFits]:
+    """Computes (region, map) -> value and SE of the fit to the region's curve; touches no node.
 
     :raises InputError: there are none, now or when it is called.
     """
@@ -104,11 +119,11 @@ def _standard_errors(
     fit = fit_of(result, series.timing)
     regions = regions_of(segmentation, series.geometry, sequence.proxy, segment_ids)
 
-    def errors() -> dict[tuple[str, str], float]:
-        found = {}
-        for curve in region_curves(series, regions, warn=warn, frames=fit.frames.tolist()):
-            for quantity, (_value, se) in fit.fit(curve.mean_kbq_per_ml)[0].items():
-                found[(curve.name, quantity)] = se
-        return found
+    def fits() -> RegionFits:
+        return {
+            (curve.name, quantity): found
+            for curve in region_curves(series, regions, warn=warn, frames=fit.frames.tolist())
+            for quantity, found in fit.fit(curve.mean_kbq_per_ml)[0].items()
+        }
 
-    return errors
+    return fits

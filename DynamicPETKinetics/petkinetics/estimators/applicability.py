@@ -17,34 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from petkinetics.errors import InputError
 from petkinetics.estimators.gaussian_width import sd_in_voxels
+from petkinetics.estimators.scan_numbers import SCAN_NUMBERS
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: the numbers that describe a scan, in the order of :func:`petkinetics.networks.features.condition`, then
-#: log10 of the median SD of Patlak's Ki in the body over 0.001 mL/min/mL; and what to call them
-NAMES: Mapping[str, str] = {
-    "blood_0_1": "blood in the first 45 s, over late blood",
-    "blood_1_2": "blood from 45 to 90 s, over late blood",
-    "blood_2_3": "blood from 1.5 to 3 min, over late blood",
-    "blood_3_5": "blood from 3 to 5 min, over late blood",
-    "blood_5_9": "blood from 5 to 9 min, over late blood",
-    "fall_1": "fall of the blood curve after 9 min",
-    "fall_2": "fall of the blood curve in the middle of the late frames",
-    "fall_4": "fall of the blood curve at its end",
-    "end": "end of the scan",
-    "stretched_time": "blood's integral over its end (Patlak's stretched time)",
-    "stretched_start": "share of stretched time before the late frames",
-    "sd_v0_ki": "how the framing tells V0 from Ki",
-    "correlation_v0_ki": "correlation of V0 with Ki in the fit",
-    "plasma_ratio": "whole blood over plasma",
-    "voxel": "voxel size in the slice",
-    "slice": "slice thickness",
-    "noise_in_plane": "correlation of the noise in the slice",
-    "noise_axial": "correlation of the noise across slices",
-    "noise": "noise of Patlak's Ki",
-}
+#: of the numbers that describe a scan
+NAMES = tuple(SCAN_NUMBERS)
 #: ranges are those of so many percent of the training scans, widened by this share of their width on either side
 _PERCENTILES, _WIDENED = (0.5, 99.5), 0.15
 #: sizes of voxels (their logarithm) by so much at least, below and above: training holds four grids, and others lie
@@ -232,11 +212,14 @@ def applicability(
     }
     if outside:
         by_excess = sorted(outside, key=lambda name: -_excess(*outside[name]))
-        named = "; ".join(_said(name, *outside[name]) for name in by_excess[:_MOST_NAMED])
-        more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
+        named = by_excess[:_MOST_NAMED]
+        said = "; ".join(SCAN_NUMBERS[name].outside(*outside[name]) for name in named)
+        more = f"; and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
+        to_do = dict.fromkeys(SCAN_NUMBERS[name].advice(*outside[name][:2]) for name in named)
+        advice = "; ".join(each for each in to_do if each)
         warnings.append(
-            f"{method} was not trained on scans like this: {named}{more}. Compare its map with Patlak's before "
-            "relying on it."
+            f"{method} was not trained on scans like this: {said}{more}. "
+            f"{f'What to do: {advice}. ' if advice else ''}Compare its map with Patlak's before relying on it."
         )
     elif distance > float(known["distance"]):
         warnings.append(
@@ -284,10 +267,3 @@ def _local(residual: Float32, body: Mask, spacing_mm: tuple[float, float, float]
 def _excess(value: float, low: float, high: float) -> float:
     """How far outside, in widths of the range."""
     return max(low - value, value - high) / max(high - low, 1e-6)
-
-
-def _said(name: str, value: float, low: float, high: float) -> str:
-    """Such as "noise of Patlak's Ki above the range"."""
-    return (
-        f"{NAMES[name]} {'below' if value < low else 'above'} the range ({value:.2f}, trained {low:.2f} to {high:.2f})"
-    )

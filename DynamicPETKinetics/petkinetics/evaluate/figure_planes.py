@@ -17,6 +17,8 @@ from petkinetics.maps import ParametricMap
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import SubplotSpec
 
 Volume = NDArray[np.float32]
 
@@ -26,6 +28,8 @@ _FADE = (0.06, 0.22)
 _COLOURS = {"ki": "inferno", "v0": "viridis", "residual": "cividis"}
 #: from the crossing point to where the thin lines begin, as a share of a picture's shorter side
 _GAP_SHARE = 0.09
+#: width of the colour bars beside a plane that stands alone, as a share of the plane's
+_BARS_SHARE = 0.7
 _BAR_LENGTHS_MM = (10, 20, 50, 100, 200)
 #: letters at a picture's left, right, top and bottom
 _EDGES = {"axial": ("R", "L", "A", "P"), "coronal": ("R", "L", "S", "I"), "sagittal": ("A", "P", "S", "I")}
@@ -45,6 +49,8 @@ def ki_over_anatomy(
 ) -> FigureFile:
     """Ki in colour over the anatomy in inverted grey, three planes through one point.
 
+    Of images thinner than 40 mm only the transverse plane is shown, and the caption says so.
+
     :param anatomy: on the map's grid (slices, rows, columns), such as the mean of the late frames.
     :param label: what the map is, such as "Ki (whole-blood input)".
     :param anatomy_unit: of the anatomy's values; without one they get no bar.
@@ -59,15 +65,11 @@ def ki_over_anatomy(
     # what fills a good part of the body, such as the liver, comes out mid-grey
     grey_top = 1.6 * float(np.percentile(anatomy[inside], 98.0)) or 1.0
     ki_up, anatomy_up = upright.turn(ki.values), upright.turn(anatomy)
-    z, y, x = planes.size_mm
-    # captions above the planes and white between them take about this much
-    height = (WIDTH - 0.5) * (z + y) / (x + y) + 0.6
     path = folder / name
     import matplotlib as mpl
 
-    with figure(path, min(height, 8.0)) as drawn:
-        grid = drawn.add_gridspec(2, 2, width_ratios=(x, y), height_ratios=(z, y))
-        places = {"coronal": grid[0, 0], "sagittal": grid[0, 1], "axial": grid[1, 0]}
+    with figure(path, _height(planes)) as drawn:
+        places, bars = _places(drawn, planes)
         colours = _ki_colours()
         outlined = False
         for plane, place in places.items():
@@ -78,22 +80,42 @@ def ki_over_anatomy(
             axes.imshow(grey, cmap="gray_r", vmin=0, vmax=grey_top, extent=extent, interpolation="bilinear")
             axes.imshow(_overlay(values, top, colours), extent=extent, interpolation="bilinear")
             outlined |= _outline(axes, distrust, upright, planes, plane)
-            _dress(axes, planes, plane)
+            _dress(axes, planes, plane, cross=len(places) > 1)
         scale_bar(axes, planes.size_mm[2])
-        corner = drawn.add_subplot(grid[1, 1])
+        corner = drawn.add_subplot(bars)
         corner.axis("off")
         _colour_bar(corner, 0.72, colours, top, f"{label}, {ki.quantity.unit}")
         if anatomy_unit:
             _colour_bar(corner, 0.3, mpl.colormaps["gray_r"], grey_top, f"{anatomy_label}, {anatomy_unit}")
         if outlined:
             corner.legend(handles=[legend_line()], loc="upper left", borderaxespad=0.1)
+    shown = "the planes cross at the thin lines" if len(planes.shown) > 1 else "a transverse plane"
     return FigureFile(
         path,
         f"{label} over the anatomy",
-        f"{label}, {ki.quantity.unit}, in colour over {anatomy_label} in inverted grey; the planes cross at the thin "
-        f"lines. Values below {three_digits(_FADE[0] * top)} are transparent. Radiological view: the patient's right "
-        f"is at the left.{outline_sentence(distrust, outlined)}",
+        f"{label}, {ki.quantity.unit}, in colour over {anatomy_label} in inverted grey; {shown}. "
+        f"Values below {three_digits(_FADE[0] * top)} are transparent. Radiological view: the patient's right is at "
+        f"the left.{planes.left_out}{outline_sentence(distrust, outlined)}",
     )
+
+
+def _height(planes: Planes) -> float:
+    """Inches of the figure of planes."""
+    z, y, x = planes.size_mm
+    if len(planes.shown) == 1:
+        return min((WIDTH - 0.3) * y / (x + _BARS_SHARE * x) + 0.2, 8.0)
+    # white between the planes takes about this much
+    return min((WIDTH - 0.5) * (z + y) / (x + y) + 0.6, 8.0)
+
+
+def _places(drawn: Figure, planes: Planes) -> tuple[dict[str, SubplotSpec], SubplotSpec]:
+    """Where each plane goes, the transverse one last, and where the colour bars go."""
+    z, y, x = planes.size_mm
+    if len(planes.shown) == 1:
+        row = drawn.add_gridspec(1, 2, width_ratios=(1.0, _BARS_SHARE))
+        return {"axial": row[0, 0]}, row[0, 1]
+    grid = drawn.add_gridspec(2, 2, width_ratios=(x, y), height_ratios=(z, y))
+    return {"coronal": grid[0, 0], "sagittal": grid[0, 1], "axial": grid[1, 0]}, grid[1, 1]
 
 
 def map_overview(
@@ -259,4 +281,5 @@ def _colour_bar(axes: Axes, at: float, colours: Colormap, top: float, label: str
     bar.set_label(label, fontsize=9)
     bar.outline.set_linewidth(0.5)
     bar.ax.tick_params(labelsize=8.5)
-    bar.ax.locator_params(nbins=5)
+    # numbers such as 0.0025 run into each other where there are more
+    bar.ax.locator_params(nbins=3)

@@ -11,6 +11,9 @@ from petkinetics.estimators.boxes import box_around
 from petkinetics.maps import ParametricMap
 from petkinetics.series import VolumeGeometry
 
+#: images thinner than this are shown in the transverse plane alone: the others would be slivers
+_THIN_MM = 40.0
+
 
 @dataclass(frozen=True, eq=False)
 class Upright:
@@ -61,6 +64,18 @@ class Planes:
         """Extent along z, y, x."""
         z, y, x = ((h - a) * s for h, a, s in zip(self.high, self.low, self.spacing_zyx, strict=True))
         return z, y, x
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The planes that are worth a picture: of images thinner than 40 mm the transverse one alone."""
+        return ("axial",) if self.size_mm[0] < _THIN_MM else ("axial", "coronal", "sagittal")
+
+    @property
+    def left_out(self) -> str:
+        """A sentence for a caption, that planes are left out and why; "" where all are shown."""
+        if len(self.shown) > 1:
+            return ""
+        return f" Other planes are left out: the images are {self.size_mm[0]:.2g} mm thick."
 
     def cut(self, volume: NDArray[np.generic], plane: str) -> NDArray[np.generic]:
         """The plane as a picture: row 0 on top, patient's right at the left, anterior at top or left.
@@ -116,11 +131,12 @@ def planes_of(
 def mean_of_27(values: NDArray[np.generic]) -> NDArray[np.float64]:
     """Means over 3x3x3 voxels, so that a single noisy voxel is neither the centre nor the scale.
 
-    :param values: (slices, rows, columns), as the answer; beyond the borders they count as 0.
+    :param values: (slices, rows, columns), as the answer; beyond the borders they count as 0, but along an axis of
+        one or two voxels, as in a scan of one slice, only these count.
     """
     total = values.astype(np.float64)
     for axis in range(3):
         padded = np.pad(total, [(1, 1) if a == axis else (0, 0) for a in range(3)])
         n = total.shape[axis]
-        total = sum((np.take(padded, range(s, s + n), axis=axis) for s in range(3)), np.zeros(()))
-    return total / 27.0
+        total = sum((np.take(padded, range(s, s + n), axis=axis) for s in range(3)), np.zeros(())) / min(n, 3)
+    return total

@@ -22,6 +22,34 @@ PEAK_RADIUS_MM = (3.0 / (4.0 * np.pi) * 1000.0) ** (1.0 / 3.0)
 _SUBPOINTS = 9
 
 StandardError = Callable[[str, str], float]
+#: (region, quantity) -> value and standard error of the fit to the region's mean curve, in the quantity's unit
+RegionFits = Mapping[tuple[str, str], tuple[float | None, float | None]]
+
+
+def mean_is_the_fit(record: Mapping[str, object]) -> bool:
+    """Whether a map's mean over a region and the fit of the region's mean curve are one estimate.
+
+    They are for plain Patlak, a linear fit with the same weights in every voxel. A map that was regularised, comes
+    from a network or a prior, has weights a voxel, or was fitted by a compartment model voxel by voxel has a mean of
+    its own, to which the standard error of the region's fit does not belong.
+
+    :param record: what ``result.json`` says.
+    """
+    return record.get("method") == "patlak" and record.get("weighting") != "voxel"
+
+
+def fits_of_rows(rows: Sequence[Mapping[str, object]]) -> RegionFits:
+    """The fits that rows of ``region_fits.tsv`` hold: quantities that have a column of their standard errors."""
+
+    def number(value: object) -> float | None:
+        return float(value) if isinstance(value, int | float) else None
+
+    return {
+        (str(row["roi"]), name): (number(row[name]), number(row[f"{name}_se"]))
+        for row in rows
+        for name in row
+        if f"{name}_se" in row
+    }
 
 
 def region_rows(
@@ -34,9 +62,10 @@ def region_rows(
     """One row a region and map, regions in the order of their labels.
 
     ``mean`` and ``sd`` are over the voxels (SD: spatial, n - 1), percentiles likewise; ``se`` is the
-    standard error of the fit to the region's mean curve, so it belongs to Ki and V0 only; ``peak`` is
-    the mean of the hottest sphere of 1 mL whose centre lies in the region, the region-of-interest peak
-    of PERCIST (Wahl et al., J Nucl Med 2009;50 Suppl 1:122S).
+    standard error of the fit to the region's mean curve, so it belongs to Ki and V0 only, and to ``mean`` where
+    that is the same estimate (:func:`mean_is_the_fit`); ``peak`` is the mean of the hottest sphere of 1 mL
+    whose centre lies in the region, the region-of-interest peak of PERCIST (Wahl et al., J Nucl Med 2009;50
+    Suppl 1:122S).
 
     :param maps: on one grid.
     :param regions: brought to that grid by nearest neighbour.

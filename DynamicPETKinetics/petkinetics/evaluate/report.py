@@ -15,14 +15,14 @@ from string import Template
 
 from petkinetics.evaluate.figures import FigureFile
 from petkinetics.evaluate.record_values import Record, Row, mapping_of, number_of, rows_of, sentences_of, text_of
+from petkinetics.evaluate.region_statistics import RegionFits
+from petkinetics.evaluate.report_provenance import provenance_facts
+from petkinetics.evaluate.report_regions import REGION_MAPS, regions_table
 from petkinetics.evaluate.report_style import STYLE
 from petkinetics.evaluate.report_tables import (
-    REGION_MAPS,
     agreement_table,
     frames_table,
     input_function_facts,
-    provenance_facts,
-    regions_table,
     series_facts,
 )
 
@@ -76,6 +76,7 @@ def write_report(
     bland_altman_rows: Sequence[Row] = (),
     figures: Sequence[FigureFile] = (),
     info: Record | None = None,
+    region_fits: RegionFits | None = None,
 ) -> None:
     """Write the report of a result folder.
 
@@ -85,13 +86,14 @@ def write_report(
     :param bland_altman_rows: rows of ``bland_altman.tsv``.
     :param figures: embedded, each in its section.
     :param info: what ``petkinetics info --json`` says about the series; its warnings are shown too.
+    :param region_fits: of the regions' mean curves; shown where the maps' means are other estimates.
     """
     about = info or {}
     compared = record.get("job") == "compare"
     sections = [
         _warnings([*sentences_of(record), *sentences_of(about)]),
         _section("Maps", _figures(figures, "maps")),
-        _section("Regions", regions_table(region_rows), _figures(figures, "regions")),
+        _section("Regions", regions_table(region_rows, record, region_fits or {}), _figures(figures, "regions")),
         _section(
             "Agreement (Bland–Altman)",
             agreement_table(bland_altman_rows, str(record.get("difference", ""))),

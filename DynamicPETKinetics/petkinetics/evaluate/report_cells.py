@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from petkinetics.evaluate.figures import three_digits, with_error
-from petkinetics.evaluate.record_values import Row, number_of, text_of
+from petkinetics.evaluate.record_values import number_of, text_of
 
 
 def html_table(header: Sequence[tuple[str, str]], body: Sequence[Sequence[str]]) -> str:
@@ -40,12 +40,11 @@ def facts_table(facts: Sequence[tuple[str, object]]) -> str:
     return f'<table class="facts">\n<tbody>\n{lines}\n</tbody>\n</table>'
 
 
-def mean_and_error(row: Row) -> str:
-    """A region's mean, its standard error in the second line."""
-    mean, error = row.get("mean"), row.get("se")
-    if mean is None:
+def value_and_error(value: object, error: object) -> str:
+    """A value, its standard error in the second line."""
+    if value is None:
         return "n/a"
-    return with_error(number_of(mean), None if error is None else number_of(error)).replace(" ±", "\n±")
+    return with_error(number_of(value), None if error is None else number_of(error)).replace(" ±", "\n±")
 
 
 def digits(value: object, places: int | None = None) -> str:

@@ -34,7 +34,8 @@ table { border-collapse: collapse; font-size: .9375rem; font-variant-numeric: ta
 th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; padding-left: 0; position: sticky; left: 0;
   background: var(--paper); white-space: normal; min-width: 7rem; max-width: 12rem; overflow-wrap: anywhere; }
-thead th { vertical-align: bottom; color: var(--soft); font-weight: 600; font-size: .8125rem; }
+thead th { vertical-align: bottom; white-space: normal; min-width: 4rem;
+  color: var(--soft); font-weight: 600; font-size: .8125rem; }
 th small, td small { display: block; font-weight: 400; }
 td small { color: var(--soft); font-size: .8125rem; }
 table.facts { width: 100%; }

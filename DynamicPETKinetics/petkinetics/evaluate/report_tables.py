@@ -1,4 +1,4 @@
-"""What stands in the report's sections besides figures: regions, agreement, blood, frames, series, provenance."""
+"""What stands in the report's sections besides figures and regions: agreement, blood, frames, series."""
 
 from __future__ import annotations
 
@@ -6,53 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from petkinetics.evaluate.record_values import Record, Row, mapping_of, number_of, rows_of, sentences_of, text_of
-from petkinetics.evaluate.report_cells import cell_of, digits, facts_table, html_table, mean_and_error, minutes, p_value
-
-#: maps that have columns of their own in the region table (the first two that there are), and their symbols
-REGION_MAPS = {"ki": "Ki", "v0": "V0", "k1": "K1", "vt": "VT"}
-#: SUV maps and what they are called; the one that there is stands beside the first of those
-_SUVS = {"suv": "SUV", "suv_lbm": "SUVlbm", "suv_bsa": "SUVbsa"}
-
-
-def regions_table(rows: Sequence[Row]) -> str:
-    """One row a region with Ki, SUV and V0 beside each other; every number is in roi.tsv."""
-    if not rows:
-        return ""
-    there = {str(row.get("map")): str(row.get("unit", "")) for row in rows}
-    maps = [m for m in REGION_MAPS if m in there][:2]
-    maps[1:1] = [m for m in _SUVS if m in there][:1]
-    names = list(dict.fromkeys(str(row["roi"]) for row in rows))
-    by_key = {(str(row["roi"]), str(row["map"])): row for row in rows}
-    header = [("Region", ""), ("Volume", "mL")]
-    for m in maps:
-        if m in _SUVS:
-            header += [(_SUVS[m], there[m]), (f"{_SUVS[m]} peak", "1 mL"), (f"{_SUVS[m]} max", "voxel")]
-        else:
-            symbol = REGION_MAPS[m]
-            header += [(f"{symbol} ± SE", there[m])]
-            # of the map that the report is about; the table has to fit a page
-            header += [(f"{symbol} SD", "spatial"), (f"{symbol} peak", "1 mL")] if m == maps[0] else []
-    body = []
-    for name in names:
-        first = next(row for row in rows if str(row["roi"]) == name)
-        cells = [name, digits(first.get("volume_ml"))]
-        for m in maps:
-            row = by_key.get((name, m), {})
-            if m in _SUVS:
-                cells += [digits(row.get(key)) for key in ("mean", "peak", "max")]
-            else:
-                cells += [mean_and_error(row)]
-                cells += [digits(row.get("sd")), digits(row.get("peak"))] if m == maps[0] else []
-        body.append(cells)
-    note = (
-        "Means over the region's voxels. SE: standard error of the fit to the region's mean curve. SD: spread over "
-        "the voxels. Peak: mean of the hottest sphere of 1 mL centred in the region."
-    )
-    full = html_table([(c, "") for c in rows[0]], [[cell_of(row.get(c)) for c in rows[0]] for row in rows])
-    return (
-        f'{html_table(header, body)}\n<p class="note">{note}</p>\n'
-        f"<details>\n<summary>All maps and statistics (roi.tsv)</summary>\n{full}\n</details>"
-    )
+from petkinetics.evaluate.report_cells import digits, facts_table, html_table, minutes, p_value
 
 
 def agreement_table(rows: Sequence[Row], difference: str) -> str:
@@ -160,24 +114,3 @@ def series_facts(info: Record, record: Record) -> str:
         if facts
         else ""
     )
-
-
-def provenance_facts(record: Record) -> str:
-    """How it was made: date, options, overrides, versions, hashes."""
-    facts: list[tuple[str, object]] = [("Made (UTC)", record["made"])] if record.get("made") else []
-    for key, label in (
-        ("options", "Option"),
-        ("overrides", "Override"),
-        ("noise", "Noise"),
-        ("versions", "Version of"),
-    ):
-        given = {name: value for name, value in mapping_of(record.get(key)).items() if value not in (None, "", {}, [])}
-        facts += [(f"{label} {name}", value) for name, value in given.items()]
-    for key, label in (
-        ("device", "Device"),
-        ("weights_hash", "Hash of the weights"),
-        ("input_uids", "Series Instance UIDs"),
-    ):
-        if record.get(key) not in (None, "", [], {}):
-            facts.append((label, record[key]))
-    return facts_table(facts) if facts else ""

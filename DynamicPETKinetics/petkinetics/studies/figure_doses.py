@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from petkinetics.evaluate.figures import COLOURS, MARKERS, PAGE_WIDTH, FigureFile, figure
-from petkinetics.studies.names import BIAS_BY_SIZE
+from petkinetics.studies.names import BIAS_BY_SIZE, called
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,7 +102,7 @@ def _lines(axes: Axes, summary: Sequence[Row], methods: Sequence[str], column: s
             color=COLOURS[number % len(COLOURS)],
             marker=MARKERS[number % len(MARKERS)],
             markersize=4,
-            label=method if named else None,
+            label=called(method) if named else None,
         )
     axes.set_xscale("log")
     axes.set_xticks(doses, [_share(dose) for dose in doses])

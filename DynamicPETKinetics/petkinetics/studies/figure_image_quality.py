@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.evaluate.figures import COLOURS, MARKERS, PAGE_WIDTH, FigureFile, figure
+from petkinetics.studies.names import called
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +19,8 @@ Float32 = NDArray[np.float32]
 Row = Mapping[str, object]
 #: the worst method's place on a radar's axis, the best one's being 1
 _WORST = 0.3
+#: two numbers of one name, of other voxels
+_NMI = " NMI is that of the body's voxels; table and radar plot have that of whole slices, with the air around it."
 
 
 def radar(
@@ -49,18 +52,19 @@ def radar(
                 color=colour,
                 marker=MARKERS[number % len(MARKERS)],
                 markersize=3.5,
-                label=method,
+                label=called(method),
             )
             axes.fill(closed, np.append(place, place[:1]), color=colour, alpha=0.07)
-        axes.set_xticks(angles, [f"{m} {'↑' if better[m] == 'high' else '↓'}" for m in metrics])
-        axes.tick_params(axis="x", pad=9)
+        axes.set_xticks(angles, [""] * len(metrics))
         axes.set_yticks([_WORST, 1.0], [])
-        axes.set_ylim(0, 1.05)
-        _name_circles(axes, np.pi / max(len(metrics), 1))
+        axes.set_ylim(0, 1.04)
         axes.grid(color="0.85")
-        axes.spines["polar"].set_color("0.8")
+        axes.spines["polar"].set_visible(False)
+        _name_axes(axes, angles, [f"{m} {'↑' if better[m] == 'high' else '↓'}" for m in metrics])
         drawn.legend(loc="outside lower center", ncols=2)
-        axes.set_title(f"{image} against the {reference}", pad=8, loc="center")
+        drawn.suptitle(f"{image} against the {reference}", fontsize=10, fontweight="bold")
+        axes.set_title("rim: best of these methods; inner ring: worst", fontsize=8, fontweight="normal", color="0.35",
+                       loc="center", pad=18)  # fmt: skip
     return FigureFile(
         path,
         f"Image metrics of {image}",
@@ -70,10 +74,13 @@ def radar(
     )
 
 
-def _name_circles(axes: Axes, angle: float) -> None:
-    """Words between two axes, within the inner circle and beyond the rim, where no line crosses them."""
-    for radius, word in ((_WORST - 0.07, "worst"), (1.11, "best")):
-        axes.text(angle, radius, word, fontsize=8, color="0.35", ha="center", va="center")
+def _name_axes(axes: Axes, angles: NDArray[np.float64], names: Sequence[str]) -> None:
+    """Names beyond the rim that begin or end there, so that long ones do not lie on it."""
+    for angle, name in zip(angles, names, strict=True):
+        right, up = np.sin(angle), np.cos(angle)
+        aligned = "center" if abs(right) < 0.1 else "left" if right > 0 else "right"
+        level = "center" if abs(up) < 0.7 else "bottom" if up > 0 else "top"
+        axes.text(angle, 1.07, name, fontsize=8.5, ha=aligned, va=level)
 
 
 def _places(
@@ -95,7 +102,7 @@ def distributions(folder: Path, image: str, reference: str, rows: Sequence[Row])
     """
     methods = list(dict.fromkeys(str(row["method"]) for row in rows))
     seeds = list(dict.fromkeys(row["seed"] for row in rows))
-    titles = {"nmi": "NMI", "psnr_db": "PSNR, dB", "ssim": "SSIM"}
+    titles = {"nmi": "NMI in the body", "psnr_db": "PSNR, dB", "ssim": "SSIM"}
     titles = {column: title for column, title in titles.items() if all(row[column] is not None for row in rows)}
     path = folder / f"distributions_{image.lower()}.png"
     with figure(path, 1.9 * len(titles) + 0.3, PAGE_WIDTH, vector=True) as drawn:
@@ -119,7 +126,7 @@ def distributions(folder: Path, image: str, reference: str, rows: Sequence[Row])
                     whiskerprops={"color": colour, "linewidth": 0.9},
                     capprops={"color": colour, "linewidth": 0.9},
                     boxprops={"facecolor": colour, "edgecolor": colour, "alpha": 0.75},
-                    label=method if number == 1 else None,
+                    label=called(method) if number == 1 else None,
                 )
             axes.set_ylabel(title)
             axes.set_xticks(np.arange(len(seeds)), [str(seed) for seed in seeds] if number == len(titles) else [])
@@ -133,7 +140,7 @@ def distributions(folder: Path, image: str, reference: str, rows: Sequence[Row])
     return FigureFile(
         path,
         f"{image} slice by slice",
-        f"Median, quartiles and whiskers (1.5 interquartile ranges) over the transverse slices of each patient. "
-        f"Reference: {reference}.",
+        f"Median, quartiles and whiskers (1.5 interquartile ranges) over the transverse slices of each patient, in "
+        f"the body.{_NMI if 'nmi' in titles else ''} Reference: {reference}.",
         "maps",
     )

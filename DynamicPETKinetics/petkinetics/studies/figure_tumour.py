@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from petkinetics.evaluate.bland_altman import Agreement
 from petkinetics.evaluate.figures import COLOURS, PAGE_WIDTH, FigureFile, columns_of, figure, in_lines, three_digits
+from petkinetics.studies.names import called
 
 #: Ki in the unit of the axes: without leading zeros, with which their numbers run into each other
 _UNIT = 1e3
@@ -33,7 +34,8 @@ def tumour_agreement(
         min(float(np.percentile(differences, 0.2)), *bounds),
         max(float(np.percentile(differences, 99.8)), *bounds),
     )
-    margin = 0.08 * (high - low)
+    # room above the points for the numbers
+    bottom, top = low - 0.08 * (high - low), high + 0.4 * (high - low)
     columns = columns_of(len(pairs))
     rows = -(-len(pairs) // columns)
     with figure(path, 2.6 * rows + 0.4, min(2.4 * columns + 0.6, PAGE_WIDTH), vector=True) as drawn:
@@ -47,10 +49,9 @@ def tumour_agreement(
             axes.axhline(_UNIT * limits.bias, color=COLOURS[0])
             for value in limits.loa:
                 axes.axhline(_UNIT * value, color=COLOURS[1], linestyle="--")
-            # room above the points for the numbers
-            axes.set_ylim(low - margin, high + 0.4 * (high - low))
+            axes.set_ylim(bottom, top)
             axes.set_xlim(float(means.min()), float(means.max()))
-            axes.set_title(in_lines(method), fontsize=8.5)
+            axes.set_title(in_lines(called(method)), fontsize=8.5)
             numbers = {"bias": limits.bias, "+1.96 SD": limits.loa[1], "−1.96 SD": limits.loa[0]}
             text = "\n".join(f"{name} {three_digits(_UNIT * value)}" for name, value in numbers.items())
             shade = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
@@ -64,6 +65,20 @@ def tumour_agreement(
         path,
         "Agreement in the tumour",
         f"Voxels of a box of 10×10×10 around the largest malignant lesion of one patient against {reference}; dashed: "
-        "95 % limits of agreement; shading: 95 % confidence interval of the bias, allowing for correlated voxels.",
+        "95 % limits of agreement; shading: 95 % confidence interval of the bias, allowing for correlated voxels."
+        + _outside(pairs, bottom, top),
         "agreement",
     )
+
+
+def _outside(pairs: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]], bottom: float, top: float) -> str:
+    """A sentence about points beyond the axes, which are cut where nearly all points end; "" where there are none."""
+    beyond = {
+        method: int(np.count_nonzero((_UNIT * (a - b) < bottom) | (_UNIT * (a - b) > top)))
+        for method, (a, b) in pairs.items()
+    }
+    if not any(beyond.values()):
+        return ""
+    voxels = next(iter(pairs.values()))[0].size
+    counted = ", ".join(f"{called(method)} {count}" for method, count in beyond.items() if count)
+    return f" Beyond the axes lie, of {voxels} voxels: {counted}; the limits count them."

@@ -14,6 +14,7 @@ from petkinetics.evaluate.figure_planes import round_top, scale_bar
 from petkinetics.evaluate.figures import PAGE_WIDTH, FigureFile, columns_of, figure, in_lines
 from petkinetics.evaluate.planes import Planes, Upright, planes_of
 from petkinetics.maps import ParametricMap
+from petkinetics.studies.names import called
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +24,6 @@ Float32 = NDArray[np.float32]
 _TALL, _NAMES, _ABOVE, _BAR, _GAP = 9.5, 1.25, 0.34, 1.1, 0.06
 #: inches: the least height of a row with its name, the most width of a picture
 _LEAST_ROW, _WIDEST = 0.65, 3.0
-#: images thinner than this are shown in the transverse plane alone: the others would be slivers
-_THIN_MM = 40.0
 _TITLES = {"axial": "transverse", "coronal": "coronal", "sagittal": "sagittal"}
 _NAME = {"fontsize": 8, "fontweight": "bold"}
 #: of a picture: left and top from the upper left corner of what is shown of an image, mm
@@ -60,7 +59,7 @@ class _Page:
     def of(cls, planes: Planes, images: int) -> _Page:
         """The page that leaves least white: planes side by side, or two of them above each other."""
         z, y, x = planes.size_mm
-        if z < _THIN_MM:
+        if planes.shown == ("axial",):
             return cls({"axial": (0.0, 0.0)}, (x, y), columns_of(images))
         gap = 0.03 * x
         stacked = (x + gap + max(x, y), max(y, 2 * z + 3 * gap))
@@ -151,7 +150,7 @@ def views(
             at, aligned = (left - 0.1, y0 + 0.5 * tall), {"ha": "right", "va": "center"}
             if not page.names_at_left:
                 at, aligned = (x0 + 0.5 * scale * page.size_mm[0], y0 - 0.04), {"ha": "center", "va": "bottom"}
-            drawn.text(at[0] / width, 1 - at[1] / height, in_lines(picture.label), **_NAME, **aligned)  # type: ignore[arg-type]
+            drawn.text(at[0] / width, 1 - at[1] / height, in_lines(called(picture.label)), **_NAME, **aligned)  # type: ignore[arg-type]
         assert shown is not None
         long = min(0.7 * height, 2.5)
         place = (width - _BAR + 0.1, 0.5 * (height - long), 0.11, long)
@@ -159,12 +158,11 @@ def views(
         bar.set_label(f"{image}, {unit}")
         bar.outline.set_linewidth(0.5)
         bar.ax.locator_params(nbins=5)
-    thin = "" if page.names_at_left else f" Other planes are left out: the images are {planes.size_mm[0]:.0f} mm thick."
     return FigureFile(
         path,
         f"{image} in three planes" if page.names_at_left else f"{image} in a transverse plane",
         f"Through the hottest place of {pictures[0].label}; one scale for all. Radiological view: the patient's right "
-        f"is at the left.{thin}",
+        f"is at the left.{planes.left_out}",
         "maps",
     )
 

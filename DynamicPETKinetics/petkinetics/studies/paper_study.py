@@ -26,10 +26,10 @@ from petkinetics.studies.figure_image_quality import distributions, radar
 from petkinetics.studies.figure_tumour import tumour_agreement
 from petkinetics.studies.figure_views import View, views
 from petkinetics.studies.late_frame import predicted_frame
-from petkinetics.studies.names import AORTA, NOISY_FULL_SCAN, USUAL
+from petkinetics.studies.names import AORTA, NOISY_FULL_SCAN, USUAL, called
 from petkinetics.studies.perceptual import METRICS, lines_of_missing, perceptual_quality
 from petkinetics.studies.slice_quality import slice_quality
-from petkinetics.studies.tumour_roi import TumourBox, box_agreement, tumour_box
+from petkinetics.studies.tumour_roi import TumourBox, box_agreement, tumour_box, why_no_box
 from petkinetics.write.tables import write_table
 
 Float32 = NDArray[np.float32]
@@ -43,6 +43,16 @@ _OWN = {"RMSE": "low", "PSNR": "high", "SSIM": "high"}
 _UNITS = {"Ki": "mL/min/mL", "V0": "mL/mL", "SUV": "g/mL"}
 #: of several doses the one that the figures of images show: most is at stake there, and something can be seen
 _SHOWN_DOSE = 0.25
+
+
+#: columns of the table of metrics that need more than their name
+_HEADS = {"NMI": "NMI (slices with air)"}
+#: below the table: two of the same name are not of the same voxels
+_VOXELS = (
+    "RMSE, PSNR and SSIM are of the voxels in the body. NMI and the metrics after it are of four whole slices a "
+    "patient, the air around the body with them (as 0), as they are defined for images; NMI in the figure slice by "
+    "slice is of the body's voxels, and differs for that."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +80,7 @@ class PaperStudy:
     slices: list[Row] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     _pictures: _Pictures | None = None
+    _no_box: str = "no patient of this dose was judged"
     _box: tuple[TumourBox, dict[str, tuple[Float32, Float32]], dict[str, Agreement]] | None = None
 
     def add(
@@ -138,8 +149,10 @@ class PaperStudy:
     def _keep_box(
         self, patient: DigitalPatient, kis: Mapping[str, ParametricMap], references: Mapping[str, Float32]
     ) -> None:
-        box = tumour_box(patient, next(iter(kis.values())).geometry)
+        geometry = next(iter(kis.values())).geometry
+        box = tumour_box(patient, geometry)
         if box is None:
+            self._no_box = why_no_box(patient, geometry)
             return
         reference = references.get(NOISY, references[TRUTH])
         pairs = {k: (m.values.reshape(-1)[box.index], reference.reshape(-1)[box.index]) for k, m in kis.items()}
@@ -160,17 +173,17 @@ class PaperStudy:
         write_table(folder / "quality.tsv", self.quality)
         write_table(folder / "slices.tsv", self.slices)
         said: list[str] = []
-        drawings = [*self._drawings(), *self._drawings_of_doses(summary, said.append)]
+        drawings = [*self._drawings(said.append), *self._drawings_of_doses(summary, said.append)]
         figures = draw(folder / "figures", drawings, said.append)
         lines = ["## Figures and metrics after the papers", "", *lines_of_missing(self.missing), *said]
         if len(self.doses) > 1:
             lines += ["", f"Figures of images and of slices: dose {self._dose:g}."]
-        lines += ["", *self._table()]
+        lines += ["", *self._table(), "", _VOXELS]
         for drawn in figures:
             lines += ["", f"![{drawn.title}](figures/{drawn.path.name})", "", drawn.caption]
         return lines
 
-    def _drawings(self) -> list[Drawing]:
+    def _drawings(self, say: Callable[[str], None]) -> list[Drawing]:
         drawings: list[Drawing] = []
         better = {**_OWN, **{metric.name: metric.better for metric in METRICS}}
         for image in _UNITS:
@@ -192,7 +205,9 @@ class PaperStudy:
                     drawings.append(
                         lambda f, i=image, p=pictures, u=unit, c=colour: views(f, p, kept.like, kept.body, i, u, c)  # type: ignore[misc]
                     )
-        if self._box is not None:
+        if self._box is None:
+            say(f"Not drawn: agreement in the tumour ({self._no_box}).")
+        else:
             _, pairs, agreements = self._box
             reference = NOISY if kept is not None and "SUV" in kept.images else TRUTH
             drawings.append(lambda f: tumour_agreement(f, pairs, agreements, f"the {reference}"))
@@ -227,10 +242,10 @@ class PaperStudy:
             rows += [(case, method, means) for method, means in _means(here, better).items()]
         metrics = [name for name in better if any(name in means for _, _, means in rows)]
         head = ["dose", "until, min", "image", "reference", "method"]
-        head += [f"{name} {'↑' if better[name] == 'high' else '↓'}" for name in metrics]
+        head += [f"{_HEADS.get(name, name)} {'↑' if better[name] == 'high' else '↓'}" for name in metrics]
         lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         for (dose, until, image, reference), method, means in rows:
-            cells = [f"{dose:g}", "full" if until is None else f"{until:g}", str(image), str(reference), method]
+            cells = [f"{dose:g}", "full" if until is None else f"{until:g}", str(image), str(reference), called(method)]
             cells += [three_digits(means[name]) if name in means else "–" for name in metrics]
             lines.append("| " + " | ".join(cells) + " |")
         return lines

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from petkinetics.studies.data_explained import mean_chi_square
 from petkinetics.studies.markdown import head, line
-from petkinetics.studies.names import BIAS_BY_SIZE, PATLAK, TUNED, USUAL
+from petkinetics.studies.names import BIAS_BY_SIZE, PATLAK, TUNED, USUAL, called, explained
 from petkinetics.studies.noisy_reference import PAPER_GAINS
 from petkinetics.studies.world_table import world_table
 
@@ -86,7 +86,7 @@ def _summary(summary: Sequence[Row]) -> str:
     for row in summary:
         cells = [str(row["world"])] * many_worlds
         cells += [
-            str(row["method"]),
+            called(row["method"]),
             f"{row['dose']:g}",
             _until(row),
             str(row["input"]),
@@ -108,6 +108,9 @@ def _summary(summary: Sequence[Row]) -> str:
             _text(row["seconds_mean"], 1, 2),
         ]
         lines.append(line(cells))
+    named = explained(row["method"] for row in summary)
+    if named:
+        lines += ["", " ".join(named)]
     return "\n".join(lines)
 
 
@@ -254,7 +257,7 @@ def _section(
     """A heading, a sentence and a table whose rows begin with the case."""
     lines = [f"## {title}", "", about, "", *head(["world", "method", "dose", "until, min", *columns])]
     for row in rows:
-        case = [str(row["world"]), str(row["method"]), f"{row['dose']:g}", _until(row)]
+        case = [str(row["world"]), called(row["method"]), f"{row['dose']:g}", _until(row)]
         lines.append(line([*case, *cells(row)]))
     return "\n".join(lines)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from petkinetics.evaluate.bland_altman import Agreement, Differences, agreement_in_region
 from petkinetics.maps import ParametricMap
 from petkinetics.series import VolumeGeometry
+from petkinetics.simulate.lesions import Lesion
 from petkinetics.simulate.patient import DigitalPatient
 
 Float32 = NDArray[np.float32]
@@ -30,18 +31,21 @@ class TumourBox:
     index: NDArray[np.intp]
 
 
+def why_no_box(patient: DigitalPatient, geometry: VolumeGeometry) -> str:
+    """Why :func:`tumour_box` has none, in words; "" where it has one."""
+    if min(geometry.shape) < BOX_VOXELS:
+        return f"a box of {BOX_VOXELS} voxels a side does not fit into {min(geometry.shape)} slices"
+    return "" if _malignant(patient) else "no malignant lesion lies in the slices judged"
+
+
 def tumour_box(patient: DigitalPatient, geometry: VolumeGeometry) -> TumourBox | None:
     """The box around the malignant lesion with most voxels in view; None without one, or in fewer than 10 slices.
 
     Its middle is the lesion's; at the border of the volume it is moved inside.
     """
-    if min(geometry.shape) < BOX_VOXELS:
+    if why_no_box(patient, geometry):
         return None
-    counts = np.bincount(patient.lesions.reshape(-1), minlength=256)
-    malignant = [lesion for lesion in patient.lesion_list if lesion.malignant and counts[lesion.number] > 0]
-    if not malignant:
-        return None
-    chosen = max(malignant, key=lambda lesion: int(counts[lesion.number]))
+    chosen = max(_malignant(patient), key=lambda lesion: int((patient.lesions == lesion.number).sum()))
     middle = np.argwhere(patient.lesions == chosen.number).mean(axis=0)
     box = np.zeros(geometry.shape, dtype=bool)
     first = [
@@ -50,6 +54,12 @@ def tumour_box(patient: DigitalPatient, geometry: VolumeGeometry) -> TumourBox |
     ]
     box[tuple(slice(f, f + BOX_VOXELS) for f in first)] = True
     return TumourBox(chosen.number, chosen.diameter_mm, np.flatnonzero(box))
+
+
+def _malignant(patient: DigitalPatient) -> list[Lesion]:
+    """Malignant lesions with voxels in view."""
+    counts = np.bincount(patient.lesions.reshape(-1), minlength=256)
+    return [lesion for lesion in patient.lesion_list if lesion.malignant and counts[lesion.number] > 0]
 
 
 def box_agreement(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from petkinetics.studies.markdown import head, line
-from petkinetics.studies.names import AORTA, PATLAK, USUAL
+from petkinetics.studies.names import AORTA, PATLAK, USUAL, called
 from petkinetics.studies.ratios import world_costs
 
 Row = Mapping[str, object]
@@ -49,7 +49,7 @@ def _of_case(summary: Sequence[Row], method: str, leave_out: Sequence[str], dose
     }
     found = {(str(row["method"]), str(row.get("world", USUAL))): row for row in rows}
     end = "whole scan" if until is None else f"until {until:g} min"
-    lines = [f"Dose {dose:g}, {end}:", "", *head(["scan", *methods, "SSIM"])]
+    lines = [f"Dose {dose:g}, {end}:", "", *head(["scan", *map(called, methods), "SSIM"])]
     for world in worlds:
         cells = [_cell(found.get((name, world)), costs.get((name, world))) for name in methods]
         ssim = found.get((method, world), {}).get("ki_ssim_mean")

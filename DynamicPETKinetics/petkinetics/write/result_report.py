@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from petkinetics.curves import TimeActivityCurve
 from petkinetics.estimators.estimator import Estimate, Problem
 from petkinetics.evaluate.figures import draw
-from petkinetics.evaluate.region_statistics import COLUMNS, region_rows
+from petkinetics.evaluate.region_statistics import COLUMNS, fits_of_rows, region_rows
 from petkinetics.evaluate.report import write_report
 from petkinetics.evaluate.tac import tac_rows
 from petkinetics.kinetics.region_fit import CompartmentFit
@@ -23,7 +23,7 @@ from petkinetics.read.maps import read_map
 from petkinetics.read.regions import Regions
 from petkinetics.series import Float32
 from petkinetics.write.report_drawings import anatomy_of, blood_drawing, curve_drawing, map_drawings
-from petkinetics.write.tables import write_table
+from petkinetics.write.tables import read_table, write_table
 
 Warn = Callable[[str], None]
 
@@ -55,19 +55,18 @@ def write_region_tables(
 ) -> list[dict[str, object]]:
     """Write ``roi.tsv`` (its header alone where no region lies in the maps), and ``tacs.tsv`` where there are curves.
 
-    Standard errors come from the fit to each region's mean curve; compartment methods also write ``region_fits.tsv``,
-    all that is known of each of these fits.
+    Standard errors come from the fit to each region's mean curve; all that is known of it is in ``region_fits.tsv``.
 
     :returns: the rows of ``roi.tsv``.
     """
-    errors = {}
-    means_by_name = regions.in_frames(problem.frames)
-    if found.model_fit is not None and means_by_name:
-        fits = [(name, found.model_fit(means)) for name, means in means_by_name.items()]
-        write_table(folder / "region_fits.tsv", [_fit_row(name, fit) for name, fit in fits])
-    for name, means in means_by_name.items():
-        for quantity, (_, se) in found.region_fit(means)[0].items():
-            errors[(name, quantity)] = se
+    errors: dict[tuple[str, str], float] = {}
+    fit_rows: list[dict[str, object]] = []
+    for name, means in regions.in_frames(problem.frames).items():
+        values = found.region_fit(means)[0]
+        errors |= {(name, quantity): se for quantity, (_, se) in values.items()}
+        fit_rows.append(_fit_row(name, values, None if found.model_fit is None else found.model_fit(means)))
+    if fit_rows:
+        write_table(folder / "region_fits.tsv", fit_rows)
     rows: list[dict[str, object]] = []
     if regions.regions is not None:
         maps = list(_folder_maps(folder, record).values())
@@ -78,12 +77,15 @@ def write_region_tables(
     return rows
 
 
-def _fit_row(name: str, fit: CompartmentFit) -> dict[str, object]:
-    """A row of ``region_fits.tsv``: every parameter and its standard error, residual (kBq/mL) and AIC."""
+def _fit_row(name: str, values: Mapping[str, tuple[float, float]], model: CompartmentFit | None) -> dict[str, object]:
+    """A row of ``region_fits.tsv``: every quantity and its standard error.
+
+    :param model: of compartment models, which have parameters, residual (kBq/mL) and AIC besides.
+    """
     row: dict[str, object] = {"roi": name}
-    for quantity, (value, se) in fit.values.items():
+    for quantity, (value, se) in (values if model is None else model.values).items():
         row |= {quantity: value, f"{quantity}_se": se}
-    return row | {"residual": fit.residual, "aic": fit.aic}
+    return row if model is None else row | {"residual": model.residual, "aic": model.aic}
 
 
 def write_result_report(
@@ -119,9 +121,10 @@ def write_result_report(
         compartments = found.model_fit is not None
         drawings.append(curve_drawing(regions.curves, used, problem.input_function, found.region_fit, compartments))
     figures = draw(folder / "figures", drawings, warn)
+    fits = {} if regions is None else fits_of_rows(read_table(folder / "region_fits.tsv"))
     complete = {**record, "warnings": list(warnings)}
     info = {**series_info(problem.series), "warnings": []}
-    write_report(folder / "report.html", complete, rows, [], figures, info)
+    write_report(folder / "report.html", complete, rows, [], figures, info, fits)
 
 
 def _folder_maps(folder: Path, record: Mapping[str, Any]) -> dict[str, ParametricMap]:

@@ -16,7 +16,7 @@ from petkinetics.estimators.region_refit import RecordedFit, recorded_fit
 from petkinetics.evaluate.compare import Comparison
 from petkinetics.evaluate.figure_agreement import agreement_drawings
 from petkinetics.evaluate.figures import Drawing, draw
-from petkinetics.evaluate.region_statistics import region_rows
+from petkinetics.evaluate.region_statistics import RegionFits, fits_of_rows, region_rows
 from petkinetics.evaluate.report import write_report
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 from petkinetics.maps import ParametricMap
@@ -40,6 +40,7 @@ class SavedResult:
     :param input_function: that drove the estimate.
     :param measured: frame means of the blood region; None where the curve came from a file.
     :param rows: of ``roi.tsv``, where it is there.
+    :param fits: of the regions' mean curves, of ``region_fits.tsv``, where it is there.
     :param tacs: the regions' curves of ``tacs.tsv``, where it is there.
     :param distrust: where not to trust the maps; None where nothing was found against them.
     """
@@ -49,6 +50,7 @@ class SavedResult:
     input_function: InputFunction
     measured: TimeActivityCurve | None = None
     rows: Sequence[Row] = ()
+    fits: RegionFits = field(default_factory=dict)
     tacs: Sequence[TimeActivityCurve] = field(default=())
     distrust: NDArray[np.bool_] | None = None
 
@@ -73,6 +75,7 @@ class SavedResult:
             ),
             measured=measured[0] if measured else None,
             rows=read_table(folder / "roi.tsv") if (folder / "roi.tsv").is_file() else (),
+            fits=fits_of_rows(read_table(fits)) if (fits := folder / "region_fits.tsv").is_file() else {},
             tacs=_curves(folder / "tacs.tsv", decay),
             distrust=read_distrust(folder),
         )
@@ -105,10 +108,11 @@ def write_saved_report(
 
     fit = _fit(result, tell)
     rows: Sequence[Row] = result.rows
+    fits = {**result.fits, **_fits(result, fit)}
     if regions is not None:
         masked = (result.record.get("options") or {}).get("mask") != "none"
         mask = _inside(result.maps) if masked else None
-        rows = region_rows(list(result.maps.values()), regions, _errors(result, fit), mask, tell)
+        rows = region_rows(list(result.maps.values()), regions, _errors(result, fits), mask, tell)
     drawings = [*_drawings(result, fit, regions), *(agreement_drawings(comparison) if comparison else ())]
     drawn = draw(figures, drawings, tell)
     record = dict(result.record)
@@ -116,7 +120,7 @@ def write_saved_report(
         said += [sentence for sentence in comparison.warnings if sentence not in said]
         record["difference"] = comparison.record()["difference"]
     record["warnings"] = [*record.get("warnings", []), *said]
-    write_report(path, record, rows, comparison.rows() if comparison else (), drawn)
+    write_report(path, record, rows, comparison.rows() if comparison else (), drawn, region_fits=fits)
 
 
 def _drawings(result: SavedResult, fit: RecordedFit | None, regions: Regions | None) -> list[Drawing]:
@@ -162,14 +166,21 @@ def _used(fit: RecordedFit, timing: FrameTiming) -> NDArray[np.bool_]:
     return used
 
 
-def _errors(result: SavedResult, fit: RecordedFit | None) -> dict[tuple[str, str], float]:
+def _fits(result: SavedResult, fit: RecordedFit | None) -> dict[tuple[str, str], tuple[float | None, float | None]]:
+    """The model's fit to the curves of ``tacs.tsv``: (region, quantity) -> value and standard error."""
+    if fit is None:
+        return {}
+    used = _used(fit, result.tacs[0].timing)
+    return {
+        (curve.name, quantity): found
+        for curve in result.tacs
+        for quantity, found in fit.fit(curve.mean_kbq_per_ml[used])[0].items()
+    }
+
+
+def _errors(result: SavedResult, fits: RegionFits) -> dict[tuple[str, str], float]:
     """(region, map) -> standard error."""
-    errors: dict[tuple[str, str], float] = {}
-    if fit is not None:
-        used = _used(fit, result.tacs[0].timing)
-        for curve in result.tacs:
-            for quantity, (_, se) in fit.fit(curve.mean_kbq_per_ml[used])[0].items():
-                errors[(curve.name, quantity)] = se
+    errors = {key: se for key, (_, se) in fits.items() if se is not None}
     for row in result.rows:
         if isinstance(row.get("se"), int | float):
             errors[(str(row["roi"]), str(row["map"]))] = float(row["se"])  # type: ignore[arg-type]
