@@ -3,7 +3,7 @@
 * The theme asks a server for the repository's stars: its mark is taken from the link to the repository.
 * A notebook's page brings scripts for TeX and diagrams, which the notebook has not.
 
-The search's worker is a file of ours, ``iframe-worker.js`` (mkdocs.yml, ``polyfills``).
+The search's worker is a file of ours, ``iframe-worker.js`` (mkdocs.yml, ``polyfills``). ``links.py`` sees what is left.
 """
 
 from __future__ import annotations
