@@ -25,7 +25,7 @@ SCRIPTS = [
     and re.search(r'^if __name__ == "__main__":', file.read_text(encoding="utf-8"), re.MULTILINE)
 ]
 
-ASK = '''
+ASK = """
 import contextlib, io, json, runpy, sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -67,7 +67,7 @@ for name in sys.argv[2:]:
             status = repr(fault)
     said[name] = [status, out.getvalue()]
 print(json.dumps(said))
-'''
+"""
 
 
 @cache
