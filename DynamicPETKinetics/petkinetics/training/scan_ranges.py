@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from petkinetics.estimators.applicability import NAMES, SHORT_SCAN, WHOLE_SCAN, described, learned_ranges
+from petkinetics.estimators.applicability import SHORT_SCAN, WHOLE_SCAN, described, learned_ranges
 from petkinetics.networks.features import FEATURES
 from petkinetics.training.pool import PatientPool, random_slab
 from petkinetics.training.scan_settings import ScanRanges
