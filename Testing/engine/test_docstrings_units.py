@@ -18,8 +18,8 @@ import pytest
 from layout import PACKAGE, module_files, room_of
 from test_docstrings import ARRAY, public
 
-#: rooms that make patients, train and judge
-LATER = {"simulate", "training", "studies"}
+#: rooms that make patients and judge
+LATER = {"simulate", "studies"}
 FILES = [file for file in module_files() if room_of(file) not in LATER]
 
 NUMBER = re.compile(r"float(?: \| None)?|ArrayLike")

@@ -95,7 +95,8 @@ class Trunk(nn.Module):
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Maps of *x* and *condition*, no unit.
 
-        (batch, in_maps, rows, columns), (batch, conditions) -> float32 (batch, out_maps, rows, columns). Any size: what is missing to a multiple of 16 or so is filled with the border's values.
+        (batch, in_maps, rows, columns), (batch, conditions) -> float32 (batch, out_maps, rows, columns).
+        Any size: what is missing to a multiple of 16 or so is filled with the border's values.
         """
         rows, columns = x.shape[-2:]
         missing = (-rows % self.multiple, -columns % self.multiple)
