@@ -1,10 +1,9 @@
 """Public functions name their arrays and physical numbers, say their units, and where their equations come from.
 
-Read from the source of all rooms but :data:`LATER`. An argument that is an array or a float is named in the docstring
-of its function or class, whatever the case ("K1 in mL/min/mL" names ``k1``). A float or an array of floats has a unit:
-at the end of its name (``t_star_min``), or the docstring has one, or says what has none (a share, a ratio, any unit).
-Files with equations name a paper, or a section of docs/methods.md, which must exist. That unit and source are the true
-ones no test can see.
+Read from the source. An argument that is an array or a float is named in the docstring of its function or class,
+whatever the case ("K1 in mL/min/mL" names ``k1``). A float or an array of floats has a unit: at the end of its name
+(``t_star_min``), or the docstring has one, or says what has none (a share, a ratio, any unit). Files with equations
+name a paper, or a section of docs/methods.md, which must exist. That unit and source are the true ones no test can see.
 """
 
 from __future__ import annotations
@@ -17,10 +16,6 @@ from pathlib import Path
 import pytest
 from layout import PACKAGE, module_files, room_of
 from test_docstrings import ARRAY, public
-
-#: rooms that make patients and judge
-LATER = {"simulate", "studies"}
-FILES = [file for file in module_files() if room_of(file) not in LATER]
 
 NUMBER = re.compile(r"float(?: \| None)?|ArrayLike")
 FLOATS = re.compile(r"\b(?:Float16|Float32|Float64|Tensor|ArrayLike|Array|Volume|np\.(?:float\d*|floating))\b|^float")
@@ -87,7 +82,7 @@ def name_of(file: Path) -> str:
     return file.relative_to(PACKAGE).as_posix()
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
+@pytest.mark.parametrize("file", module_files(), ids=name_of)
 def test_arguments_are_named_with_their_units(file: Path) -> None:
     assert list(complaints(file.read_text(encoding="utf-8"))) == []
 
