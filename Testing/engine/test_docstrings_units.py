@@ -39,7 +39,16 @@ EQUATIONS_OF_EVALUATE = {
     "spatial_correlation",
     "tac",
 }
-NONE_OF_ESTIMATORS = {"applicability", "boxes", "estimator", "learned", "scan_check", "slab_stream", "voxel_stream"}
+NONE_OF_ESTIMATORS = {
+    "applicability",
+    "boxes",
+    "estimator",
+    "learned",
+    "light_numpy",
+    "scan_check",
+    "slab_stream",
+    "voxel_stream",
+}
 
 
 def complaints(source: str) -> Iterator[str]:
