@@ -24,8 +24,8 @@ demo: $(VENV)/.ready-to-run
 # Each layer in processes of its own: the engine without Slicer, then Slicer's scene, the background process, the panel.
 LAYERS := engine slicer background panel
 
-# Strict: a warning is an error (mkdocs.yml). The variable silences an advertisement.
-SITE = NO_MKDOCS_2_WARNING=1 OPENBLAS_NUM_THREADS=1 $(BIN)/mkdocs build --quiet
+# Strict: a warning is an error (mkdocs.yml), but not one that --quiet hides. The variable silences an advertisement.
+SITE = NO_MKDOCS_2_WARNING=1 OPENBLAS_NUM_THREADS=1 $(BIN)/mkdocs build
 
 test: $(VENV)/.ready-to-test
 	Testing/standin/system_libraries.sh

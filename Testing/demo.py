@@ -6,6 +6,7 @@ Slicer panel is to start it. All files come into ``demo/`` of the current folder
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -27,8 +28,10 @@ MARK = "made by make demo; the next run replaces this folder\n"
 
 def main() -> int:
     """Run the steps; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", default="demo", type=Path, help="for all files; demo/ where none is named")
+    out = parser.parse_args().folder
     began = time.monotonic()
-    out = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
     if not _clear(out):
         print(f"{out}/ holds something that this demo did not make; move it away or name another folder.")
         return 2

@@ -6,6 +6,7 @@ one of the README at full size (256x256x71 voxels), those of the tutorial at its
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -32,6 +33,8 @@ def estimate(folder: Path, size: str) -> Path:
 
 def main() -> None:
     """Make all pictures, in place of the earlier ones."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         full = estimate(Path(name), "full")

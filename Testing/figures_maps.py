@@ -6,6 +6,7 @@ slices, where every method has it hardest. Nothing is trained or tuned here.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -222,6 +223,8 @@ class Page:
 
 def main() -> None:
     """Simulate, estimate, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
     scans = [run(*scan, [Way(method) for method in methods]) for *scan, methods in _SCANS]
     with page_picture("patient_maps.png", 6.7) as drawn:
         Page(drawn, scans).draw()

@@ -6,6 +6,7 @@ The patient is simulated in the anatomy of a real CT, which is bent into that pa
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -163,6 +164,8 @@ def save(picture: Any, name: str) -> None:
 
 def main() -> None:
     """Make all pictures, in place of the earlier ones."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
     sys.path[:0] = [str(ROOT / "Testing"), str(ROOT / "DynamicPETKinetics")]
     panel = Panel()
 

@@ -6,6 +6,7 @@ used, and the pictures say so.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -122,6 +123,8 @@ def draw_patches(patches: Patches) -> None:
 
 def main() -> None:
     """Train, estimate, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
     draw_patches(patches_by_level())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "own"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import matplotlib
@@ -46,6 +47,13 @@ def draw(path: Path, pixels: int) -> None:
     print(path.relative_to(ROOT))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Draw both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
     for target, size in ICONS.items():
         draw(target, size)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,7 @@
-"""Curves: a region's activity a frame, and the input function with its exact integrals."""
+"""Curves: a region's activity a frame, and the input function with its exact integrals.
+
+docs/methods.md, "Exact convolution and frame integrals".
+"""
 
 from __future__ import annotations
 
@@ -116,15 +119,24 @@ class InputFunction:
         return np.interp(np.asarray(time_s), self.time_s, self.whole_blood_kbq_per_ml, left=0.0)
 
     def plasma_frame_mean(self, timing: FrameTiming, decay_per_s: float = 0.0) -> Float64:
-        """Frame means of Cp, kBq/mL, shape (frames,)."""
+        """Frame means of Cp, kBq/mL, shape (frames,).
+
+        :param decay_per_s: lambda of the weight e^(-lambda*t) within a frame, 1/s; 0 for plain means.
+        """
         return frame_mean(self.time_s, self.plasma_kbq_per_ml, timing, decay_per_s)
 
     def whole_blood_frame_mean(self, timing: FrameTiming, decay_per_s: float = 0.0) -> Float64:
-        """Frame means of whole blood, kBq/mL, shape (frames,)."""
+        """Frame means of whole blood, kBq/mL, shape (frames,).
+
+        :param decay_per_s: lambda of the weight e^(-lambda*t) within a frame, 1/s; 0 for plain means.
+        """
         return frame_mean(self.time_s, self.whole_blood_kbq_per_ml, timing, decay_per_s)
 
     def plasma_integral_frame_mean(self, timing: FrameTiming, decay_per_s: float = 0.0) -> Float64:
-        """Frame means of the integral of Cp from its first node, kBq/mL*min, shape (frames,)."""
+        """Frame means of the integral of Cp from its first node, kBq/mL*min, shape (frames,).
+
+        :param decay_per_s: lambda of the weight e^(-lambda*t) within a frame, 1/s; 0 for plain means.
+        """
         return frame_mean_of_integral(self.time_s, self.plasma_kbq_per_ml, timing, decay_per_s)
 
     def until(self, end_s: float) -> InputFunction:

@@ -138,6 +138,9 @@ class FrameTiming:
 
         e^(lambda*start) * x / (1 - e^(-x)), x = lambda*duration: exact where the corrected activity
         is constant within the frame (the factor found in GE and Siemens headers).
+
+        :param decay_per_s: lambda, 1/s.
+        :returns: no unit, (frames,).
         """
         x = decay_per_s * self.duration_s
         return np.exp(decay_per_s * self.start_s) * np.where(x > 0, x / -np.expm1(-np.maximum(x, 1e-300)), 1.0)

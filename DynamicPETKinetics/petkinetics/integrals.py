@@ -4,6 +4,8 @@ A curve is given by nodes (time in s, value) and is linear between them, zero be
 constant after the last. A frame's value is the mean over [start, start + duration], or, where a
 scanner applies one mean decay factor to the frame, the mean weighted by e^(-lambda*t). Integrals
 have closed forms on every piece; nothing is sampled. Inside, times are minutes.
+
+docs/methods.md, "Exact convolution and frame integrals".
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ SMALLEST_RATE = 1e-8
 
 
 def phi1(z: Float64) -> Float64:
-    """(1 - e^-z)/z, and its limit 1 at 0, for z of any shape."""
+    """(1 - e^-z)/z, and its limit 1 at 0, for z (no unit) of any shape."""
     safe = np.where(z == 0.0, 1.0, z)
     return np.where(z == 0.0, 1.0, -np.expm1(-safe) / safe)
 
@@ -107,13 +109,21 @@ def at_frame_edges(t_min: Float64, cumulative: Float64, timing: FrameTiming) -> 
 
 
 def frame_weight(timing: FrameTiming, decay_per_min: float) -> Float64:
-    """Integral of e^(-lambda (t - start)) over each frame, minutes, (frames,)."""
+    """Integral of e^(-lambda (t - start)) over each frame, minutes, (frames,).
+
+    :param decay_per_min: lambda, 1/min.
+    """
     duration = timing.duration_s / 60.0
     return duration * phi1(decay_per_min * duration)
 
 
 def weighted_frame_integral(t: Float64, c: Float64, timing: FrameTiming, decay_per_min: float) -> Float64:
-    """Integral of e^(-lambda (t - start)) C over each frame, shape (frames,)."""
+    """Integral of e^(-lambda (t - start)) C over each frame, in the unit of C times min, (frames,).
+
+    :param t: times of the curve's nodes, min, (nodes,), increasing.
+    :param c: C at the nodes, any unit, (nodes,).
+    :param decay_per_min: lambda, 1/min; 0 for the plain integral.
+    """
     h = np.diff(t)
     z = decay_per_min * h
     piece = h * (c[:-1] * phi1(z) + np.diff(c) * psi2(z))
@@ -128,7 +138,11 @@ def weighted_frame_integral(t: Float64, c: Float64, timing: FrameTiming, decay_p
 
 
 def double_frame_integral(t: Float64, c: Float64, timing: FrameTiming) -> Float64:
-    """Integral over each frame of the running integral of C, shape (frames,)."""
+    """Integral over each frame of the running integral of C, in the unit of C times min^2, (frames,).
+
+    :param t: times of the curve's nodes, min, (nodes,), increasing.
+    :param c: C at the nodes, any unit, (nodes,).
+    """
     h = np.diff(t)
     once = running_integral(t, c)
     piece = h * once[:-1] + h**2 * (c[:-1] / 3.0 + c[1:] / 6.0)

@@ -54,6 +54,10 @@ class ProgressLines:
         self._last_message = ""
 
     def __call__(self, fraction: float, message: str) -> None:
+        """Say what *fraction* is done, from 0 to 1.
+
+        :raises Cancelled: the run is to stop.
+        """
         if self._cancelled.is_set():
             raise Cancelled
         now = time.monotonic()

@@ -13,7 +13,7 @@ from background.plain_loop import PlainLoop
 from petkinetics.frames import FrameTiming
 from petkinetics.job import EstimateJob
 from petkinetics.series import DynamicSeries, Tracer, VolumeGeometry
-from petkinetics.write.sequence_nrrd import write_sequence
+from sequence_files import write_sequence
 
 FDG = Tracer("Fluorodeoxyglucose F18", "F-18", 6586.2)
 #: an hour and five minutes in few frames
@@ -55,7 +55,7 @@ def noisy_series(shape: tuple[int, int, int] = SMALL, timing: FrameTiming = FRAM
 def save_series(folder: Path, shape: tuple[int, int, int] = SMALL) -> Path:
     """``pet.seq.nrrd``, and ``blood.tsv`` beside it."""
     path = folder / "pet.seq.nrrd"
-    write_sequence(noisy_series(shape), path, compress=False)
+    write_sequence(noisy_series(shape), path)
     save_blood(folder / "blood.tsv")
     return path
 

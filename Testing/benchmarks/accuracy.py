@@ -10,12 +10,12 @@ numpy.linalg.lstsq in float64. Prints one JSON object.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+from positionals import paths
 
 Float64 = NDArray[np.float64]
 
@@ -90,4 +90,4 @@ def main(pet: Path, ours: Path, peer: Path) -> dict[str, dict[str, float]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(*map(Path, sys.argv[1:4]))))
+    print(json.dumps(main(*paths(__doc__, "pet", "ours", "peer"))))

@@ -6,15 +6,16 @@ No input function, no mask, no checks, no geometry.
     python floor.py PET.nii FRAMES SLICES MATRIX USED OUT
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
+from positionals import positionals
 
 NIFTI_HEADER = 352
 
 if __name__ == "__main__":
-    path, (frames, slices, matrix, used), out = sys.argv[1], map(int, sys.argv[2:6]), Path(sys.argv[6])
+    numbers = dict.fromkeys(("frames", "slices", "matrix", "used"), int)
+    path, frames, slices, matrix, used, out = positionals(__doc__, pet=Path, **numbers, out=Path)
     out.mkdir()
     series = np.memmap(path, np.float32, "r", NIFTI_HEADER, (frames, slices * matrix * matrix))
     solution = np.linspace(-1.0, 1.0, 2 * used, dtype=np.float32).reshape(2, used)

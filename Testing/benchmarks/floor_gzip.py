@@ -5,8 +5,8 @@ isal is used where it is installed, as the engine does; else zlib at its fastest
     python floor_gzip.py OUT MAP.nii [MAP.nii ...]
 """
 
+import argparse
 import gzip
-import sys
 from pathlib import Path
 
 try:
@@ -15,8 +15,11 @@ except ImportError:
     compressor = gzip  # type: ignore[misc]
 
 if __name__ == "__main__":
-    out = Path(sys.argv[1])
-    out.mkdir()
-    for name in sys.argv[2:]:
-        with compressor.open(out / (Path(name).name + ".gz"), "wb", compresslevel=1) as target:
-            target.write(Path(name).read_bytes())
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("maps", type=Path, nargs="+")
+    args = parser.parse_args()
+    args.out.mkdir()
+    for file in args.maps:
+        with compressor.open(args.out / (file.name + ".gz"), "wb", compresslevel=1) as target:
+            target.write(file.read_bytes())

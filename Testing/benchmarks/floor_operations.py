@@ -10,10 +10,10 @@ Prints one JSON object: operations, operations_per_s, seconds, numbers.
 """
 
 import json
-import sys
 import time
 
 import torch
+from positionals import positionals
 from torch.utils.flop_counter import FlopCounterMode
 
 from petkinetics.job import EstimateJob
@@ -35,14 +35,14 @@ def rate(kind: torch.dtype) -> float:
 
 
 if __name__ == "__main__":
-    method, pet, aorta, until, out = sys.argv[1:6]
+    method, pet, aorta, until, out = positionals(__doc__, method=str, pet=str, aorta=str, until_min=float, out=str)
     job = EstimateJob(
         series=pet,
         output=out,
         method=method,
         roi=aorta,
         compress=False,
-        until_min=float(until) or None,
+        until_min=until or None,
         options={"suv": "none"},
     )
     with FlopCounterMode(display=False) as counter:

@@ -3,10 +3,10 @@
 python make_dicom.py FOLDER FRAMES SLICES
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
+from positionals import positionals
 
 from petkinetics.frames import FrameTiming
 from petkinetics.series import ArrayVoxels, DynamicSeries, Tracer, VolumeGeometry
@@ -15,7 +15,7 @@ from petkinetics.simulate.dicom_series import write_dicom_series
 _MATRIX = 128
 
 if __name__ == "__main__":
-    folder, frames, slices = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, frames, slices = positionals(__doc__, folder=Path, frames=int, slices=int)
     rng = np.random.default_rng(4)
     values = rng.uniform(0.0, 10.0, (frames, slices, _MATRIX, _MATRIX)).astype(np.float32)
     series = DynamicSeries(

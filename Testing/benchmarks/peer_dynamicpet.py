@@ -7,7 +7,6 @@ For an interpreter that has dynamicpet; every voxel is fitted, which is what its
 The table is that of nifti_dynamic: time_start [s], time_end [s], mean.
 """
 
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -15,9 +14,10 @@ import numpy as np
 from dynamicpet.kineticmodel.patlak import PRTM
 from dynamicpet.temporalobject.temporalimage import TemporalImage
 from dynamicpet.temporalobject.temporalmatrix import TemporalMatrix
+from positionals import positionals
 
 if __name__ == "__main__":
-    pet, table, t_star, out = sys.argv[1], sys.argv[2], float(sys.argv[3]), Path(sys.argv[4])
+    pet, table, t_star, out = positionals(__doc__, pet=str, table=str, t_star_min=float, out=Path)
     out.mkdir()
     start, end, mean = np.loadtxt(table, delimiter=",", skiprows=1, unpack=True)
     start, duration = start / 60.0, (end - start) / 60.0

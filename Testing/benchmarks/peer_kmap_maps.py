@@ -7,7 +7,6 @@ Prints one JSON object: seconds the fit would take in all voxels of the mask, vo
 """
 
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from body_sample import body_sample
 from peer_kmap import Kmap
+from positionals import positionals
 
 from petkinetics.curves import InputFunction
 from petkinetics.frames import FrameTiming
 
 if __name__ == "__main__":
-    pet, ours, count, checkout = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+    pet, ours, count, checkout = positionals(__doc__, pet=Path, ours=Path, voxels=int, checkout=Path)
     used = json.loads((ours / "result.json").read_text(encoding="utf-8"))["frames_used"]
     start, duration, weights = (np.array([frame[k] for frame in used]) for k in ("start_s", "duration_s", "weight"))
     time_s, blood, plasma = np.loadtxt(ours / "input_function.tsv", delimiter="\t", skiprows=1, unpack=True)

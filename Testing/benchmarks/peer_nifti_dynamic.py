@@ -8,15 +8,15 @@ the same run, so that the comparison is one of the two programs and not of compr
 The table has the columns of nifti_dynamic: time_start [s], time_end [s], mean.
 """
 
-import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nifti_dynamic.patlak import voxel_patlak
+from positionals import positionals
 
 if __name__ == "__main__":
-    pet, table, used, out = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
+    pet, table, used, out = positionals(__doc__, pet=str, table=str, used=int, out=Path)
     out.mkdir()
     start, end, mean = np.loadtxt(table, delimiter=",", skiprows=1, unpack=True)
     ki, v0 = voxel_patlak(nib.load(pet), mean, (start + end) / 2, n_frames_linear_regression=used)

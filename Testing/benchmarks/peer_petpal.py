@@ -7,14 +7,14 @@ For an interpreter that has petpal. It writes its maps gzip-compressed.
 The table is that of nifti_dynamic: time_start [s], time_end [s], mean; PETPAL takes a curve at the frames' middles.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
 from petpal.kinetic_modeling.parametric_images import GraphicalAnalysisParametricImage
+from positionals import positionals
 
 if __name__ == "__main__":
-    pet, table, t_star, out = sys.argv[1], sys.argv[2], float(sys.argv[3]), Path(sys.argv[4])
+    pet, table, t_star, out = positionals(__doc__, pet=str, table=str, t_star_min=float, out=Path)
     out.mkdir()
     start, end, mean = np.loadtxt(table, delimiter=",", skiprows=1, unpack=True)
     curve = out / "curve.tsv"

@@ -7,7 +7,6 @@ nifti_dynamic. Prints one JSON object, as peer_kmap_maps.py.
 """
 
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -15,9 +14,10 @@ import numpy as np
 from body_sample import body_sample
 from petpal.kinetic_modeling.tac_fitting import TACFitter
 from petpal.kinetic_modeling.tcms_as_convolutions import gen_tac_2tcm_with_k4zero_cpet_from_tac
+from positionals import positionals
 
 if __name__ == "__main__":
-    pet, ours, count, table = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    pet, ours, count, table = positionals(__doc__, pet=Path, ours=Path, voxels=int, table=str)
     start, end, mean = np.loadtxt(table, delimiter=",", skiprows=1, unpack=True)
     plasma = np.stack([(start + end) / 120.0, mean])
     curves, in_body = body_sample(pet, ours, count)

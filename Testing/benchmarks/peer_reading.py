@@ -8,7 +8,7 @@ petkinetics is given the folder. The others are told which files are which frame
 neither sorts the slices of a PET series into frames): files are named as ``make_dicom.py`` names them.
 """
 
-import sys
+import argparse
 from itertools import groupby
 from pathlib import Path
 
@@ -57,8 +57,13 @@ def by_dicom2nifti(folder):
 WAYS = {"petkinetics": by_petkinetics, "SimpleITK": by_simpleitk, "dicom2nifti": by_dicom2nifti}
 
 if __name__ == "__main__":
-    read, factor = WAYS[sys.argv[1]](Path(sys.argv[2]))
-    if len(sys.argv) > 3:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", choices=WAYS)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("file", nargs="?")
+    args = parser.parse_args()
+    read, factor = WAYS[args.program](args.folder)
+    if args.file:
         import numpy as np
 
-        np.save(sys.argv[3], np.float32(factor) * np.asarray(read))
+        np.save(args.file, np.float32(factor) * np.asarray(read))

@@ -9,9 +9,10 @@ import sys
 from itertools import product
 
 import numpy as np
+from positionals import paths
 
 if __name__ == "__main__":
-    a, b = (np.load(name, mmap_mode="r") for name in sys.argv[1:3])
+    a, b = (np.load(path, mmap_mode="r") for path in paths(__doc__, "a", "b"))
     if a.shape != b.shape:
         sys.exit(f"{a.shape} and {b.shape} voxels")
     top, middle = float(a.max()), len(a) // 2

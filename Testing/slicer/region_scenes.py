@@ -154,11 +154,11 @@ def estimated(folder: Path, method: str, rois: Regions | None = None, **more: An
     """
     from petkinetics.job import EstimateJob
     from petkinetics.write.regions import write_regions
-    from petkinetics.write.sequence_nrrd import write_sequence
+    from sequence_files import write_sequence
 
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "pet.seg.nrrd").exists():
-        write_sequence(small_patient(), folder / "pet.seg.nrrd", compress=False)
+        write_sequence(small_patient(), folder / "pet.seg.nrrd")
         vessel = ball(SMALL, VESSEL_AT, 9.0).astype(np.uint8)
         write_regions(Regions(vessel, {1: "Aorta"}, SMALL), folder / "aorta.seg.nrrd")
     if rois is not None and not (folder / "rois.seg.nrrd").exists():

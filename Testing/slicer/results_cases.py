@@ -26,7 +26,7 @@ from petkinetics.read.series import read_series
 from petkinetics.simulate.dicom_series import write_dicom_series
 from petkinetics.write.regions import write_regions
 from petkinetics.write.result_folder import write_distrust
-from petkinetics.write.sequence_nrrd import write_sequence
+from sequence_files import write_sequence
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def study() -> Study:
     folder = Path(tempfile.mkdtemp(prefix="results-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_dicom_series(folder / "dicom", small_patient())
-    write_sequence(read_series(folder / "dicom"), folder / "pet.seq.nrrd", compress=False)
+    write_sequence(read_series(folder / "dicom"), folder / "pet.seq.nrrd")
     vessel = ball(SMALL, VESSEL_AT, 9.0).astype("uint8")
     write_regions(Regions(vessel, {1: "Aorta"}, SMALL), folder / "aorta.nii")
     made = {}

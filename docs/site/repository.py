@@ -28,6 +28,7 @@ PAGES = {
 #: where the pictures come from, and where they lie in the site
 PICTURES = "Resources/screenshots"
 LINK = re.compile(r"(!?\[(?:[^\]\\]|\\.)*\]\()([^)\s]+)(\))")
+HREF = re.compile(r'(?<=<a )href="([^"]*)"')
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -41,27 +42,45 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
     """Point links of a page to where their targets are in the site."""
-    here = page.file.src_uri
-    source = PurePosixPath(PAGES.get(here, f"docs/{here}"))
-    places = {repository: page for page, repository in PAGES.items()}
 
     def moved(match: re.Match[str]) -> str:
         before, target, after = match.groups()
-        path, hash_, anchor = target.partition("#")
-        if not path or re.match(r"[a-z]+:", path):
-            return match[0]
-        wanted = os.path.normpath(source.parent / path)
-        if wanted in places:
-            place = places[wanted]
-        elif wanted.startswith("docs/"):
-            place = wanted.removeprefix("docs/")
-        elif wanted.startswith(PICTURES):
-            place = wanted
-        elif (ROOT / wanted).exists():
-            return f"{before}{str(config.repo_url).rstrip('/')}/blob/main/{wanted}{hash_}{anchor}{after}"
-        else:
-            log.warning("%s links to '%s', which does not exist.", source, target)
-            return match[0]
-        return f"{before}{os.path.relpath(place, PurePosixPath(here).parent)}{hash_}{anchor}{after}"
+        return f"{before}{_moved(target, page, config)}{after}"
 
     return LINK.sub(moved, markdown)
+
+
+def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Point links of a notebook's page to where their targets are in the site: its HTML is made without MkDocs."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return content
+
+    def moved(match: re.Match[str]) -> str:
+        path, hash_, anchor = _moved(match[1], page, config).partition("#")
+        target = files.get_file_from_path(os.path.normpath(PurePosixPath(page.file.src_uri).parent / path))
+        return f'href="{path if target is None else target.url_relative_to(page.file)}{hash_}{anchor}"'
+
+    return HREF.sub(moved, content)
+
+
+def _moved(target: str, page: Page, config: MkDocsConfig) -> str:
+    """A link's target, which is said as in the repository, as it is said among the pages' sources."""
+    here = page.file.src_uri
+    source = PurePosixPath(PAGES.get(here, f"docs/{here}"))
+    places = {repository: page for page, repository in PAGES.items()}
+    path, hash_, anchor = target.partition("#")
+    if not path or re.match(r"[a-z]+:", path):
+        return target
+    wanted = os.path.normpath(source.parent / path)
+    if wanted in places:
+        place = places[wanted]
+    elif wanted.startswith("docs/"):
+        place = wanted.removeprefix("docs/")
+    elif wanted.startswith(PICTURES):
+        place = wanted
+    elif (ROOT / wanted).exists():
+        return f"{str(config.repo_url).rstrip('/')}/blob/main/{wanted}{hash_}{anchor}"
+    else:
+        log.warning("%s links to '%s', which does not exist.", source, target)
+        return target
+    return f"{os.path.relpath(place, PurePosixPath(here).parent)}{hash_}{anchor}"

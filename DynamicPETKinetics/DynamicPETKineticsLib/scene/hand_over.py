@@ -29,7 +29,7 @@ def hand_over_steps(series: DynamicSeries, path: Path) -> Generator[float, None,
     complete = False
     try:
         with path.open("wb") as file:
-            file.write(sequence_header(series, compress=False))
+            file.write(sequence_header(series))
             for slab in slabs_in_order(series, _VOXELS_A_STEP):
                 file.write(slab.data)
                 written += slab.size // 4

@@ -53,7 +53,7 @@ def run_job(job: AnyJob, as_json: bool) -> None:
 
 
 def shown_progress(fraction: float, message: str) -> None:
-    """A Progress for whoever watches a terminal."""
+    """A Progress for whoever watches a terminal: *fraction* done, from 0 to 1."""
     if sys.stderr.isatty():
         print(f"\r{100 * fraction:3.0f} %  {message:<40}", end="\n" if fraction >= 1 else "", file=sys.stderr)
 

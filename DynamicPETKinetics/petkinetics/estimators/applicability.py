@@ -89,6 +89,7 @@ class SlabWatch:
     ) -> Applicability:
         """The check of the whole scan; the map of distrust on the series' grid.
 
+        :param condition: of :func:`petkinetics.networks.features.condition`, no unit, (18,).
         :param spacing_mm: along (slices, rows, columns).
         """
         if SHORT_SCAN not in card or not self._inside.any():
@@ -121,7 +122,7 @@ def described(condition: ArrayLike, ki_sd: Float32 | float) -> Float64:
 def learned_ranges(scans: Sequence[Float64]) -> dict[str, Any]:
     """What a card's ``applicability`` says of the scans that training drew.
 
-    :param scans: :func:`described` scans, (numbers,) each; some hundreds.
+    :param scans: :func:`described` scans, (numbers,) each, each number in its unit there; some hundreds.
     :returns: plain JSON values: "ranges" (name -> [low, high]), "mean", "whiten" (distance = |whiten (x - mean)|)
         and "distance", its bound.
     :raises InputError: too few scans to tell a range from.
@@ -165,7 +166,7 @@ def learned_residuals(residuals: Sequence[tuple[float, float]]) -> dict[str, flo
 def residual_numbers(residual: Float32, body: Mask, spacing_mm: tuple[float, float, float]) -> tuple[float, float]:
     """Of a scan's residual map: the median in the body, and the 99th percentile of its local RMS.
 
-    :param residual: RMS residual over predicted noise, (slices, rows, columns).
+    :param residual: ratio of the RMS residual to the noise predicted, (slices, rows, columns).
     :param spacing_mm: along (slices, rows, columns).
     :raises InputError: the body is empty.
     """
@@ -186,7 +187,7 @@ def applicability(
 ) -> Applicability:
     """Check one scan against a model card.
 
-    :param scan: :func:`described`.
+    :param scan: :func:`described`, (numbers,), each in its unit there.
     :param card: the model card; without ``applicability`` nothing is checked and nothing said.
     :param method: its name, for the sentences.
     :param residual: the method's residual map; with *body* and *spacing_mm* (slices, rows, columns) it is

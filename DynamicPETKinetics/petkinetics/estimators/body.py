@@ -1,4 +1,7 @@
-"""Where the patient is, found in a few frames at low resolution."""
+"""Where the patient is, found in a few frames at low resolution.
+
+docs/methods.md, "Body mask".
+"""
 
 from __future__ import annotations
 

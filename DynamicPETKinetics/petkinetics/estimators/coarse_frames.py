@@ -1,4 +1,7 @@
-"""A series' frames averaged over coarse blocks: what checks of a whole scan look at, in one pass over it."""
+"""A series' frames averaged over coarse blocks: what checks of a whole scan look at, in one pass over it.
+
+docs/methods.md, "Faults of a scan".
+"""
 
 from __future__ import annotations
 
@@ -129,7 +132,8 @@ def coarse_frames(
 def smoothed(image: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, float]) -> Float32:
     """An image of blocks under a Gaussian; at the borders the outermost blocks are repeated.
 
-    :param image: (slices, rows, columns); *spacing_mm*: of the blocks, likewise.
+    :param image: any unit, (slices, rows, columns); *spacing_mm*: of the blocks, likewise.
+    :param fwhm_mm: of the Gaussian.
     """
     from scipy.ndimage import gaussian_filter
 

@@ -1,4 +1,7 @@
-"""One-tissue and two-tissue models in every voxel: rate constants, fv, and what follows from them."""
+"""One-tissue and two-tissue models in every voxel: rate constants, fv, and what follows from them.
+
+docs/methods.md, "Compartment models, fitted".
+"""
 
 from __future__ import annotations
 

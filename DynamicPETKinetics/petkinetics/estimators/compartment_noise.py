@@ -1,4 +1,7 @@
-"""What is known before the first voxel is fitted by a compartment model: weights of the frames, and their noise."""
+"""What is known before the first voxel is fitted by a compartment model: weights of the frames, and their noise.
+
+docs/methods.md, "Compartment models, fitted".
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ class PreparedVoxels:
 
 
 def variance_of(prepared: PreparedVoxels, values: Float32) -> Float32:
-    """Variance of voxels (frames, voxels) times the frames' weights, (voxels,)."""
+    """Variance of voxels times the frames' weights, (kBq/mL)^2, (voxels,).
+
+    :param values: of the voxels, kBq/mL, (frames, voxels).
+    """
     return prepared.noise.scale(values.mean(axis=0)) * np.float32(prepared.scale_of_weights)
 
 
@@ -126,7 +132,12 @@ class CompartmentNoise:
     _prepared: PreparedVoxels = field(repr=False)
 
     def residual(self, misfit: Float32, measured: Float32, degrees_of_freedom: int) -> Float32:
-        """Weighted RMS residual over the noise predicted: (frames, voxels) -> (voxels,)."""
+        """Ratio of the weighted RMS residual to the noise predicted, (voxels,).
+
+        :param misfit: measured less fitted, kBq/mL, (frames, voxels).
+        :param measured: kBq/mL, likewise.
+        :param degrees_of_freedom: what the mean of the squares is taken over.
+        """
         squares = np.einsum("f,fv,fv->v", self.weights.astype(np.float32), misfit, misfit)
         return np.sqrt(squares / (np.float32(degrees_of_freedom) * variance_of(self._prepared, measured)))
 

@@ -8,6 +8,8 @@ noise it takes away, which has no slope over the body, and by a and b.
 
 The network errs, too. How far its level is believed follows from how noisy the blood curve is: late blood falls
 smoothly, so what the frames scatter about a smooth fall is noise.
+
+docs/methods.md, "Diffusion prior".
 """
 
 from __future__ import annotations
@@ -82,6 +84,7 @@ def curve_error(
 def brought_to_level(images: Float32, error: tuple[float, float]) -> Float32:
     """Images of Ki and activity, (2, ...), with a Ki + b A in the place of Ki.
 
+    :param images: Ki and A, each in the unit in which *error* was found.
     :param error: a and b of :func:`curve_error`.
     """
     return np.stack([np.float32(error[0]) * images[0] + np.float32(error[1]) * images[1], images[1]])

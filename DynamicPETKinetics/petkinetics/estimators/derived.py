@@ -2,6 +2,8 @@
 
 MRglc is a multiple of Ki and is written on Ki's way to its file, so that no voxel is read twice; the SUV image
 reads the frames of its window once more.
+
+docs/methods.md, "Derived maps: SUV and MRglc".
 """
 
 from __future__ import annotations

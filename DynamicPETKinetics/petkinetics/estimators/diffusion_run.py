@@ -1,4 +1,6 @@
-"""One estimate with the diffusion prior: which networks are asked, how often, and what is made of their answers."""
+"""One estimate with the diffusion prior: which networks are asked, how often, and what is made of their answers
+(docs/methods.md, "Diffusion prior").
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,10 @@ SAMPLE_STEPS = 8
 
 
 class DiffusionRun:
-    """One estimate: networks are loaded when they are needed first."""
+    """One estimate: networks are loaded when they are needed first.
+
+    :param strength: noise SD told to the prior, in units of the SD measured.
+    """
 
     def __init__(
         self, images: PatlakImages, normal: NormalisedImages, problem: Problem, strength: float, progress: Progress
@@ -199,7 +204,7 @@ class DiffusionRun:
         return self.normal.normalised(self._start.maps(self.images.inside, self._step))
 
     def spread(self, values: Float32) -> Float32:
-        """SDs of Ki and V0 from draws of the posterior, (2, slices, rows, columns)."""
+        """SDs of Ki (mL/min/mL) and V0 (mL/mL) about normalised *values* by draws, (2, slices, rows, columns)."""
         levels = [float(t) for t in np.geomspace(1.0, 0.1, SAMPLE_STEPS)]
         walker = self.denoiser(DRAWS)
         draws = (

@@ -1,4 +1,7 @@
-"""Our network without the kinetic model: Ki and V0 from the same features, as a change of Patlak's fit."""
+"""Our network without the kinetic model: Ki and V0 from the same features, as a change of Patlak's fit.
+
+docs/methods.md, "Kinetic network".
+"""
 
 from __future__ import annotations
 

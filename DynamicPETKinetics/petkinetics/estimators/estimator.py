@@ -25,7 +25,7 @@ Progress = Callable[[float, str], None]
 
 
 def no_progress(fraction: float, message: str) -> None:
-    """A Progress that nobody watches."""
+    """A Progress that nobody watches: *fraction* done, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class MapSink(Protocol):
     """Where maps go, slab by slab, in order of slices."""
 
     def write(self, name: str, slab: Float32) -> None:
-        """Take the next slices of the map called *name*, float32 (slices, rows, columns)."""
+        """Take the next slices of the map called *name*, in its unit, float32 (slices, rows, columns): *slab*."""
         ...
 
 

@@ -6,6 +6,8 @@ noise can, the denoiser has levelled or invented something, and the difference i
     x + w L,   L = smoothed (y - x),   w = max(0, 1 - (threshold / z)^2),   z = L / SD of L from noise alone,
 
 the positive-part shrinkage of James & Stein. Within noise, nothing changes.
+
+docs/methods.md, "Diffusion prior".
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ def explained(
 ) -> Float32:
     """Give back what noise does not explain.
 
-    :param measured: y, (images, slices, rows, columns); *found*: x; *sigma*: SD of y's noise, likewise.
+    :param measured: y, any unit, (images, slices, rows, columns); *found*: x; *sigma*: SD of y's noise, likewise.
     :param threshold: SDs from which on nothing of it is noise's.
     """
     from scipy import ndimage

@@ -1,4 +1,7 @@
-"""Features of a series for our networks, slab by slab: what training drew, measured."""
+"""Features of a series for our networks, slab by slab: what training drew, measured.
+
+docs/methods.md, "Kinetic network".
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 A body that shifts by d at some time changes every later frame by -d . grad A. Patlak's straight line explains what
 tracer does over the late frames; of a step in time it leaves a known part. That part of the residuals, regressed on
 the slopes of the mean image (and on Ki and V0, since late kinetics bend a little), gives d.
+
+docs/methods.md, "Faults of a scan".
 """
 
 from __future__ import annotations
@@ -80,7 +82,8 @@ def frame_shift(
 ) -> FrameShift | None:
     """The largest step.
 
-    :param images: sums by :func:`shift_rows`, (3 + steps, slices, rows, columns); overwritten.
+    :param images: sums by :func:`shift_rows`: activity, kBq/mL, Ki, mL/min/mL, V0, mL/mL, and steps, kBq/mL;
+        (3 + steps, slices, rows, columns); overwritten.
     :param inside: the body.
     :returns: None where there is nothing to compare.
     """

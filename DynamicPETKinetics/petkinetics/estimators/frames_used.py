@@ -1,4 +1,7 @@
-"""Which frames the graphical fit uses: t*, the time from which the plot is a line."""
+"""Which frames the graphical fit uses: t*, the time from which the plot is a line.
+
+docs/methods.md, "Which frames: t* and T".
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,8 @@ def frames_from(timing: FrameTiming, t_star_min: float | None, until_min: float 
 
     Default: 30 min where the frames until T reach an hour from injection, else 9 min with a warning.
 
+    :param t_star_min: t*, min from injection; None for the default.
+    :param until_min: T, min from injection; None for the scan's end.
     :raises InputError: fewer than 3 frames remain.
     """
     warnings: tuple[str, ...] = ()
@@ -91,6 +96,7 @@ def whole_series(timing: FrameTiming, until_min: float | None, input_function: I
 
     They tell K1, k2 and fv by the first minutes; a scan that begins after the blood peak warns.
 
+    :param until_min: T, min from injection; None for the scan's end.
     :raises InputError: no frame ends within T, or the first begins more than 10 min after the peak.
     """
     indices = timing.until(until_min)
@@ -130,7 +136,9 @@ def longest_linear_window(
     t* is below 30 min, the warning of the default t* is given, too: that a short window is straight does not show
     that slow tissues have equilibrated.
 
+    :param until_min: T, min from injection; None for the scan's end.
     :param curves: (curves, frames) mean activity in all frames of *timing*, kBq/mL.
+    :param decay_per_s: lambda of the weight e^(-lambda*t) within a frame, 1/s; 0 for plain means.
     :raises InputError: fewer than 3 frames can be used.
     """
     after_peak = timing.start_s >= input_function.peak[0]

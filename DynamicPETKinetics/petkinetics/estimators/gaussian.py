@@ -3,6 +3,8 @@
 The fit is linear in the frames and its weights are the same in every voxel, so smoothing the maps is
 smoothing the frames. Its SD is exact for the noise model: with filter taps g and correlation rho of the
 noise, the variance of a smoothed voxel is the sum of g_i g_j rho_ij times the variance around it.
+
+docs/methods.md, "Regularised Patlak".
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ class GaussianPatlak(RegularisedPatlak):
 def smooth(volume: Float32, fwhm_mm: float, spacing_mm: tuple[float, float, float]) -> Float32:
     """A Gaussian filter in mm; at the volume's borders the outermost voxels are repeated.
 
-    :param volume: (slices, rows, columns), as the answer; *spacing_mm* is in this order.
+    :param volume: any unit, (slices, rows, columns), as the answer; *spacing_mm* is in this order.
+    :param fwhm_mm: of the filter.
     """
     from scipy import ndimage
 
@@ -55,17 +58,19 @@ def smooth_scale(images: PatlakImages, fwhm_mm: float) -> Float32:
     """The variance scale that a filter's output has before averaging lowers it, (slices, rows, columns).
 
     It varies slowly, so it is averaged with the squared filter: a Gaussian narrower by sqrt(2).
+
+    :param fwhm_mm: of the filter.
     """
     return smooth(images.scale, fwhm_mm / np.sqrt(2.0), images.spacing_mm)
 
 
 def variance_kept(fwhm_mm: float, correlation: NoiseCorrelation) -> float:
-    """Share of the noise variance that the filter leaves, away from borders."""
+    """Share of the noise variance that the filter of *fwhm_mm* leaves, away from borders."""
     return covariance_kept(fwhm_mm, fwhm_mm, correlation)
 
 
 def covariance_kept(one_mm: float, other_mm: float, correlation: NoiseCorrelation) -> float:
-    """Covariance of one noise image under two Gaussian filters (FWHM in mm), relative to its variance."""
+    """Covariance of one noise image under two Gaussian filters (FWHM *one_mm*, *other_mm*) over its variance."""
     kept = 1.0
     for axis, step in enumerate(correlation.spacing_mm):
         one, other = _taps(one_mm / FWHM_PER_SD / step), _taps(other_mm / FWHM_PER_SD / step)

@@ -1,4 +1,7 @@
-"""How wide a Gaussian is: full width at half maximum, and standard deviation."""
+"""How wide a Gaussian is: full width at half maximum, and standard deviation.
+
+docs/methods.md, "Regularised Patlak".
+"""
 
 from __future__ import annotations
 

@@ -56,6 +56,8 @@ def detail_of(images: PatlakImages, fwhm_mm: float) -> tuple[Float32, Float32]:
     """C / (F * C), 1 where there is hardly any activity; and F * C (kBq/mL) there, infinite elsewhere.
 
     Both are float32 (slices, rows, columns); the first has no unit and is at most 4.
+
+    :param fwhm_mm: of the filter F.
     """
     composite = smooth(images.composite, _COMPOSITE_SHARE * fwhm_mm, images.spacing_mm)
     filtered = smooth(composite, fwhm_mm, images.spacing_mm)

@@ -1,4 +1,7 @@
-"""The frames after the end of a short scan, as the two-tissue model of the network expects them."""
+"""The frames after the end of a short scan, as the two-tissue model of the network expects them.
+
+docs/methods.md, "Kinetic network".
+"""
 
 from __future__ import annotations
 

@@ -114,6 +114,7 @@ def region_models(problem: Problem, timing: FrameTiming, noise: CompartmentNoise
 def body_box(problem: Problem, margin_mm: float) -> Box:
     """Slices of the mask; its rows and columns and a margin. All of the volume where there is no mask.
 
+    :param margin_mm: beside rows and columns.
     :raises InputError: the mask is empty.
     """
     if problem.mask is not None and not problem.mask.any():
@@ -132,7 +133,8 @@ def write_slabs(
 ) -> None:
     """Estimate some slices at a time and hand them over; what lies outside the box is 0.
 
-    :param maps_of: (first, last slice) -> maps in the order of *quantities*, (slices, rows, columns) of the box.
+    :param maps_of: (first, last slice) -> maps in the order of *quantities*, each in its unit, (slices, rows,
+        columns) of the box.
     """
     slices, rows, columns = problem.series.geometry.shape
     in_slice = (box[1].stop - box[1].start) * (box[2].stop - box[2].start)

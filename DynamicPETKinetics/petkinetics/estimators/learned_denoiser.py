@@ -1,4 +1,7 @@
-"""The trained denoiser applied to a volume: slices in batches, large slices in tiles, on any device."""
+"""The trained denoiser applied to a volume: slices in batches, large slices in tiles, on any device.
+
+docs/methods.md, "Diffusion prior".
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,11 @@ class LearnedDenoiser:
         self.evaluations = 0
 
     def __call__(self, values: Float32, tau: float) -> Float32:
-        """See :data:`petkinetics.estimators.posterior.Denoise`."""
+        """The images without noise, see :data:`petkinetics.estimators.posterior.Denoise`.
+
+        :param values: as the prior sees them (no unit), (images, slices, rows, columns), as the answer.
+        :param tau: how strong their noise is, in units of the data's noise.
+        """
         self._first_mirror = self.evaluations % len(_MIRRORS)
         self.evaluations += self._flips
         rows, columns = values.shape[2:]

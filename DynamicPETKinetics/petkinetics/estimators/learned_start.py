@@ -3,6 +3,8 @@
 More than a third of the scans that it is trained on are whole ones, also of few counts. It sees more than the Patlak
 maps: the windows before 9 min, how the late ones follow each other, and the noise; always Patlak's fit from 9 min to
 T, whatever t* the frames of the estimate have.
+
+docs/methods.md, "Diffusion prior".
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class LearnedStart:
     """The start of one estimate.
 
     :param box: of the maps wanted, (slices, rows, columns).
-    :param strength: the network is told this many times the SD measured.
+    :param strength: a factor: the network is told this many times the SD measured.
     :param turned: two evaluations, see :class:`SlabNetwork`.
     :raises InputError: the weights are not there or know no whole scans, or frames or input function cannot be used.
     """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 def median(values: NDArray[np.floating[Any]]) -> float:
     """The median, bit for bit that of numpy.
 
-    :param values: of any shape, not empty, without NaN.
+    :param values: any unit, of any shape, not empty, without NaN.
     """
     middle = (values.size - 1) // 2, values.size // 2
     ordered = np.partition(values, middle, axis=None)

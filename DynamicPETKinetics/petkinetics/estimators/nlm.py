@@ -61,6 +61,7 @@ def non_local_means(
 ) -> list[Float32]:
     """The images under several strengths, for which the patches are compared only once.
 
+    :param search_mm: how far from a voxel its like is looked for.
     :param strengths: in noise SDs; one answer each, float32 (2, slices, rows, columns), in their order.
     """
     steps = half_ball(search_mm, images.correlation, images.scale.shape)
@@ -78,6 +79,8 @@ def half_ball(radius_mm: float, correlation: NoiseCorrelation, shape: Sequence[i
 
     Neighbours that share most of their noise say nothing new, so steps are multiples of
     about three quarters of the noise's FWHM.
+
+    :param radius_mm: within which voxels are compared.
     """
     spacing_mm = correlation.spacing_mm
     lattice = [max(1, int(_LATTICE * sd / step)) for sd, step in zip(correlation.sd_mm, spacing_mm, strict=True)]

@@ -94,7 +94,7 @@ def estimate_noise(fit: LinearFit, sample: Float32, variances: Float64) -> Noise
 
     :param fit: the weighted fit; its weights need not be 1/v_m.
     :param sample: (frames, voxels), kBq/mL.
-    :param variances: v_m, (frames,).
+    :param variances: v_m, of activity but for a factor (no unit), (frames,).
     """
     activity = sample.mean(axis=0, dtype=np.float64)
     body_mean = float(activity.mean())
@@ -118,7 +118,7 @@ def residual_shares(fit: LinearFit, variances: Float64) -> Float64:
 
     The eigenvalues of M V M' with M the fit's misfit and V = diag(v_m), ascending, (frames - parameters,).
 
-    :param variances: v_m, (frames,).
+    :param variances: v_m, of activity but for a factor (no unit), (frames,).
     """
     return np.linalg.eigvalsh((fit.misfit * variances) @ fit.misfit.T)
 
@@ -127,7 +127,7 @@ def parameter_variances(fit: LinearFit, variances: Float64) -> Float64:
     """Variances of the parameters for frame variances v_m, whatever the weights: diagonal of S V S', (parameters,).
 
     :param fit: its solution is S.
-    :param variances: v_m, (frames,).
+    :param variances: v_m, of activity but for a factor (no unit), (frames,).
     """
     return np.sum(fit.solution**2 * variances, axis=1)
 

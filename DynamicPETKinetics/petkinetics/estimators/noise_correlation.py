@@ -3,6 +3,8 @@
 Reconstruction and post-filter leave noise whose autocorrelation is close to that of white noise under
 a Gaussian kernel, e^(-d^2 / 4 sd^2) at a distance d. The residuals of the fit hold noise and hardly
 any anatomy, so their correlation between neighbours gives the kernel's width along every axis.
+
+docs/methods.md, "Noise model, SD maps and residual".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Noise drawn anew with the spatial correlation that was seen in the data."""
+"""Noise drawn anew with the spatial correlation that was seen in the data.
+
+docs/methods.md, "Diffusion prior".
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 The activity V0 + theta Ki at the mean Patlak time theta is the centred form of the same straight line as slope and
 intercept; its noise is independent of Ki's, so the 2x2 data step is two divisions.
+
+docs/methods.md, "Diffusion prior".
 """
 
 from __future__ import annotations
@@ -64,7 +66,10 @@ class NormalisedImages:
         return np.asarray(values / self.unit[:, None, None, None], np.float32)
 
     def normalised(self, parameters: Float32) -> Float32:
-        """Such images of Ki and V0, (2, slices, rows, columns)."""
+        """Such images of Ki and V0, no unit, (2, slices, rows, columns).
+
+        :param parameters: Ki, mL/min/mL, and V0, mL/mL, likewise.
+        """
         ki, v0 = parameters
         activity = v0 + np.float32(self.theta_min) * ki
         return np.stack([ki / np.float32(self.contrast[0]), activity / np.float32(self.contrast[1])])

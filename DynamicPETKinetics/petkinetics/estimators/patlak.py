@@ -1,4 +1,7 @@
-"""Voxelwise Patlak: Ki, V0, their SDs and the residual, streamed slab by slab."""
+"""Voxelwise Patlak: Ki, V0, their SDs and the residual, streamed slab by slab.
+
+docs/methods.md, "Patlak".
+"""
 
 from __future__ import annotations
 
@@ -146,7 +149,7 @@ def _weights(weighting: str, timing: FrameTiming, variances: Float64, design: Fl
 def require_numbers(values: Float32, problem: Problem, first_slice: int | None = None) -> None:
     """Refuse NaN and infinity, naming the frame (and slice).
 
-    :param values: frames used, (frames, voxels).
+    :param values: frames used, kBq/mL, (frames, voxels).
     :param first_slice: where the voxels are those of whole slices: their first.
     :raises InputError: a value is not finite.
     """

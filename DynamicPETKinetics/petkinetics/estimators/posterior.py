@@ -61,7 +61,7 @@ def posterior_sample(measured: Float32, denoise: Denoise, fresh: Fresh, taus: Se
     The data are a state of the diffusion, that of tau 1: walking it back from there (ancestral sampling; Ho,
     Jain & Abbeel 2020) draws from the posterior (Kawar, Vaksman & Elad, ICCVW 2021, for white noise).
 
-    :param measured: (images, slices, rows, columns), as the answer.
+    :param measured: (images, slices, rows, columns), any unit, as the answer.
     :param taus: falling from 1; the walk ends at 0.
     """
     x = measured
@@ -89,7 +89,8 @@ def red_diff(
     The gradient of the objective above at noise level tau is S^-1 [(x - y) + lambda / tau^2 (x - D(x + tau sigma n))],
     where S is left out as preconditioner. Adam steps of *rate* noise SDs, falling to a tenth.
 
-    :param measured: (images, slices, rows, columns), as *sigma* and the answer.
+    :param measured: (images, slices, rows, columns), any unit, as *sigma* and the answer.
+    :param weight: lambda of the prior, no unit.
     :param sigma: SD of the data's noise.
     """
     x = measured.copy()

@@ -4,6 +4,8 @@
 
 The spread of a few draws of a few steps is too small, the more so the more noise there is: the factor. What draws from
 a prior cannot show, an input function that is off or a lesion that every draw levels, is the relative part.
+
+docs/methods.md, "Diffusion prior".
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ _SMOOTHING_MM = 8.0
 
 
 def sd_factor(noise_to_contrast: float) -> float:
-    """What the spread of the draws is multiplied by."""
+    """What the spread of the draws is multiplied by.
+
+    :param noise_to_contrast: ratio of a voxel's SD to the contrast of the map, both of Ki.
+    """
     return _FACTOR[0] + _FACTOR[1] * noise_to_contrast
 
 
@@ -37,6 +42,7 @@ def sd_maps(
     :param draws: of Ki and V0, (2, slices, rows, columns) each; one by one, so that they need not be kept.
     :param centre: the estimate, likewise: the relative part is of it, and of a single draw the distance from it counts.
     :param spacing_mm: (slices, rows, columns).
+    :param factor: of :func:`sd_factor`.
     """
     total, squares, count = np.zeros_like(centre), np.zeros_like(centre), 0
     for draw in draws:

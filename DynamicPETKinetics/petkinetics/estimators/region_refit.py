@@ -3,6 +3,8 @@
 The maps of a result stay; what is fitted is only the mean curve of a region, with the frames, the weights and
 the input function of the estimate, so that value and standard error are those the estimate itself would have
 written into ``roi.tsv``.
+
+docs/methods.md, "Compartment models, fitted".
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ variance s, independent of each other: the frames are not needed any more, since
 
     weighted sum of squares of the frames = that of the fit + |t - t_fitted|^2 / s.
 
-All methods work on these two images, so each is a regularised fit of the frames with their weights.
+All methods work on these two images, so each is a regularised fit of the frames with their weights
+(docs/methods.md, "Regularised Patlak").
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ class RegularisedPatlak(ABC):
 
     @abstractmethod
     def regularise(self, images: PatlakImages, strength: float, problem: Problem, progress: Progress) -> Regularised:
-        """Regularise the images; *strength* is above 0."""
+        """Regularise the images; *strength* is above 0, in the unit that the method's options state."""
 
     def estimate(self, problem: Problem, sink: MapSink, progress: Progress = no_progress) -> Estimate:
         """See :class:`petkinetics.estimators.estimator.Estimator`."""
@@ -211,7 +212,7 @@ def deviations(images: PatlakImages, variance: Float32) -> Float32:
 
 
 def number_option(problem: Problem, name: str, default: float | None, most: float) -> float | None:
-    """An option that is a number from 0 to *most*; None for ``auto``.
+    """An option that is a number from 0 to *most*, in its own unit; *default* where it is not given, None for ``auto``.
 
     :raises InputError: it is something else.
     """
@@ -288,9 +289,9 @@ def contrast_of(volume: Float32, inside: NDArray[np.bool_], spacing_mm: tuple[fl
 
 
 def smoothed(volume: Float32, spacing_mm: tuple[float, float, float], fwhm_mm: float = _SMOOTHING_MM) -> Float32:
-    """The volume under a Gaussian cut at 3 SDs; at the borders the outermost voxels are repeated.
+    """The volume under a Gaussian of *fwhm_mm*, cut at 3 SDs; at the borders the outermost voxels are repeated.
 
-    :param volume: (slices, rows, columns), as the answer; *spacing_mm* is in this order.
+    :param volume: any unit, (slices, rows, columns), as the answer; *spacing_mm* is in this order.
     """
     from scipy import ndimage
 

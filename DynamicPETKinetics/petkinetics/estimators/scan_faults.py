@@ -4,6 +4,8 @@ Movement between frames or throughout, frames on another scale, a blood curve th
 tracer that tissue does not keep: every method makes a map of them all the same. What is looked for, and from which
 number on it counts, is the same for all methods; only the words tell what it does to the maps of this one. The bounds
 were set on simulated patients (docs/experiments.md).
+
+docs/methods.md, "Faults of a scan".
 """
 
 from __future__ import annotations

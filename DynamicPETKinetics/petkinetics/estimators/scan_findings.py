@@ -1,4 +1,7 @@
-"""What the checks of a scan's images mean: from which number on each warns, in which words, where maps are wrong."""
+"""What the checks of a scan's images mean: from which number on each warns, in which words, where maps are wrong.
+
+docs/methods.md, "Faults of a scan".
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,11 @@ class Place:
 
 
 def step_finding(log: float, start_s: float, use: Use) -> Finding:
-    """Of a jump of the body's mean activity, see :func:`petkinetics.estimators.scan_faults.scale_step`."""
+    """Of a jump of the body's mean activity, see :func:`petkinetics.estimators.scan_faults.scale_step`.
+
+    :param log: natural logarithm of the ratio after it to before.
+    :param start_s: of the first frame after it, s from injection.
+    """
     number = {"log": round(log, 4), "start_s": start_s}
     if abs(log) <= STEP:
         return Finding(number)
@@ -111,7 +118,7 @@ def step_finding(log: float, start_s: float, use: Use) -> Finding:
 
 
 def blood_finding(share: float, use: Use) -> Finding:
-    """Of the image's brightest blood over the curve's."""
+    """Of the image's brightest blood over the curve's: *share*, the ratio of the two."""
     number = round(share, 3)
     if share <= BLOOD:
         return Finding(number)

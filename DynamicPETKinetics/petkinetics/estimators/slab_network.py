@@ -1,4 +1,7 @@
-"""Our networks at work: slabs of a series -> the network's maps in every voxel; Ki and V0 of the two-tissue one."""
+"""Our networks at work: slabs of a series -> the network's maps in every voxel; Ki and V0 of the two-tissue one.
+
+docs/methods.md, "Kinetic network".
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class SlabNetwork:
 
     :param kind: of the network that the weights are for.
     :param volume: where in the series, and the features' design.
-    :param strength: the network is told this many times the SD measured.
+    :param strength: a factor: the network is told this many times the SD measured.
     :param turned: it answers a second time, for the slices turned by half a circle, and the mean is taken.
     """
 

@@ -69,7 +69,7 @@ def drift_rows(timing: FrameTiming) -> Float64 | None:
 def slow_drift(images: Float32, inside: Mask, spacing_mm: tuple[float, float, float]) -> Drift | None:
     """The shift between early and late images.
 
-    :param images: sums by :func:`drift_rows`, (images, slices, rows, columns); overwritten.
+    :param images: sums by :func:`drift_rows`, kBq/mL, (images, slices, rows, columns); overwritten.
     :param inside: the body.
     :returns: None where there is too little of it. Along slices fewer than 8 blocks show no shift.
     """

@@ -5,6 +5,8 @@ first order  Ki (integral Cp - r integral Cp(s) (t - s) ds) + V0 Cp.  Over the l
 fitted by these three regressors; its own noise is negligible, that of the blood curve is not. So late blood is taken
 from all blood in view (what is about as bright as blood during the first pass), as a curve that is smooth: the
 logarithm is a parabola over log time. The scatter of the frames about it gives the error of r.
+
+docs/methods.md, "Faults of a scan".
 """
 
 from __future__ import annotations
@@ -122,7 +124,7 @@ def _is_late(rows: Float64, timing: FrameTiming) -> Mask:
 def blood_pool(first_pass: Float32, inside: Mask, spacing_mm: tuple[float, float, float]) -> Mask | None:
     """All blood in view, bool (slices, rows, columns).
 
-    :param first_pass: its integral over that of blood, (slices, rows, columns).
+    :param first_pass: ratio of its integral to that of blood, (slices, rows, columns).
     :param inside: the body.
     :returns: None where there is too little.
     """

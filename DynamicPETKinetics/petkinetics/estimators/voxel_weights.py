@@ -1,4 +1,7 @@
-"""Patlak with weights of each voxel's own: T e^(-lambda mid) / model."""
+"""Patlak with weights of each voxel's own: T e^(-lambda mid) / model.
+
+docs/methods.md, "Noise model, SD maps and residual".
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,7 @@ class VoxelWeightedFit:
         self._scale = max(float(np.median(chi2)) / median_of_mean_chi2, 1e-30)
 
     def __call__(self, values: Float32) -> tuple[Float32, ...]:
+        """Ki, V0, their SDs and the residual, (voxels,) each, of activity *values*, kBq/mL, (frames, voxels)."""
         return self._solve(values)
 
     def _solve(self, values: Float32) -> tuple[Float32, ...]:

@@ -4,6 +4,8 @@ The image is the mean over the window's frames, weighted by their durations, of 
 to injection; divided by the dose at injection it is SUV. A scanner that images the window in one frame
 corrects to the frame's start and weights what it counts early a little more: for a slope of 10 % over
 15 min the two differ by 0.08 % with F-18 and by 0.4 % with C-11 (lambda * T / 12 * slope).
+
+docs/methods.md, "Derived maps: SUV and MRglc".
 """
 
 from __future__ import annotations

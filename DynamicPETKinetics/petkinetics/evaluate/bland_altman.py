@@ -102,6 +102,7 @@ def agreement_of_pairs(
 ) -> Agreement:
     """Agreement of independent pairs, such as the means of several regions; differences are a - b.
 
+    :param a: one method's values, in *unit*, (n,); *b*: the other's, likewise.
     :param against: "truth" where *b* is the truth.
     :raises InputError: fewer than two pairs, lengths differ, or a value is not a number.
     """
@@ -136,7 +137,7 @@ def agreement_in_region(
     The correlation is estimated from the region's differences; for a region of fewer than 1000 voxels
     from those around it as well, where they are given: a lesion of 30 voxels cannot show its own.
 
-    :param a: values of the first map at *index*, shape (n,).
+    :param a: values of the first map at *index*, in *unit*, shape (n,).
     :param b: values of the second map (the truth, where *against* says so).
     :param index: flat voxel indices of the region on *geometry*.
     :param differences: of the two maps everywhere.

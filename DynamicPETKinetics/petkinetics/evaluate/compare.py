@@ -1,4 +1,7 @@
-"""Two maps of the same patient compared in regions: what ``petkinetics compare`` computes."""
+"""Two maps of the same patient compared in regions: what ``petkinetics compare`` computes.
+
+docs/methods.md, "Agreement: Bland–Altman with correlated voxels".
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def ki_over_anatomy(
 
     Of images thinner than 40 mm only the transverse plane is shown, and the caption says so.
 
-    :param anatomy: on the map's grid (slices, rows, columns), such as the mean of the late frames.
+    :param anatomy: on the map's grid (slices, rows, columns), in any unit, such as the mean of the late frames.
     :param label: what the map is, such as "Ki (whole-blood input)".
     :param anatomy_unit: of the anatomy's values; without one they get no bar.
     :param body: mask to cut to and to scale by; from the anatomy where it is not given.
@@ -191,7 +191,7 @@ def _body(anatomy: Volume) -> NDArray[np.bool_]:
 
 
 def round_top(value: float) -> float:
-    """The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10 times a power of ten."""
+    """The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10 times a power of ten, from *value* (any unit) on."""
     if not value > 0:
         return 1.0
     power = 10.0 ** np.floor(np.log10(value))
@@ -254,7 +254,7 @@ def _cross(axes: Axes, planes: Planes, plane: str) -> None:
 
 
 def scale_bar(axes: Axes, width_mm: float, colour: str = "black") -> None:
-    """A bar of a round length in the lower left of a picture in mm."""
+    """A bar of a round length in the lower left of a picture in mm, *width_mm* wide."""
     from matplotlib.patheffects import withStroke
 
     length = max((n for n in _BAR_LENGTHS_MM if n <= 0.3 * width_mm), default=_BAR_LENGTHS_MM[0])

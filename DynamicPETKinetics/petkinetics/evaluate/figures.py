@@ -93,7 +93,7 @@ def figure(path: Path, height: float, width: float = WIDTH, vector: bool = False
     """A figure in this package's style, saved at the end as PNG and PDF; no pyplot, no windows.
 
     :param path: of the PNG.
-    :param height: inches.
+    :param height: inches; *width*: likewise.
     :param vector: as SVG, too.
     """
     import matplotlib as mpl
@@ -128,7 +128,7 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def three_digits(value: float) -> str:
-    """A number as people write it: three significant digits, 1.65×10⁻⁵ where zeros would be counted."""
+    """*value*, of any unit, as people write it: three significant digits, 1.65×10⁻⁵ where zeros would be counted."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "n/a"
     mantissa, _, exponent = f"{value:.2e}".partition("e")
@@ -139,7 +139,7 @@ def three_digits(value: float) -> str:
 
 
 def with_error(value: float, error: float | None) -> str:
-    """``0.00366 ± 0.00012``: the standard error with two significant digits, the value to the same place."""
+    """``0.00366 ± 0.00012``: the standard error with two significant digits, the value to the same place; any unit."""
     if error is None or not math.isfinite(error) or error <= 0:
         return three_digits(value)
     places = max(1 - math.floor(math.log10(error)), 0)

@@ -34,7 +34,7 @@ def image_quality(values: NDArray[np.float32], reference: NDArray[np.float32], b
     SSIM (Wang et al., IEEE Trans Image Process 2004;13:600, eq. 13) with a 3-D Gaussian window of
     sigma 1.5 voxels.
 
-    :param values: (slices, rows, columns).
+    :param values: of any unit, (slices, rows, columns), as *reference*.
     :param body: voxels that count.
     :raises InputError: the arrays differ in shape, the body is empty, or the reference is nowhere
         above zero.
@@ -55,7 +55,7 @@ def image_quality(values: NDArray[np.float32], reference: NDArray[np.float32], b
 def ssim_map(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]], data_range: float) -> NDArray[np.float64]:
     """SSIM at every voxel, as :func:`image_quality` averages it over the body.
 
-    :param x: (slices, rows, columns), as *y* and the answer; *data_range* in their unit.
+    :param x: of any unit, (slices, rows, columns), as *y*; *data_range* in their unit.
     """
     from scipy.ndimage import gaussian_filter
 

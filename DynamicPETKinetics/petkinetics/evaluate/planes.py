@@ -45,7 +45,7 @@ class Upright:
         )
 
     def turn(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
-        """An array (slices, rows, columns) in upright order."""
+        """*values* of any unit, (slices, rows, columns), in upright order."""
         turned = values.transpose(self.axes)
         return turned[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
 

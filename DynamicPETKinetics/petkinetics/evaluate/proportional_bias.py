@@ -1,4 +1,7 @@
-"""Whether two measurements differ more where they are larger: the slope of their differences and its p-value."""
+"""Whether two measurements differ more where they are larger: the slope of their differences and its p-value.
+
+docs/methods.md, "Agreement: Bland–Altman with correlated voxels".
+"""
 
 from __future__ import annotations
 

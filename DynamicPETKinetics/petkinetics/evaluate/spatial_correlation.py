@@ -3,6 +3,8 @@
 With rho_ij the correlation of the values of voxels i and j, the variance of the mean of n voxels is
 sigma^2/n^2 * sum rho_ij, and that of the sample variance 2 sigma^4/n^2 * sum rho_ij^2. So the mean is
 worth n^2/sum(rho) independent values, and the SD (hence the limits of agreement) n^2/sum(rho^2).
+
+docs/methods.md, "Agreement: Bland–Altman with correlated voxels".
 """
 
 from __future__ import annotations
@@ -129,6 +131,7 @@ def region_lags(index: NDArray[np.intp], geometry: VolumeGeometry) -> tuple[Lags
 def surroundings(index: NDArray[np.intp], geometry: VolumeGeometry, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Flat indices of the valid voxels in the region's bounding box widened by 25 mm on every side.
 
+    :param index: flat indices of the region's voxels, (n,).
     :param valid: voxels with a difference (slices, rows, columns); the region itself always counts.
     """
     zyx = np.array(np.unravel_index(index, geometry.shape))
@@ -194,7 +197,7 @@ def correlation_in_region(
 ) -> SpatialCorrelation:
     """The correlation of some residuals in a region, or that of its surroundings carried to the region.
 
-    :param residual: less their mean, at *index*, (n,).
+    :param residual: less their mean, any unit, at *index*, (n,).
     :param around: of the surroundings; None to take the region's own.
     """
     lags, order = region_lags(index, geometry)

@@ -1,4 +1,7 @@
-"""Time-activity curves of every region: the table of ``petkinetics tac``."""
+"""Time-activity curves of every region: the table of ``petkinetics tac``.
+
+docs/methods.md, "Region statistics".
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ The early frames (:mod:`aorta_images`) are taken apart into blood and tissue (:m
 cross-sections of blood (:mod:`aorta_discs`) are linked along the body (:mod:`aorta_tracks`); the tube that
 looks most like the aorta in front of the spine is checked for its curve, and its core becomes the region
 (:mod:`aorta_region`). The proposal is to be looked at: it is never said to be more than that.
+
+docs/methods.md, "Input function".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Round cross-sections of blood in every transverse plane: where vessels could pass."""
+"""Round cross-sections of blood in every transverse plane: where vessels could pass.
+
+docs/methods.md, "Input function".
+"""
 
 from __future__ import annotations
 

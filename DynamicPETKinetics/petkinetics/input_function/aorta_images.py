@@ -1,4 +1,7 @@
-"""The early frames at low resolution along the patient's axes: what the search for the aorta looks at."""
+"""The early frames at low resolution along the patient's axes: what the search for the aorta looks at.
+
+docs/methods.md, "Input function".
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class EarlyImages:
         return np.asarray(self.values[:, where].mean(axis=1, dtype=np.float64))
 
     def voxels_of(self, volume_ml: float) -> int:
-        """How many voxels have a volume, at least eight and at most half of all."""
+        """How many voxels make *volume_ml*, at least eight and at most half of all."""
         count = int(volume_ml * 1000.0 / np.prod(self.grid.steps_mm))
         return min(max(8, count), max(1, self.values[0].size // 2))
 
@@ -108,7 +111,7 @@ def _span(at: Float64, low: float, high: float) -> slice:
 def smoothed(volume: Float32, grid: PatientGrid, sd_mm: tuple[float, float] = SMOOTH_MM[0]) -> Float32:
     """Gaussian smoothing of a volume on the grid.
 
-    :param volume: (slices, rows, columns), as the answer.
+    :param volume: any unit, (slices, rows, columns), as the answer.
     :param sd_mm: across and along the body.
     """
     from scipy.ndimage import gaussian_filter

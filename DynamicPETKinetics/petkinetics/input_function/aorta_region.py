@@ -2,6 +2,8 @@
 
 Picking bright voxels of a noisy image biases the blood curve upwards; a cylinder around the centre line
 within the wall does not.
+
+docs/methods.md, "Input function".
 """
 
 from __future__ import annotations

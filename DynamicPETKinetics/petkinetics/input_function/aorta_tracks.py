@@ -1,4 +1,7 @@
-"""Cross-sections linked from plane to plane: which of the tubes is the aorta, and how sure that is."""
+"""Cross-sections linked from plane to plane: which of the tubes is the aorta, and how sure that is.
+
+docs/methods.md, "Input function".
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,7 @@ def best_track(discs: Discs, likely: Float64, step_mm: float) -> Track | None:
 
     A cross-section adds its length times (likelihood - 0.25); jumps, gaps and changes of calibre cost.
 
-    :param likely: of each cross-section, 0-1, (n,).
+    :param likely: likelihood of each cross-section, a share, (n,).
     :param step_mm: distance of planes.
     :returns: None where no chain scores above zero.
     """
@@ -165,7 +168,10 @@ def calibre(track: Track, fraction: Float32, axes_mm: tuple[Float64, Float64, Fl
 
 
 def scaled(track: Track, radius_mm: float) -> Track:
-    """The track with radii whose mean is that of a measured calibre, where that is up to a third larger."""
+    """The track with radii whose mean is that of a measured calibre, where that is up to a third larger.
+
+    :param radius_mm: measured, mean along the track.
+    """
     middle = float(np.average(track.discs.radius, weights=track.likely + 1e-6))
     factor = float(np.clip(radius_mm / middle, 1.0, 1.35))
     return replace(track, discs=replace(track.discs, radius=track.discs.radius * factor))

@@ -74,7 +74,10 @@ def blood_fraction(images: EarlyImages, blood: Float64, sd_mm: tuple[float, floa
 
 
 def refined_blood_curve(images: EarlyImages, fraction: Float32) -> Float64:
-    """The blood curve of the voxels that hold most blood, kBq/mL, shape (frames,)."""
+    """The blood curve of the voxels that hold most blood, kBq/mL, shape (frames,).
+
+    :param fraction: share of blood in every voxel, (slices, rows, columns).
+    """
     return images.mean_curve(_highest(fraction, images.voxels_of(_BLOOD_ML)))
 
 

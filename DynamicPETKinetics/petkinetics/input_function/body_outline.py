@@ -1,4 +1,7 @@
-"""Middle, front and back of the body, plane by plane."""
+"""Middle, front and back of the body, plane by plane.
+
+docs/methods.md, "Input function".
+"""
 
 from __future__ import annotations
 

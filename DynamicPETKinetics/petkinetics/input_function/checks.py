@@ -2,6 +2,8 @@
 
 The verdicts are sentences with numbers: the user decides. Only a scan without its early frames is
 refused, since no curve can be made from it.
+
+docs/methods.md, "Input function".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Input functions from files: samples of blood as they are, means over frames made continuous."""
+"""Input functions from files: samples of blood as they are, means over frames made continuous.
+
+docs/methods.md, "Input function".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The image-derived input function: an aorta region's curve made continuous."""
+"""The image-derived input function: an aorta region's curve made continuous.
+
+docs/methods.md, "Input function".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A coarse grid along the patient's axes, in which the aorta is looked for."""
+"""A coarse grid along the patient's axes, in which the aorta is looked for.
+
+docs/methods.md, "Input function".
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 What follows the last measurement is unknown to every method. It is continued as the two slow
 exponentials of blood, fitted to the late measured part together with what is known of people's
 curves: where the part is noisy or short, the population decides, otherwise the measurement.
+
+docs/methods.md, "Input function".
 """
 
 from __future__ import annotations
@@ -57,7 +59,10 @@ class Tail:
     noise: float
 
     def at(self, time_s: Float64) -> Float64:
-        """Plasma activity at some times (s from injection, any shape), kBq/mL, of their shape."""
+        """Plasma activity, kBq/mL.
+
+        :param time_s: s from injection, any shape, which is that of the answer.
+        """
         logs = np.array([self.level, *np.log([self.rate, max(self.share, 1e-300), self.fast])])
         return np.exp(_log_curve(logs, np.asarray(time_s) / 60.0))
 

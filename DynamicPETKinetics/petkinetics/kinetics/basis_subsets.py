@@ -1,4 +1,7 @@
-"""What basis functions prepare once, before any voxel is seen: columns, their subsets, what curvature takes away."""
+"""What basis functions prepare once, before any voxel is seen: columns, their subsets, what curvature takes away.
+
+docs/methods.md, "Compartment models, fitted".
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,8 @@ def subset_of(columns: tuple[int, ...], fixed: Float64, functions: Float64, root
     """One subset of the columns, with everything that a voxel's fit needs of it.
 
     :param columns: which of the fixed columns.
-    :param fixed: all of them, (frames, columns), weighted by *root*.
-    :param functions: the basis functions, (nodes, frames), weighted by *root*.
+    :param fixed: all of them, any unit each, (frames, columns), weighted by *root*.
+    :param functions: the basis functions, any unit, (nodes, frames), weighted by *root*.
     :param root: square roots of the frames' weights, (frames,).
     """
     basis = fixed[:, list(columns)]
@@ -72,15 +75,18 @@ def bounded_rows(subset: Subset, signed: bool) -> list[int]:
 
 
 def fine_grid(theta: Float64) -> Float64:
-    """The grid on which fits of little noise are sharpened: 20 steps for each of *theta*, (20 nodes - 19,)."""
+    """The grid on which fits of little noise are sharpened: 20 steps for each of *theta*, (20 nodes - 19,).
+
+    :param theta: 1/min, (nodes,), increasing.
+    """
     return np.geomspace(theta[0], theta[-1], (theta.size - 1) * FINE + 1)
 
 
 def curvature_loss(fixed: Float64, fine: Float64, step: float) -> tuple[Float32, Float32]:
     """What the curvature of the first coefficient in log(theta) takes from its median, for B = 1, at every node.
 
-    :param fixed: (frames, columns) and *fine*: (fine nodes, frames), both weighted.
-    :param step: of log(theta) between nodes.
+    :param fixed: (frames, columns) and *fine*: (fine nodes, frames), both weighted, in units of the noise.
+    :param step: of log(theta) between nodes, no unit.
     :returns: for a variance of theta of one node squared, and for noise of variance 1: (nodes,) each.
     """
     slope = np.gradient(fine, step / FINE, axis=0, edge_order=2)
@@ -98,5 +104,5 @@ def curvature_loss(fixed: Float64, fine: Float64, step: float) -> tuple[Float32,
 
 
 def orthonormal(columns: Float64) -> Float64:
-    """An orthonormal basis of what some columns span, (frames, columns)."""
+    """An orthonormal basis of what some columns (any unit) span, (frames, columns)."""
     return np.linalg.qr(columns)[0]

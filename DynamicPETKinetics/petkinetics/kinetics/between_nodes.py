@@ -1,4 +1,7 @@
-"""Where a maximum lies between the nodes of a grid, and values between them."""
+"""Where a maximum lies between the nodes of a grid, and values between them.
+
+docs/methods.md, "Compartment models, fitted".
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,11 @@ Float32 = NDArray[np.float32]
 
 
 def vertex(gain: Float32) -> Float32:
-    """Place of the maximum along the first axis, between the nodes by a parabola: (nodes, voxels) -> (voxels,)."""
+    """Place of the maximum along the first axis, between the nodes by a parabola: (nodes, voxels) -> (voxels,).
+
+    :param gain: what is to be largest, any unit, (nodes, voxels).
+    :returns: in steps of the grid, from 0.
+    """
     nodes, voxels = gain.shape
     voxel = np.arange(voxels)
     top = np.clip(np.argmax(gain, axis=0), 1, nodes - 2)
@@ -21,7 +28,7 @@ def vertex(gain: Float32) -> Float32:
 def parabola(below: Float64, here: Float64, above: Float64) -> Float64:
     """Where the parabola through three values at -1, 0, 1 is highest, within them; 0 where it has no highest place.
 
-    The values are arrays of one shape, as the answer.
+    :param below: at -1, any unit; *here*: at 0, *above*: at 1. Arrays of one shape, as the answer.
     """
     bend = below - 2.0 * here + above
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -30,6 +37,6 @@ def parabola(below: Float64, here: Float64, above: Float64) -> Float64:
 
 
 def cubic(x: NDArray[np.floating]) -> tuple[NDArray[np.floating], ...]:
-    """Lagrange weights of four nodes 0...3 at x: one array a node, each of the same shape as x."""
+    """Lagrange weights of four nodes 0...3 at x: one array a node, no unit, each of the same shape as x."""
     a, b, c, d = x, x - 1, x - 2, x - 3
     return -b * c * d / 6, a * c * d / 2, -a * b * d / 2, a * b * c / 6

@@ -1,6 +1,8 @@
 """Fits of which some coefficients cannot be negative, of many voxels at every node of a grid.
 
 Of all subsets of the fixed columns, the feasible one that explains most is the bounded solution.
+
+docs/methods.md, "Compartment models, fitted".
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class BoundedFits:
     def project(self, frames: Float32) -> Projections:
         """Everything that fits need of voxels, by one matrix product.
 
-        :param frames: float32 (frames, voxels).
+        :param frames: kBq/mL, float32 (frames, voxels).
         """
         # Not by BLAS: its threads would stay awake beside the estimator's own, for four times the processor
         # time of everything here. This product takes an eighth of the time of a voxel.
@@ -102,7 +104,7 @@ class BoundedFits:
     def coefficients(self, projected: Projections, place: Float32) -> tuple[Float32, Float32]:
         """Non-negative coefficients at places between the nodes, by cubic interpolation.
 
-        :param place: on the grid, in nodes, (voxels,).
+        :param place: on the grid, in units of its step, (voxels,).
         :returns: of the basis function, (voxels,), and of the fixed columns, (columns, voxels).
         """
         nodes, voxels = projected.along[0].shape

@@ -139,7 +139,7 @@ class ResponseTable:
     ) -> Float32:
         """Frame means of the two-tissue model, float32 (..., frames), kBq/mL.
 
-        Parameters as in :func:`two_tissue_frames`.
+        K1 in mL/min/mL, k2, k3 and k4 in 1/min, fv a fraction, as in :func:`two_tissue_frames`.
         """
         alpha1, alpha2, a, b = exponents(k1, k2, k3, k4)
         fraction = np.asarray(fv, dtype=np.float32)[..., None]

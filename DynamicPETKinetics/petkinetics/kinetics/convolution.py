@@ -9,6 +9,8 @@ weight e^(-lambda*t) of a decay-weighted frame mean: by parts,
 
 No rectangle sums and no time grid beyond the nodes and the frame edges. alpha and lambda are per
 minute here, times in seconds become minutes, so results carry kBq/mL*min.
+
+docs/methods.md, "Exact convolution and frame integrals".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Best fits of voxels with little noise: in float64, on a grid finer than that of the basis functions."""
+"""Best fits of voxels with little noise: in float64, on a grid finer than that of the basis functions.
+
+docs/methods.md, "Compartment models, fitted".
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ def sharpen(
     """Put the best fit in place of a coarse one, where no coefficient is held at 0.
 
     :param fine: all fixed columns, and the basis function on :func:`petkinetics.kinetics.basis_subsets.fine_grid`.
-    :param frames: of *voxels* alone, (frames, voxels).
+    :param frames: of *voxels* alone, kBq/mL, (frames, voxels).
     :param voxels: which of the slab's.
-    :param place: on the coarse grid, in nodes, (voxels of the slab,); *moving* and *fixed*: the coefficients,
-        (voxels of the slab,) and (columns, voxels of the slab). All three are changed.
+    :param place: on the coarse grid, in units of its step, (voxels of the slab,); *moving* and *fixed*: the
+        coefficients, (voxels of the slab,) and (columns, voxels of the slab). All three are changed.
     """
     values = frames.astype(np.float64)
     base = np.einsum("rf,fv->rv", fine.solution, values)

@@ -27,6 +27,7 @@ def patlak_design(input_function: InputFunction, timing: FrameTiming, decay_per_
     """The two regressors: frame means of the integral of Cp (kBq/mL*min) and of Cp (kBq/mL).
 
     :param timing: the frames of the fit only.
+    :param decay_per_s: lambda of the weight e^(-lambda*t) within a frame, 1/s; 0 for plain means.
     :returns: shape (frames, 2).
     :raises InputError: the input function ends before the frames do.
     """
@@ -98,7 +99,7 @@ class LinearFit:
 def weighted_fit(design: Float64, weights: Float64) -> LinearFit:
     """Prepare the weighted least squares of a design.
 
-    :param design: (frames, parameters).
+    :param design: (frames, parameters), any unit a column.
     :param weights: (frames,), above zero: proportional to 1/variance.
     :raises InputError: fewer frames than parameters + 1, or the regressors cannot be told apart.
     """

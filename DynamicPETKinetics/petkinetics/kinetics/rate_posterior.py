@@ -66,9 +66,9 @@ class RatePosterior:
 
     :param full: all fixed columns.
     :param fixed: the fixed columns, (frames, columns); *functions*: the basis functions, (nodes, frames); *fine*: those
-        on the fine grid, None where nothing is to be given back. All weighted by *root*.
+        on the fine grid, None where nothing is to be given back. All of any unit, weighted by *root*.
     :param root: square roots of the frames' weights, (frames,).
-    :param step: of log(theta) between nodes.
+    :param step: of log(theta) between nodes, no unit.
     """
 
     def __init__(

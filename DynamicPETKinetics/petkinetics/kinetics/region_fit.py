@@ -2,6 +2,8 @@
 
 The model is that of :mod:`petkinetics.kinetics.compartments`; its frame means come from exact values at
 96 rates with a cubic spline between them (1e-6 of the curve), so that one fit takes milliseconds.
+
+docs/methods.md, "Compartment models, fitted".
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class FrameResponse:
     """Frame means of Cp (x) e^(-alpha t) and their slope in alpha, for any alpha.
 
     :param timing: frames of the fit.
-    :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
+    :param decay_per_s: lambda of the weight within a frame, 1/s; 0 for plain means.
     """
 
     def __init__(self, input_function: InputFunction, timing: FrameTiming, decay_per_s: float = 0.0) -> None:
@@ -90,7 +92,7 @@ class CompartmentFitter:
     :param weights: of the frames, (frames,), proportional to 1/variance.
     :param model: key of :data:`PARAMETERS`.
     :param decay_per_s: lambda of the weight within a frame; 0 for plain means.
-    :param blood_to_plasma: whole blood over plasma, for V0.
+    :param blood_to_plasma: ratio of whole blood to plasma, for V0.
     :raises InputError: fewer frames than parameters + 1.
     """
 
@@ -154,7 +156,10 @@ class CompartmentFitter:
         return _summary(self._response, best.x, free, measured, root, upper, self._model, self._ratio)
 
     def region_fit(self, frames_kbq_per_ml: Float64) -> tuple[dict[str, tuple[float, float]], Float64]:
-        """What :meth:`fit` finds, in short: quantity -> (value, SE), and the fitted frame means, (frames,), kBq/mL."""
+        """What :meth:`fit` finds, in short: quantity -> (value, SE), and the fitted frame means, (frames,), kBq/mL.
+
+        :param frames_kbq_per_ml: as measured, (frames,).
+        """
         found = self.fit(frames_kbq_per_ml)
         return found.values, found.fitted_kbq_per_ml
 

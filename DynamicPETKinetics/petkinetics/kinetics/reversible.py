@@ -6,6 +6,8 @@ K1 = (a + b)/(1 - fv), k3 + k4 = (a alpha2 + b alpha1)/(a + b), k2 = alpha1 + al
 k4 = alpha1 alpha2/k2 (the inverse of petkinetics.kinetics.compartments). Every alpha1 of a short list
 starts as a two-tissue fit by basis functions; Levenberg-Marquardt steps, all voxels of a slab at once,
 lead from the best of them to the least squares of all five parameters.
+
+docs/methods.md, "Compartment models, fitted".
 """
 
 from __future__ import annotations
@@ -175,7 +177,11 @@ class ReversibleFit:
 
 
 def rate_constants(p: Float64) -> tuple[Float64, Float64, Float64, Float64, Float64]:
-    """K1, k2, k3, k4, fv of (a, b, alpha1, alpha2, f), shape (..., 5); 0 where nothing exchanges."""
+    """K1, k2, k3, k4, fv of the convolution's parameters; 0 where nothing exchanges.
+
+    :param p: a and b (mL/min/mL), alpha1 and alpha2 (1/min), f (fraction of blood), shape (..., 5).
+    :returns: mL/min/mL, three times 1/min, a fraction; each of shape (...).
+    """
     a, b, alpha1, alpha2, f = np.moveaxis(p, -1, 0)
     total = a + b
     some = total > 0

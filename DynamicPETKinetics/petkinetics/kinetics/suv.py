@@ -67,6 +67,7 @@ def lean_body_mass_kg(weight_kg: float, height_m: float, sex: str) -> float:
     Janmahasatian et al. 2005, Clin Pharmacokinet 44:1051-1065; BMI = weight/height^2 in kg/m2. Unlike
     James's formula it does not fall with weight in the obese.
 
+    :param weight_kg: W; *height_m*: in m.
     :param sex: "M" or "F".
     :raises InputError: another sex, for which there is no formula.
     """
@@ -80,7 +81,11 @@ def lean_body_mass_kg(weight_kg: float, height_m: float, sex: str) -> float:
 
 
 def body_surface_area_m2(weight_kg: float, height_m: float) -> float:
-    """Body surface area: 0.007184 W^0.425 H^0.725, H in cm (Du Bois & Du Bois 1916, Arch Intern Med 17:863)."""
+    """Body surface area: 0.007184 W^0.425 H^0.725, H in cm (Du Bois & Du Bois 1916, Arch Intern Med 17:863).
+
+    :param weight_kg: W; *height_m*: in m.
+    :returns: m^2.
+    """
     return float(0.007184 * weight_kg**0.425 * (100.0 * height_m) ** 0.725)
 
 

@@ -31,7 +31,7 @@ class DoubleConv(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the block."""
+        """Apply the block to maps *x*, no unit."""
         y = self.relu(self.first_norm(self.first(x)))
         return self.relu(self.second_norm(self.second(y)) + self.skip(x))
 
@@ -45,7 +45,7 @@ class Down(nn.Module):
         self.conv = DoubleConv(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, in, rows, columns) -> (batch, out, rows // 2, columns // 2)."""
+        """*x*, no unit, (batch, in, rows, columns) -> (batch, out, rows // 2, columns // 2)."""
         return self.conv(self.pool(x))
 
 
@@ -59,7 +59,7 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor, encoded: Tensor) -> Tensor:
         """
-        :param x: (batch, in, rows // 2, columns // 2).
+        :param x: no unit, as all maps within a network, (batch, in, rows // 2, columns // 2).
         :param encoded: the encoder's maps of this level, (batch, out, rows, columns); sizes that were odd
             before pooling are completed by repeating the border.
         """

@@ -40,7 +40,7 @@ SizedNetwork = TypeVar("SizedNetwork", bound="_Sized")
 def with_neighbours(features: Tensor, slices: Sequence[int]) -> Tensor:
     """Some slices with those around them as further maps; the first and last slice are repeated beyond the end.
 
-    (all slices, maps, rows, columns) -> (slices, SLICES * maps, rows, columns).
+    *features*, any unit, (all slices, maps, rows, columns) -> (slices, SLICES * maps, rows, columns).
     """
     reach = SLICES // 2
     around = torch.tensor([[k + step for step in range(-reach, reach + 1)] for k in slices])
@@ -91,7 +91,7 @@ def _logit(share: float) -> float:
 
 
 def rate_constants(response: Tensor) -> Tensor:
-    """a, b, slow, fast, fv -> K1 (mL/min/mL), k2, k3, k4 (1/min), fv, all (maps, ...).
+    """*response*: a, b, slow, fast, fv -> K1 (mL/min/mL), k2, k3, k4 (1/min), fv, all (maps, ...).
 
     K1 = (a + b) / (1 - fv), k3 + k4 = slow + a (fast - slow) / (a + b), k2 + k3 + k4 = slow + fast, k2 k4 = slow fast.
     """
@@ -130,7 +130,10 @@ class DefaultNetwork(_Sized):
         self.head = TwoTissueHead()
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
-        """(batch, SLICES * FEATURES, rows, columns), (batch, CONDITIONS) -> the head's maps."""
+        """The head's maps, of *features* and *condition*, no unit.
+
+        (batch, SLICES * FEATURES, rows, columns), (batch, CONDITIONS) -> (batch, maps, rows, columns).
+        """
         return self.head(self.trunk(features, condition))
 
 
@@ -145,7 +148,10 @@ class TurnedMean(nn.Module):
         self.network = network
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
-        """As the network's own: (batch, SLICES * FEATURES, rows, columns), (batch, CONDITIONS) -> the head's maps."""
+        """As the network's own: *features*, *condition* (no unit) -> the head's maps.
+
+        (batch, SLICES * FEATURES, rows, columns), (batch, CONDITIONS) -> (batch, maps, rows, columns).
+        """
         raw = self.network.trunk(features, condition)
         turned = self.network.trunk(features.flip(-2, -1), condition).flip(-2, -1)
         answer: Tensor = self.network.head(0.5 * (raw + turned))
@@ -159,16 +165,20 @@ class DirectDefaultNetwork(_Sized):
         super().__init__(DIRECT_MAPS, widths, blocks)
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
-        """(batch, SLICES * FEATURES, rows, columns), (batch, CONDITIONS) -> Ki (0.01 mL/min/mL) and V0."""
+        """Ki (0.01 mL/min/mL) and V0, of *features* and *condition*.
+
+        (batch, SLICES * FEATURES, rows, columns), (batch, CONDITIONS) -> (batch, 2, rows, columns).
+        """
         return self.trunk(features, condition)
 
 
 def linear_response(response: Tensor, table: Tensor, blood: Tensor, knee: float, step: float) -> Tensor:
     """Linear functionals of the model's frames.
 
-    :param response: a, b, slow, fast, fv, (batch, 5, rows, columns).
+    :param response: a, b (mL/min/mL), slow, fast (1/min), fv, (batch, 5, rows, columns).
     :param table: (batch, nodes, maps), functionals of Cp (x) e^(-alpha t), alpha = knee (e^(step n) - 1).
     :param blood: (batch, maps), of whole blood.
+    :param knee: 1/min; *step*: of the grid, no unit.
     :returns: (batch, maps, rows, columns).
     """
     a, b, slow, fast, fv = (maps[..., None] for maps in response.unbind(1))

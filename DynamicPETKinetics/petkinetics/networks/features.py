@@ -119,7 +119,7 @@ def condition(
 
 
 def fine_voxel_mm(size_mm: float) -> float:
-    """Voxels that the network is given in place of coarse ones, mm in the slice: whole parts of them, or 2 mm."""
+    """Voxels that the network is given in place of coarse ones, mm in the slice: whole parts of *size_mm*, or 2 mm."""
     if size_mm <= LARGEST_VOXEL_MM:
         return size_mm
     part = size_mm / round(size_mm / FINE_VOXEL_MM)

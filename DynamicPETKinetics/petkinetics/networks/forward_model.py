@@ -76,6 +76,9 @@ class TwoTissueModel(nn.Module):
 
 
 def net_influx(parameters: Tensor) -> Tensor:
-    """Ki = (1 - fv) K1 k3 / (k2 + k3), (batch, rows, columns), mL/min/mL: with k4 > 0 not Patlak's slope."""
+    """Ki = (1 - fv) K1 k3 / (k2 + k3), (batch, rows, columns), mL/min/mL: with k4 > 0 not Patlak's slope.
+
+    :param parameters: fv, K1 (mL/min/mL), k2, k3, k4 (1/min), (batch, 5, rows, columns).
+    """
     fv, k1, k2, k3, _k4 = parameters.unbind(1)
     return (1.0 - fv) * k1 * k3 / torch.clamp(k2 + k3, min=_LEAST_ROOT)

@@ -22,7 +22,8 @@ class PatlakPlot(nn.Module):
 
     :param timing: these frames only; Cp is above zero in all of them (the frame before the bolus, where it is
         not, would give gradients that are not numbers even where its term is cut away later).
-    :param weights: of the frames, (frames,), for the fit.
+    :param weights: of the frames, (frames,), for the fit; a common factor does not matter.
+    :param decay_per_s: lambda of the weight e^(-lambda*t) within a frame, 1/s; 0 for plain means.
     :raises ValueError: Cp is not above zero in a frame.
     """
 

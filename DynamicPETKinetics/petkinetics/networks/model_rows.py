@@ -48,6 +48,7 @@ def reference_solution(curve: InputFunction, decay_per_s: float) -> Float64:
     """Rows that turn the reference's frames into Ki (0.01 mL/min/mL) and V0: (2, frames).
 
     :param curve: reaches 65 min.
+    :param decay_per_s: lambda of the weight e^(-lambda*t) within a frame, 1/s; 0 for plain means.
     :raises InputError: the curve holds no blood in one of the reference's frames.
     """
     timing = linear_part()

@@ -35,7 +35,7 @@ class FeatureExtractor(nn.Module):
         self.pointwise = nn.Sequential(*layers)
 
     def forward(self, suv: Tensor) -> Tensor:
-        """SUV of the early frames, (batch, frames, rows, columns) -> (batch, outputs, rows, columns).
+        """*suv* of the early frames, g/mL, (batch, frames, rows, columns) -> (batch, outputs, rows, columns).
 
         :raises ValueError: another number of frames than the network has.
         """
@@ -59,7 +59,9 @@ class KineticNetwork(nn.Module):
         self.register_buffer("upper", torch.tensor(upper).reshape(1, -1, 1, 1))
 
     def forward(self, suv: Tensor) -> Tensor:
-        """SUV of the early frames, (batch, frames, rows, columns) -> (batch, 5, rows, columns): fv, K1, k2, k3, k4."""
+        """*suv* of the early frames, g/mL, (batch, frames, rows, columns) -> fv, K1, k2, k3, k4, (batch, 5, rows,
+        columns).
+        """
         return torch.sigmoid(self.features(suv)) * self.upper
 
 

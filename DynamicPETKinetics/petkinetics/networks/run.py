@@ -90,7 +90,7 @@ class Runner:
     def __call__(self, maps: Tensor, condition: Tensor) -> Tensor:
         """All slices, float32 on the processor.
 
-        :param maps: (slices, maps, rows, columns); *condition*: (conditions,).
+        :param maps: no unit, (slices, maps, rows, columns); *condition*: likewise, (conditions,).
         """
         rows, columns = maps.shape[-2:]
         parts = [(r, c) for r in self._parts(rows) for c in self._parts(columns)]

@@ -27,7 +27,7 @@ class VoxelNorm(nn.LayerNorm):
     """Every voxel to mean 0 and variance 1 over its channels, then scaled and shifted by channel."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, rows, columns), the same out."""
+        """*x*, no unit, (batch, channels, rows, columns), the same out."""
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
@@ -46,7 +46,7 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, rows, columns), the same out."""
+        """*x*, no unit, (batch, channels, rows, columns), the same out."""
         return x + self.second(torch.relu(self.first(self.norm(x))))
 
 
@@ -93,8 +93,9 @@ class Trunk(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """(batch, in_maps, rows, columns), (batch, conditions) -> float32 (batch, out_maps, rows, columns).
+        """Maps of *x* and *condition*, no unit.
 
+        (batch, in_maps, rows, columns), (batch, conditions) -> float32 (batch, out_maps, rows, columns).
         Any size: what is missing to a multiple of 16 or so is filled with the border's values.
         """
         rows, columns = x.shape[-2:]

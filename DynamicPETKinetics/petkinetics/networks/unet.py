@@ -27,7 +27,7 @@ class UNet(nn.Module):
         self.out = nn.Conv2d(channels[0], out_maps, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, in_channels, rows, columns) -> (batch, out_maps, rows, columns)."""
+        """*x*, any unit, (batch, in_channels, rows, columns) -> (batch, out_maps, rows, columns)."""
         levels = [self.start(x)]
         for down in self.down:
             levels.append(down(levels[-1]))

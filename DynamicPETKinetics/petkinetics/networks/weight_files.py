@@ -85,7 +85,7 @@ def read_weights(name: str, folder: Path | None = None) -> Weights:
 def write_weights(folder: Path, name: str, tensors: dict[str, Tensor], card: dict[str, Any]) -> str:
     """Write weights, kernels in 8 bits, and card.
 
-    :param tensors: by name, of any shape.
+    :param tensors: by name, no unit, of any shape.
     :returns: SHA-256 of the weights' file.
     """
     from safetensors.torch import save

@@ -27,6 +27,7 @@ def voxel_unit(name: str, unit: str, dose_mbq: float | None, weight_kg: float | 
     """kBq/mL in the unit of a series' voxels; SUV in g/mL takes 1 mL for 1 g: SUV * dose / weight.
 
     :param name: of the series, for messages.
+    :param dose_mbq: injected activity; *weight_kg*: of the body. None where not known.
     :raises InputError: another unit, or SUV without dose and weight.
     """
     found = activity_unit(unit)

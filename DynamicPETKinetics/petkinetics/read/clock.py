@@ -87,6 +87,10 @@ def nearest_day(clock_s: float, near: float, earliest_s: float = -3 * 3600.0) ->
 
     A dynamic scan may begin before injection (a clock wrong by minutes), a static one long after it,
     past midnight: the difference near - moment is brought into [-3 h, 21 h).
+
+    :param clock_s: time of day, s.
+    :param near: a moment, s.
+    :param earliest_s: the least that near - moment may be; by default the 3 h.
     """
     moment = near // DAY_S * DAY_S + clock_s
     while near - moment < earliest_s:
@@ -97,7 +101,7 @@ def nearest_day(clock_s: float, near: float, earliest_s: float = -3 * 3600.0) ->
 
 
 def dicom_date_and_time(moment: float) -> tuple[str, str]:
-    """A moment as DICOM DA and TM, to the microsecond: all that a TM holds, a little less than a double keeps."""
+    """A *moment* (s) as DICOM DA and TM, to the microsecond: all that a TM holds, a little less than a double keeps."""
     day, rest = divmod(round(moment * 1e6), 86_400_000_000)
     seconds, micro = divmod(rest, 1_000_000)
     clock = f"{seconds // 3600:02d}{seconds // 60 % 60:02d}{seconds % 60:02d}.{micro:06d}"
@@ -105,6 +109,6 @@ def dicom_date_and_time(moment: float) -> tuple[str, str]:
 
 
 def clock_text(moment: float) -> str:
-    """A moment's time of day, HH:MM:SS."""
+    """Time of day, HH:MM:SS, of a *moment* (s)."""
     seconds = round(moment) % int(DAY_S)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -129,7 +129,7 @@ class CurveStatements:
     def decay_factor(self, context: CurveContext, time: Float64) -> Float64:
         """Factors to activity at injection.
 
-        :param time: seconds from injection, any shape.
+        :param time: s from injection, any shape.
         :returns: of its shape.
         :raises InputError: the time of decay correction is not stated, or is not "injection", "none" or a number.
         """

@@ -75,7 +75,7 @@ def stated_times(images: Sequence[ImageHeader], decay_per_s: float) -> FrameTime
 def decay_reference_name(images: Sequence[ImageHeader], header_injection: float) -> str:
     """What the values are decay-corrected to, as classic images name it, or the time of day.
 
-    :param header_injection: moment of injection as the header has it.
+    :param header_injection: moment (s) of injection as the header has it.
     """
     stated = images[0].decay_reference_s
     if stated is None:

@@ -24,18 +24,33 @@ DECAY_FACTOR = "the start implied by DecayFactor"
 
 
 def mean_decay_factor(elapsed_s: Array, duration_s: Array, decay_per_s: float) -> Array:
-    """e^(lambda t) x / (1 - e^-x), x = lambda T, the factor of a frame's mean activity; t and T broadcast."""
+    """e^(lambda t) x / (1 - e^-x), x = lambda T, the factor of a frame's mean activity; t and T broadcast.
+
+    :param elapsed_s: t, from the reference to the frame's start; *duration_s*: T.
+    :param decay_per_s: lambda, 1/s.
+    :returns: no unit.
+    """
     x = decay_per_s * duration_s
     return np.exp(decay_per_s * elapsed_s) * x / -np.expm1(-x)
 
 
 def middle_decay_factor(elapsed_s: Array, duration_s: Array, decay_per_s: float) -> Array:
-    """e^(lambda (t + T/2)), the factor of a frame's middle; t and T broadcast."""
+    """e^(lambda (t + T/2)), the factor of a frame's middle; t and T broadcast.
+
+    :param elapsed_s: t, from the reference to the frame's start; *duration_s*: T.
+    :param decay_per_s: lambda, 1/s.
+    :returns: no unit.
+    """
     return np.exp(decay_per_s * (elapsed_s + 0.5 * duration_s))
 
 
 def start_decay_factor(elapsed_s: Array, duration_s: Array, decay_per_s: float) -> Array:  # noqa: ARG001
-    """e^(lambda t), the factor of a frame's start, of the shape of t; T is not needed."""
+    """e^(lambda t), the factor of a frame's start, of the shape of t; T is not needed.
+
+    :param elapsed_s: t, from the reference to the frame's start; *duration_s*: T.
+    :param decay_per_s: lambda, 1/s.
+    :returns: no unit.
+    """
     return np.exp(decay_per_s * elapsed_s)
 
 
@@ -93,7 +108,10 @@ class TimeEvidence:
         return found
 
     def seconds_off(self, start: Array, reference: Array, kind: FactorKind) -> Array:
-        """By how many seconds of decay the factors differ from those expected of these starts."""
+        """By how many seconds of decay the factors differ from those expected of these starts.
+
+        :param start: of each frame, a moment, s; *reference*: of decay correction, likewise.
+        """
         assert self.factor is not None
         expected = kind(start - reference, self.duration, self.decay_per_s)
         return np.log(self.factor / expected) / self.decay_per_s
@@ -105,11 +123,17 @@ class TimeEvidence:
         return TOLERANCE_S + self.factor_step / (self.factor * self.decay_per_s)
 
     def agrees(self, start: Array, reference: Array, kind: FactorKind) -> bool:
-        """Whether the factors are those of these starts, within the tolerance."""
+        """Whether the factors are those of these starts, within the tolerance.
+
+        :param start: of each frame, a moment, s; *reference*: of decay correction, likewise.
+        """
         return bool(np.all(np.abs(self.seconds_off(start, reference, kind)) <= self.tolerance))
 
     def implied(self, reference: Array) -> Array:
-        """Starts by inversion of the mean decay factor."""
+        """Starts, moments, by inversion of the mean decay factor.
+
+        :param reference: of decay correction, a moment a frame, s.
+        """
         assert self.factor is not None
         x = self.decay_per_s * self.duration
         return reference + np.log(self.factor * -np.expm1(-x) / x) / self.decay_per_s

@@ -131,7 +131,7 @@ def read_administration(ds: Dataset, first_start: float, overrides: Overrides) -
     """What the header says of tracer and patient, with the user's overrides.
 
     :param ds: header of one image.
-    :param first_start: about when the scan began (a moment); fixes the day of a time without date.
+    :param first_start: about when the scan began (a moment, s); fixes the day of a time without date.
     :raises InputError: no injection time or no half-life, in the header or from the user.
     """
     warnings: list[str] = []

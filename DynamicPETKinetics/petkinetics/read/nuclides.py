@@ -62,7 +62,7 @@ def find_nuclide(code: str = "", text: str = "") -> Nuclide | None:
 
 
 def nuclide_of_half_life(half_life_s: float) -> Nuclide | None:
-    """The nuclide whose half-life lies within 1 % of the one given, if there is one."""
+    """The nuclide whose half-life lies within 1 % of *half_life_s*, if there is one."""
     for nuclide in NUCLIDES:
         if abs(half_life_s / nuclide.half_life_s - 1.0) <= 0.01:
             return nuclide
@@ -70,7 +70,10 @@ def nuclide_of_half_life(half_life_s: float) -> Nuclide | None:
 
 
 def half_life_doubt(given_s: float | None, usual_s: float | None, whose: str) -> list[str]:
-    """A sentence where a half-life given by the user is not the usual one: 109.8 is minutes, not seconds."""
+    """A sentence where a half-life given by the user is not the usual one: 109.8 is minutes, not seconds.
+
+    :param given_s: by the user; *usual_s*: of the nuclide. None where there is none.
+    """
     if given_s is None or usual_s is None or abs(given_s / usual_s - 1) <= 0.01:
         return []
     return [

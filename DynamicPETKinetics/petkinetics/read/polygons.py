@@ -18,7 +18,7 @@ Float64 = NDArray[np.float64]
 def inside_polygons(polygons: Sequence[Float64], x: Float64, y: Float64) -> NDArray[np.bool_]:
     """Points inside an odd number of the polygons: so a polygon within another is a hole in it.
 
-    :param polygons: corners, (points, 2) as (x, y); the last is joined to the first.
+    :param polygons: corners, in one unit with *x* and *y*, (points, 2); the last is joined to the first.
     :param x: increasing, shape (columns,).
     :param y: increasing, shape (rows,).
     :returns: (rows, columns).

@@ -36,7 +36,8 @@ class Motion:
 class Anatomy(Protocol):
     """One body. The same body whatever the grid, so crops and single slices can be simulated.
 
-    Positions are mm, DICOM patient directions (x to the left, y to the back, z to the head).
+    Positions are mm, DICOM patient directions (x to the left, y to the back, z to the head). A body is drawn for a seed
+    and *weight_kg*.
     """
 
     #: how this anatomy is scanned

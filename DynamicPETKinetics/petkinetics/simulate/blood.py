@@ -80,6 +80,8 @@ def random_blood(rng: np.random.Generator, dose_mbq: float, weight_kg: float) ->
     The three exponentials come from the joint (log-normal) variation of the measured curves, scaled
     by activity per weight. The bolus arrives after 8-30 s and was given over 5-30 s. Plasma over
     whole blood is 1.12 +- 0.03 at all times (FDG enters red cells quickly, but cells hold less water).
+
+    :param dose_mbq: injected; *weight_kg*: of the body.
     """
     values, axes = np.linalg.eigh(_CORRELATION)
     draw = np.clip(rng.standard_normal(len(values)), -_LIMIT_SD, _LIMIT_SD) * np.sqrt(np.maximum(values, 0.0))

@@ -73,10 +73,10 @@ class Brain:
         return labels
 
     def motion(self, x: Float32, y: Float32, z: Float32) -> Motion:
-        """The head is held still: weights of 0, (slices, rows, columns)."""
+        """The head is held still: weights of 0 at *x*, *y*, *z* (mm), (slices, rows, columns)."""
         still = np.zeros((len(z), len(y), len(x)), dtype=np.float32)
         return Motion(0.0, still, 0.0, still)
 
     def input_region(self, x: Float32, y: Float32, z: Float32) -> NDArray[np.bool_]:
-        """Both carotid arteries all along: true everywhere, (slices, rows, columns)."""
+        """Both carotid arteries all along: true at all *x*, *y*, *z* (mm), (slices, rows, columns)."""
         return np.ones((len(z), len(y), len(x)), dtype=bool)

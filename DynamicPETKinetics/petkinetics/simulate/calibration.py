@@ -39,6 +39,7 @@ def count_noise(
     Works on a coarse lattice of the whole body without texture and lesions, so a crop has the noise
     of the full volume.
 
+    :param dose: a factor, 1 is a usual scan; the variance goes with its inverse.
     :param calibrated: another body, such as the same person at the usual weight: the scanner's sensitivity is that
         of its calibration, and the noise differs by what attenuation and length of the lines make of it.
     """

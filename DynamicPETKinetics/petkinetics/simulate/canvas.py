@@ -71,7 +71,7 @@ class Canvas(Generic[P]):
         self.fill(tissue, *tube_box(points, radii), lambda part: part.tube(points, radii) < 0.0)
 
     def ellipsoid(self, tissue: str, centre: Position, semi_axes: Position, uneven_mm: float = 0.0) -> None:
-        """Label an ellipsoid along the patient's axes (template mm), its surface made uneven."""
+        """Label an ellipsoid along the patient's axes (template mm), its surface made uneven by about *uneven_mm*."""
         (cx, cy, cz), (a, b, c) = centre, semi_axes
         low, high = (cx - a, cy - b, cz - c), (cx + a, cy + b, cz + c)
         self.fill(tissue, low, high, lambda part: part.ellipsoid(centre, semi_axes) + uneven_mm * part.rough < 0.0)

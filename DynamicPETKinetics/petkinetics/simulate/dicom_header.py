@@ -117,7 +117,11 @@ def common_header(
 
 
 def add_philips_factors(ds: Dataset, dose_at_reference_bq: float | None, weight_kg: float | None) -> None:
-    """The private block with which Philips says what a stored count means."""
+    """The private block with which Philips says what a stored count means.
+
+    :param dose_at_reference_bq: activity injected, at the moment of decay correction, Bq.
+    :param weight_kg: of the body. None where not known, as the dose.
+    """
     block = ds.private_block(0x7053, "Philips PET Private Group", create=True)
     if dose_at_reference_bq is not None and weight_kg is not None:
         suv = PHILIPS_BQML_PER_COUNT * weight_kg * 1000.0 / dose_at_reference_bq

@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from petkinetics.errors import InputError
-from petkinetics.series import DynamicSeries
+from petkinetics.series import DynamicSeries, VolumeGeometry
 from petkinetics.simulate.dicom_header import (
     DecayReference,
     Units,
@@ -33,10 +33,11 @@ from petkinetics.simulate.dicom_header import (
     template_injection,
 )
 from petkinetics.simulate.dicom_values import date_string, decimal_string, time_string
-from petkinetics.simulate.dicom_vendors import PHILIPS_BQML_PER_COUNT, Vendor, vendor_timing
+from petkinetics.simulate.dicom_vendors import PHILIPS_BQML_PER_COUNT, FrameTags, Vendor, vendor_timing
 
 #: called with each image, its frame and its slice; returns the image to write, or None to leave it out
 Modify = Callable[[Dataset, int, int], "Dataset | None"]
+_NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 
 
 def _stored_scale(series: DynamicSeries, units: Units, decay_to_reference: float) -> float:
@@ -97,7 +98,6 @@ def write_dicom_series(
     if units == "GML" and decay_correction == "NONE":
         raise InputError("SUV (GML) has no meaning without decay correction; choose START or ADMIN.")
     timing, tracer = series.timing, series.tracer
-    slices = series.geometry.shape[0]
     injection = injection or template_injection(template)
     series_start_s = float(timing.start_s[0])
 
@@ -119,50 +119,80 @@ def write_dicom_series(
     if decay_correction == "NONE":
         scale = scale / factors
         ds.pop("DecayFactor", None)
-    largest = 0.0
-    if not per_image_rescale:
-        largest = max(float(np.abs(series.read([f])).max() * scale[f]) for f in range(len(timing)))
-
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = PositronEmissionTomographyImageStorage
-    native = transfer_syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
-    meta.TransferSyntaxUID = transfer_syntax if native else ExplicitVRLittleEndian
-    ds.file_meta = meta
+    largest = None if per_image_rescale else _largest(series, scale)
+    ds.file_meta = _file_meta(transfer_syntax)
     directory.mkdir(parents=True, exist_ok=True)
-    axis = series.geometry.direction[:, 2] * series.geometry.spacing_mm[2]
-    even = np.array(series.geometry.origin_mm) + np.arange(slices)[:, None] * axis
-    positions = even if slice_positions_mm is None else np.asarray(slice_positions_mm, dtype=np.float64)
+    positions = _positions(series.geometry, slice_positions_mm)
     paths: list[Path] = []
     for f in range(len(timing)):
         start_s, duration_s = float(timing.start_s[f]) - series_start_s, float(timing.duration_s[f])
         tags = vendor_timing(vendor, start_s, duration_s, tracer.decay_per_s, float(factors[f]))
-        acquired = start + timedelta(seconds=tags.acquisition_s)
-        ended = start + timedelta(seconds=start_s + duration_s)
-        ds.AcquisitionDate, ds.AcquisitionTime = date_string(acquired), time_string(acquired)
-        ds.ContentDate, ds.ContentTime = date_string(ended), time_string(ended)
-        ds.FrameReferenceTime = decimal_string(tags.reference_s * 1000.0)
-        ds.ActualFrameDuration = round(duration_s * 1000.0)
+        _put_times(ds, tags, start, start_s + duration_s, duration_s)
         if decay_correction != "NONE":
             ds.DecayFactor = tags.decay_factor
         volume = series.read([f])[0].astype(np.float64) * scale[f]
-        for k in range(slices):
-            pixels, slope = _to_int16(volume[k], float(np.abs(volume[k]).max()) if per_image_rescale else largest)
-            index = f * slices + k + 1
-            ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = uid("image", f, k)
-            ds.InstanceNumber, ds.ImageIndex = index, index
-            position = positions[k]
-            ds.ImagePositionPatient = [decimal_string(v) for v in position]
-            ds.SliceLocation = decimal_string(float(position @ np.cross(*series.geometry.direction.T[:2])))
-            ds.RescaleSlope = slope
-            ds.SmallestImagePixelValue, ds.LargestImagePixelValue = int(pixels.min()), int(pixels.max())
-            ds.PixelData = pixels.tobytes()
+        for k, pixels in enumerate(volume):
+            ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = uid("image", f, k)
+            ds.InstanceNumber = ds.ImageIndex = f * len(volume) + k + 1
+            _put_place(ds, positions[k], series.geometry)
+            _put_pixels(ds, pixels, largest)
             image = ds if modify is None else modify(copy.deepcopy(ds), f, k)
             if image is None:
                 continue
-            if not native:
-                image = copy.deepcopy(image) if image is ds else image
-                image.compress(transfer_syntax, generate_instance_uid=False)
             path = directory / f"PT_{f + 1:03d}_{k + 1:04d}.dcm"
-            image.save_as(path, enforce_file_format=True)
+            _compressed(image, transfer_syntax).save_as(path, enforce_file_format=True)
             paths.append(path)
     return paths
+
+
+def _largest(series: DynamicSeries, scale: NDArray[np.float64]) -> float:
+    """The largest stored value of the series, in its unit; *scale* of each frame."""
+    return max(float(np.abs(series.read([f])).max() * scale[f]) for f in range(len(series.timing)))
+
+
+def _file_meta(transfer_syntax: str) -> FileMetaDataset:
+    """Of an image before compression."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = PositronEmissionTomographyImageStorage
+    meta.TransferSyntaxUID = transfer_syntax if transfer_syntax in _NATIVE else ExplicitVRLittleEndian
+    return meta
+
+
+def _positions(geometry: VolumeGeometry, given_mm: ArrayLike | None) -> NDArray[np.float64]:
+    """Each slice's first voxel, mm, (slices, 3)."""
+    if given_mm is not None:
+        return np.asarray(given_mm, dtype=np.float64)
+    axis = geometry.direction[:, 2] * geometry.spacing_mm[2]
+    return np.asarray(np.array(geometry.origin_mm) + np.arange(geometry.shape[0])[:, None] * axis)
+
+
+def _put_times(ds: Dataset, tags: FrameTags, start: datetime, end_s: float, duration_s: float) -> None:
+    """The times of a frame; *end_s* from the series' *start*."""
+    acquired, ended = start + timedelta(seconds=tags.acquisition_s), start + timedelta(seconds=end_s)
+    ds.AcquisitionDate, ds.AcquisitionTime = date_string(acquired), time_string(acquired)
+    ds.ContentDate, ds.ContentTime = date_string(ended), time_string(ended)
+    ds.FrameReferenceTime = decimal_string(tags.reference_s * 1000.0)
+    ds.ActualFrameDuration = round(duration_s * 1000.0)
+
+
+def _put_place(ds: Dataset, position: NDArray[np.float64], geometry: VolumeGeometry) -> None:
+    """Where a slice lies."""
+    ds.ImagePositionPatient = [decimal_string(v) for v in position]
+    ds.SliceLocation = decimal_string(float(position @ np.cross(*geometry.direction.T[:2])))
+
+
+def _put_pixels(ds: Dataset, values: NDArray[np.float64], largest: float | None) -> None:
+    """A slice in the stored unit; its own largest value makes the slope where none is given."""
+    pixels, slope = _to_int16(values, float(np.abs(values).max()) if largest is None else largest)
+    ds.RescaleSlope = slope
+    ds.SmallestImagePixelValue, ds.LargestImagePixelValue = int(pixels.min()), int(pixels.max())
+    ds.PixelData = pixels.tobytes()
+
+
+def _compressed(image: Dataset, transfer_syntax: str) -> Dataset:
+    """A compressed copy, or the image itself where the syntax is native."""
+    if transfer_syntax in _NATIVE:
+        return image
+    packed = copy.deepcopy(image)
+    packed.compress(transfer_syntax, generate_instance_uid=False)
+    return packed

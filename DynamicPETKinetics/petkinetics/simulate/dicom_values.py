@@ -15,7 +15,7 @@ def code_item(value: str, scheme: str, meaning: str) -> Dataset:
 
 
 def decimal_string(value: float) -> str:
-    """A DICOM decimal string: at most 16 characters."""
+    """*value*, of any unit, as a DICOM decimal string: at most 16 characters."""
     for digits in range(15, 8, -1):
         text = f"{value:.{digits}g}"
         if len(text) <= 16:

@@ -39,7 +39,8 @@ def vendor_timing(vendor: Vendor, start_s: float, duration_s: float, decay_per_s
     AcquisitionTime is the frame's start, FrameReferenceTime the moment of average activity.
     Philips: one AcquisitionTime, FrameReferenceTime the middle, decay factor always 1.
 
-    :param start_s: from the series time.
+    :param start_s: from the series time; *duration_s*: of the frame.
+    :param decay_per_s: lambda of the tracer, 1/s.
     :param factor: the decay factor that was applied.
     """
     if vendor == "ge":

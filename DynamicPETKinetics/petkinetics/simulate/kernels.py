@@ -15,6 +15,8 @@ def blur_taps(sd_voxels: float) -> NDArray[np.float64]:
 
     Samples of a Gaussian narrower than a voxel spread less than the Gaussian itself (at 0.5 voxel by
     7 %), so there a wider one is sampled; below half a voxel three taps of that variance are taken.
+
+    :param sd_voxels: standard deviation asked for, in voxels.
     """
     if sd_voxels < 0.5:
         side = 0.5 * sd_voxels**2
@@ -34,6 +36,8 @@ def noise_taps(sd_voxels: float) -> NDArray[np.float64]:
 
     That is the autocorrelation of white noise under a Gaussian kernel of that standard deviation,
     here exact at the voxel centres of any grid: the taps are the square root of its spectrum.
+
+    :param sd_voxels: of that kernel, in voxels.
     """
     radius = max(2, int(np.ceil(6.0 * sd_voxels)))
     count = 8 * radius + 1
@@ -47,7 +51,7 @@ def noise_taps(sd_voxels: float) -> NDArray[np.float64]:
 def convolve_axes(volume: Float32, taps: Sequence[NDArray[np.float64] | None], mode: str = "nearest") -> Float32:
     """A volume under one symmetric kernel an axis (None leaves the axis alone), float32.
 
-    :param volume: (slices, rows, columns), as the answer.
+    :param volume: any unit, (slices, rows, columns), as the answer.
     :param taps: (taps,) for each of these axes; *mode*: what lies beyond the borders, as in ``scipy.ndimage``.
     """
     from scipy import ndimage

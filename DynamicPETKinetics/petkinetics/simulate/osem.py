@@ -27,7 +27,7 @@ def osem(
 ) -> Float32:
     """Reconstruct images side by side.
 
-    :param counts: (views x rays, n).
+    :param counts: no unit, (views x rays, n).
     :param weight: expected counts per unit of line integral, (views x rays, n) or (views x rays, 1).
     :param background: expected counts that are not from the ray itself, as *weight*.
     :returns: pixel values of the disc, (pixels, n), never negative.

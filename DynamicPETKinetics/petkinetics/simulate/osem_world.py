@@ -125,7 +125,10 @@ class CountingScanner:
 
 
 def reconstruct(expected: ExpectedCounts, counts: Float32, disc: Disc, pixel_mm: float) -> Float32:
-    """Images in kBq/mL, filtered in the plane, (n, rows, columns), from counts (rays, n)."""
+    """Images in kBq/mL, filtered in the plane, (n, rows, columns), from counts (rays, n).
+
+    :param pixel_mm: side of the images' pixels.
+    """
     frames = osem(counts, expected.weight * np.float32(pixel_mm), expected.background, system_matrix(disc.radius))
     taps = blur_taps(FILTER_SLICE_FWHM_MM / FWHM_PER_SD / pixel_mm)
     return convolve_axes(disc.put(frames), [None, taps, taps])

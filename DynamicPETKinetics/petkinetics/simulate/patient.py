@@ -1,13 +1,12 @@
 """A digital patient: from a seed to the frames of a dynamic PET scan, with everything known about it.
 
-The face of the simulator: a person is drawn (``body``), scanned without noise (``noise_free``), and given the
-noise of a dose (``calibration``, ``scanner``).
+The face of the simulator: a person is drawn (``body``) and scanned (``body_scan``): without noise (``noise_free``), and
+with the noise of a dose (``calibration``, ``scanner``).
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import get_args
 
@@ -22,11 +21,12 @@ from petkinetics.series import ArrayVoxels, DynamicSeries, SeriesOrigin, VolumeG
 from petkinetics.simulate.anatomy import Labels, grid_axes
 from petkinetics.simulate.blood import BloodChange
 from petkinetics.simulate.body import ANATOMIES, FDG, LESION_LABEL, PATLAK_WINDOW_MIN, TRACERS, Body, PaintedBody, grid
-from petkinetics.simulate.calibration import count_noise, label_of, noise_cov
+from petkinetics.simulate.body_scan import BodyScan
+from petkinetics.simulate.calibration import label_of, noise_cov
 from petkinetics.simulate.lesions import Lesion
 from petkinetics.simulate.movement import Movement, moved_grids
 from petkinetics.simulate.noise_free import noise_free_frames
-from petkinetics.simulate.scanner import NOISE_FWHM_MM, Blur, CountNoise
+from petkinetics.simulate.scanner import NOISE_FWHM_MM
 from petkinetics.simulate.unusual_lesions import USUAL_LESIONS
 from petkinetics.simulate.variants import Variant, partly_out_of_view
 
@@ -140,78 +140,36 @@ def simulate_patient(
     :raises InputError: no such anatomy, size, noise, lesions, tracer or variant, a variant of an aorta where there is
         none, a dose not above zero, frames before injection, an impossible weight.
     """
-    if not (np.isfinite(dose) and dose > 0):
-        raise InputError(f"The dose is {dose:g}; it must be above zero (1 is a usual scan).")
-    if variant is not None and variant not in get_args(Variant):
-        raise InputError(f"'{variant}' is not a variant of patients; choose {' or '.join(get_args(Variant))}.")
-    if noise_world not in NOISE_WORLDS:
-        raise InputError(f"'{noise_world}' is not a kind of noise; choose {' or '.join(NOISE_WORLDS)}.")
+    _refuse_the_impossible(dose, variant, noise_world, noise_fwhm_mm)
     where = grid(size, anatomy) if geometry is None else geometry
     frames = FrameTiming.parse("liang2023") if timing is None else timing
     if frames.end_s[0] <= 0:
         raise InputError("A simulated scan cannot have frames that end before injection.")
-    if not (np.isfinite(noise_fwhm_mm) and noise_fwhm_mm > 0):
-        raise InputError(f"The noise's FWHM is {noise_fwhm_mm:g} mm; it must be above zero.")
     body = Body.random(anatomy, seed, variant == "aneurysm", reversible, weight_kg)
     body = body if blood is None else body.with_blood(blood)
     body = body.with_lesions(lesions).with_tracer(tracer)
     calibrated = None if weight_kg is None else Body.random(anatomy, seed, reversible=reversible).with_tracer(tracer)
     if variant == "partly-out-of-view":
         where = partly_out_of_view(body.anatomy, seed, where)
-    painted = body.paint(where)
-    axes = grid_axes(where)
-    curve = body.input_until(float(frames.end_s[-1]))
-    blur = Blur(where.spacing_mm, body.anatomy.motion(*axes))
-    noise_free, slope, intercept = noise_free_frames(painted, curve, frames, blur)
     moved = [] if movement is None else list(moved_grids(movement.offsets(seed, frames), where))
-    for some, there in moved:
-        blur_there = Blur(where.spacing_mm, body.anatomy.motion(*grid_axes(there)))
-        noise_free[some] = noise_free_frames(body.paint(there), curve, frames.select(some), blur_there)[0]
+    scan = BodyScan(body, where, frames, body.input_until(float(frames.end_s[-1])), moved, calibrated)
+    noise_free, slope, intercept = scan.noise_free()
     values = noise_free
     if noise and noise_world == "osem":
-        from petkinetics.simulate.osem_world import calibrated_sensitivity, reconstructed_frames
-
-        progress(0.0, "counts of dose 1")
-        usual = body if calibrated is None else calibrated
-        sensitivity = calibrated_sensitivity(usual, noise_cov(usual))
-        values = reconstructed_frames(body, where, curve, frames, dose, sensitivity, progress)
-        for some, there in moved:
-            own = frames.select(some)
-            values[some] = reconstructed_frames(body, there, curve, own, dose, sensitivity, places=some.tolist())
+        values = scan.reconstructed(dose, progress)
     elif noise:
-        model = replace(count_noise(body, curve, frames, dose, calibrated), fwhm_mm=noise_fwhm_mm)
-        axes_of = {int(frame): grid_axes(there) for some, there in moved for frame in some}
-        values = _with_noise(noise_free, model, [axes_of.get(frame, axes) for frame in range(len(frames))])
-    parameters = painted.parameters
-    truth = {
-        "ki": parameters.ki,
-        "v0": parameters.v0(1.0 / body.blood.plasma_ratio),
-        **{name: getattr(parameters, name) for name in ("k1", "k2", "k3", "k4", "fv")},
-        "ki_patlak_9_65": slope,
-        "v0_patlak_9_65": intercept,
-    }
-    weight, activity = body.weight_kg, body.injected_activity_mbq
-    blood_region, purity = _blood_core(body, painted, blur, axes)
+        values = scan.with_noise(noise_free, dose, noise_fwhm_mm)
+    blood_region, purity = _blood_core(scan)
     return DigitalPatient(
-        series=DynamicSeries(
-            timing=frames,
-            geometry=where,
-            tracer=FDG,
-            voxels=ArrayVoxels(values),
-            injected_activity_mbq=activity,
-            weight_kg=weight,
-            decay_weighted=True,
-            suv_factor=weight / activity,
-            origin=SeriesOrigin(manufacturer="simulated"),
-        ),
+        series=_series(body, where, frames, values),
         noise_free=noise_free,
-        labels=painted.labels,
+        labels=scan.painted.labels,
         label_names={**body.anatomy.names, LESION_LABEL: "lesion"},
-        lesions=painted.lesions,
+        lesions=scan.painted.lesions,
         lesion_list=body.lesions,
         aorta=blood_region,
-        truth=truth,
-        input_function=curve,
+        truth=_true_maps(scan) | {"ki_patlak_9_65": slope, "v0_patlak_9_65": intercept},
+        input_function=scan.blood,
         settings={
             "anatomy": anatomy,
             "size": size if geometry is None else "custom",
@@ -226,44 +184,74 @@ def simulate_patient(
             "tracer": tracer,
             "movement_mm": None if movement is None else movement.mm,
             "drift": movement is not None and movement.drift,
-            "beds": body.anatomy.plan.beds,
-            "blood_region": body.anatomy.plan.blood_region,
-            "blood_region_purity": purity,
-            "weight_kg": weight,
-            "injected_activity_mbq": activity,
-            "plasma_to_whole_blood": body.blood.plasma_ratio,
-            "bolus_delay_s": body.blood.delay_s,
-            "injection_duration_s": body.blood.injection_s,
+            **_settings_of_body(body, purity),
         },
     )
 
 
-def _with_noise(noise_free: Float32, noise: CountNoise, axes: list[tuple[Float32, Float32, Float32]]) -> Float32:
-    """Noisy frames; *axes* of every frame's grid, as it lies in the patient."""
-    values = np.empty_like(noise_free)
+def _refuse_the_impossible(dose: float, variant: str | None, noise_world: str, noise_fwhm_mm: float) -> None:
+    if not (np.isfinite(dose) and dose > 0):
+        raise InputError(f"The dose is {dose:g}; it must be above zero (1 is a usual scan).")
+    if variant is not None and variant not in get_args(Variant):
+        raise InputError(f"'{variant}' is not a variant of patients; choose {' or '.join(get_args(Variant))}.")
+    if noise_world not in NOISE_WORLDS:
+        raise InputError(f"'{noise_world}' is not a kind of noise; choose {' or '.join(NOISE_WORLDS)}.")
+    if not (np.isfinite(noise_fwhm_mm) and noise_fwhm_mm > 0):
+        raise InputError(f"The noise's FWHM is {noise_fwhm_mm:g} mm; it must be above zero.")
 
-    def fill(frame: int) -> None:
-        values[frame] = noise.sample(frame, noise_free[frame], *axes[frame])
 
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(fill, range(len(values))))
-    return values
+def _series(body: Body, where: VolumeGeometry, frames: FrameTiming, values: Float32) -> DynamicSeries:
+    weight, activity = body.weight_kg, body.injected_activity_mbq
+    return DynamicSeries(
+        timing=frames,
+        geometry=where,
+        tracer=FDG,
+        voxels=ArrayVoxels(values),
+        injected_activity_mbq=activity,
+        weight_kg=weight,
+        decay_weighted=True,
+        suv_factor=weight / activity,
+        origin=SeriesOrigin(manufacturer="simulated"),
+    )
 
 
-def _blood_core(
-    body: Body, painted: PaintedBody, blur: Blur, axes: tuple[Float32, Float32, Float32]
-) -> tuple[Mask, float | None]:
+def _true_maps(scan: BodyScan) -> dict[str, Float32]:
+    """The voxels' own parameters, not blurred."""
+    parameters = scan.painted.parameters
+    return {
+        "ki": parameters.ki,
+        "v0": parameters.v0(1.0 / scan.body.blood.plasma_ratio),
+        **{name: getattr(parameters, name) for name in ("k1", "k2", "k3", "k4", "fv")},
+    }
+
+
+def _settings_of_body(body: Body, purity: float | None) -> dict[str, object]:
+    """What the person adds to the settings."""
+    return {
+        "beds": body.anatomy.plan.beds,
+        "blood_region": body.anatomy.plan.blood_region,
+        "blood_region_purity": purity,
+        "weight_kg": body.weight_kg,
+        "injected_activity_mbq": body.injected_activity_mbq,
+        "plasma_to_whole_blood": body.blood.plasma_ratio,
+        "bolus_delay_s": body.blood.delay_s,
+        "injection_duration_s": body.blood.injection_s,
+    }
+
+
+def _blood_core(scan: BodyScan) -> tuple[Mask, float | None]:
     """Where an observer would place the blood region, and how much of what it shows is its own blood.
 
     The voxels of the vessel whose blurred content is the vessel's by more than 99.5 %; of a vessel too
     thin for that, the purest millilitre. None where the grid shows no such vessel.
     """
-    vessel = painted.labels == label_of(body.anatomy, body.anatomy.plan.blood_region)
-    share = blur(vessel.astype(np.float32))
-    vessel &= body.anatomy.input_region(*axes)
+    anatomy = scan.body.anatomy
+    vessel = scan.painted.labels == label_of(anatomy, anatomy.plan.blood_region)
+    share = scan.blur(vessel.astype(np.float32))
+    vessel &= anatomy.input_region(*grid_axes(scan.geometry))
     if not vessel.any():
         return vessel, None
     inside = np.sort(share[vessel])
-    wanted = min(int(np.ceil(_SMALLEST_BLOOD_ML / painted.geometry.voxel_volume_ml)), inside.size)
+    wanted = min(int(np.ceil(_SMALLEST_BLOOD_ML / scan.geometry.voxel_volume_ml)), inside.size)
     core = vessel & (share >= min(_BLOOD_PURITY, float(inside[inside.size - wanted])))
     return core, round(float(share[core].mean()), 4)

@@ -206,7 +206,10 @@ class ParameterMaps:
         return net_influx(self.k1, self.k2, self.k3, self.fv).astype(np.float32)
 
     def v0(self, blood_to_plasma: float) -> Float32:
-        """V0 = (1 - fv) K1 k2 / (k2 + k3)^2 + fv whole blood/plasma, mL/mL; NaN where k4 > 0."""
+        """V0 = (1 - fv) K1 k2 / (k2 + k3)^2 + fv whole blood/plasma, mL/mL; NaN where k4 > 0.
+
+        :param blood_to_plasma: ratio of whole blood to plasma.
+        """
         volume = initial_volume(self.k1, self.k2, self.k3, self.fv, blood_to_plasma)
         return np.where(self.k4 > 0, np.nan, volume).astype(np.float32)
 

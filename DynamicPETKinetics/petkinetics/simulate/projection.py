@@ -66,7 +66,7 @@ class Disc:
         return disc_pixels(self.radius)
 
     def cut(self, images: Float32) -> Float32:
-        """Images (n, rows, columns) on the square; 0 outside the disc and beyond the image."""
+        """Images of any unit, (n, rows, columns), on the square; 0 outside the disc and beyond the image."""
         square = np.zeros((len(images), self.side, self.side), dtype=np.float32)
         here, there = self._overlap()
         square[:, there[0], there[1]] = images[:, here[0], here[1]]
@@ -76,7 +76,7 @@ class Disc:
         return square
 
     def put(self, pixels: Float32) -> Float32:
-        """Values of the disc's pixels (pixels, n) as images (n, rows, columns)."""
+        """Values of the disc's *pixels*, any unit, (pixels, n), as images (n, rows, columns)."""
         flat = np.zeros((pixels.shape[1], self.side**2), dtype=np.float32)
         flat[:, self.pixels] = pixels.T
         square = flat.reshape(-1, self.side, self.side)
@@ -108,7 +108,9 @@ def view_degrees() -> Float64:
 
 
 def line_integrals(squares: Float32) -> Float32:
-    """What the scanner's rays see: sums of pixels along them, (views x rays, n), from (n, side, side).
+    """What the scanner's rays see: sums of pixels along them, (views x rays, n).
+
+    Of *squares*, any unit, (n, side, side).
 
     Many images are projected as their principal components: the frames of a scan span few.
 
@@ -148,7 +150,7 @@ class SystemMatrix:
     back: list[Any]
 
     def project(self, pixels: Float32) -> Float32:
-        """Line integrals (views x rays, n) of pixel values (pixels, n)."""
+        """Line integrals (views x rays, n) of values of *pixels*, any unit, (pixels, n)."""
         out = np.empty((sum(len(r) for r in self.rows), pixels.shape[1]), dtype=np.float32)
         for rows, part in zip(self.rows, self.forward, strict=True):
             out[rows] = part @ pixels

@@ -67,7 +67,7 @@ class Blur:
             self._beat_box = _support(motion.cardiac_weight)
 
     def __call__(self, volume: Float32) -> Float32:
-        """The blurred volume, float32 (slices, rows, columns)."""
+        """The blurred *volume*, any unit, float32 (slices, rows, columns)."""
         moved = volume
         if self._motion is not None:
             moved = _mix(moved, [self._breath, None, None], self._motion.respiratory_weight, self._breath_box)
@@ -127,6 +127,7 @@ def line_mean(
 
     :param labels: tissues on the lattice, (z, y, x).
     :param activity: kBq/mL of every label, (labels, frames).
+    :param axes: of the lattice: x, y, z, mm.
     """
     x, y, _ = axes
     projector = _projector(x, y)
@@ -194,7 +195,11 @@ class CountNoise:
     fwhm_mm: float = NOISE_FWHM_MM
 
     def variance(self, frame: int, noise_free: Float32, x: Float32, y: Float32, z: Float32) -> Float32:
-        """Variance (kBq/mL)^2 of every voxel of a frame."""
+        """Variance (kBq/mL)^2 of every voxel of a frame.
+
+        :param noise_free: of the frame, kBq/mL, (slices, rows, columns).
+        :param x: patient axes, mm; *y*, *z*: likewise.
+        """
         size = variance_per_activity(self.timing, self.decay_per_s)[frame] * self.kappa_squared / self.dose
         activity = np.maximum(noise_free, 0.0) + self.lines.on_grid(frame, x, y, z)
         return np.asarray(activity * np.float32(0.5 * size), dtype=np.float32)
@@ -213,7 +218,10 @@ class CountNoise:
 
 
 def variance_per_activity(timing: FrameTiming, decay_per_s: float) -> Float64:
-    """D / T of every frame, 1/s: how the variance of decay-corrected activity scales with the frame."""
+    """D / T of every frame, 1/s: how the variance of decay-corrected activity scales with the frame.
+
+    :param decay_per_s: lambda, 1/s.
+    """
     return timing.decay_factors(decay_per_s) / timing.duration_s
 
 
@@ -227,6 +235,7 @@ def liver_calibration(
 
     :param liver: activity of the liver in that frame; *lines_in_liver*: A_lines there, kBq/mL.
     :param texture_cov: coefficient of variation of the noise-free, blurred liver.
+    :param decay_per_s: lambda, 1/s.
     """
     size = variance_per_activity(timing, decay_per_s)[frame]
     return float((LIVER_COV**2 - texture_cov**2) * liver**2 / (size * 0.5 * (liver + lines_in_liver)))
@@ -243,6 +252,7 @@ def unit_noise(
     White noise is drawn wider than the volume, so borders are like the middle.
 
     :param spacing_mm: (z, y, x); None for z where there is one slice.
+    :param fwhm_mm: of the kernel.
     """
     sd = fwhm_mm / FWHM_PER_SD
     taps = [None if step is None else noise_taps(sd / step) for step in spacing_mm]

@@ -23,6 +23,7 @@ class Grid:
     def ellipsoid(self, centre: ArrayLike, semi_axes: ArrayLike, axes: NDArray[np.floating] | None = None) -> Float32:
         """About the signed distance to an ellipsoid's surface, negative inside.
 
+        :param centre: mm, patient axes; *semi_axes*: mm.
         :param axes: 3x3, rows are the directions of the semi-axes; the patient's axes by default.
         """
         cx, cy, cz = np.asarray(centre, dtype=np.float32)
@@ -51,6 +52,7 @@ def superellipse(x: Float32, y: Float32, half_x: Float32, half_y: Float32, power
     """Radial distance (mm) from the boundary |x/a|^n + |y/b|^n = 1, negative inside.
 
     :param x: mm, and *y*, *half_x* (a), *half_y* (b) likewise; broadcast.
+    :param power: n, no unit.
     """
     radius = (np.abs(x / half_x) ** np.float32(power) + np.abs(y / half_y) ** np.float32(power)) ** np.float32(
         1.0 / power
@@ -62,7 +64,7 @@ def superellipse(x: Float32, y: Float32, half_x: Float32, half_y: Float32, power
 def orthonormal_axes(direction: ArrayLike) -> NDArray[np.float64]:
     """Three orthogonal unit rows, float64 of shape (3, 3), the first along *direction*.
 
-    :param direction: (3,), of any length but 0.
+    :param direction: any unit, (3,), of any length but 0.
     """
     first = np.asarray(direction, dtype=np.float64)
     first = first / np.linalg.norm(first)

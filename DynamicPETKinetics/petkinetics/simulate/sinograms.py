@@ -41,7 +41,7 @@ _EFFICIENCY_SD = 0.05
 
 
 def attenuation_map(labels: NDArray[np.uint8], names: dict[int, str]) -> Float32:
-    """Linear attenuation (1/mm) of every voxel of a label map, float32 of its shape, at 511 keV."""
+    """Linear attenuation (1/mm) of every voxel of *labels*, float32 of its shape, at 511 keV."""
     table = np.full(256, _MU_SOFT_TISSUE, dtype=np.float32)
     for label, name in names.items():
         table[label] = _MU.get(name, _MU_SOFT_TISSUE)
@@ -63,7 +63,7 @@ class ExpectedCounts:
     background: Float32
 
     def scaled(self, factor: float) -> ExpectedCounts:
-        """The means with other counts."""
+        """The means with *factor* times the counts."""
         f = np.float32(factor)
         return ExpectedCounts(self.weight * f, self.trues * f, self.background * f)
 

@@ -47,6 +47,8 @@ class LabelVolume:
 
         That makes surfaces smooth where the nearest neighbour would make steps. Air lies around the
         CT; above and below, its first and last slices go on.
+
+        :param column: any shape; *row*, *slice_*: likewise; in units of voxels.
         """
         depth, height, width = self.labels.shape
         where, share = [], []
@@ -148,7 +150,7 @@ class TorsoCT:
     def motion(self, x: Float32, y: Float32, z: Float32) -> Motion:
         """Breathing moves the upper abdomen in front of the spine, less and less downwards.
 
-        Its weight is (slices, rows, columns); the heart moves nothing.
+        Its weight at *x*, *y*, *z* (mm) is (slices, rows, columns); the heart moves nothing.
         """
         level = 1.0 / (1.0 + np.exp(-(z - 25.0) / 28.0))[:, None, None]
         front = 1.0 / (1.0 + np.exp((y - 22.0) / 6.0))[None, :, None]
@@ -160,6 +162,7 @@ class TorsoCT:
     def input_region(self, x: Float32, y: Float32, z: Float32) -> NDArray[np.bool_]:
         """The whole aorta that the CT shows, between diaphragm and bifurcation.
 
+        :param x: patient axes, mm; *y*, *z*: likewise.
         :returns: true everywhere, (slices, rows, columns).
         """
         return np.ones((len(z), len(y), len(x)), dtype=bool)

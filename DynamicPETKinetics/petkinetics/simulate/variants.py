@@ -38,7 +38,10 @@ class Aneurysm:
 
     @classmethod
     def random(cls, seed: int, lowest_z_mm: float, highest_z_mm: float) -> Aneurysm:
-        """Draw one: 28-40 mm wider than the aorta (that is about 50-65 mm), 40-80 mm long."""
+        """Draw one: 28-40 mm wider than the aorta (that is about 50-65 mm), 40-80 mm long.
+
+        :param lowest_z_mm: of its middle; *highest_z_mm*: likewise.
+        """
         rng = stream(seed, "aneurysm")
         return cls(
             centre_z_mm=float(rng.uniform(lowest_z_mm, highest_z_mm)),

@@ -125,7 +125,7 @@ def _judge(case: AortaCase) -> Iterator[Row]:
 
 
 def from_minute(series: DynamicSeries, start_min: float) -> DynamicSeries:
-    """A series in memory without the frames that start before a time."""
+    """A series in memory without the frames that start before *start_min*, from injection."""
     frames = np.flatnonzero(series.timing.start_s >= 60.0 * start_min - 1.0)
     values = series.read(frames.tolist())
     return replace(series, timing=series.timing.select(frames), voxels=ArrayVoxels(values))

@@ -79,6 +79,7 @@ def require_ki(method: str, options: Mapping[str, str]) -> None:
 def classical(dose: float, until_min: float | None, tuned: bool) -> list[Contestant]:
     """The classical methods at their automatic strength and, if *tuned*, at the tuned one of the nearest case.
 
+    :param dose: a factor, 1 is a usual scan.
     :param until_min: None for the full scan.
     """
     found = [Contestant(method, method, classical=True) for method in CLASSICAL_METHODS]

@@ -37,13 +37,19 @@ class StudyNumbers:
     contestants: Mapping[str, Row] = field(default_factory=dict)
 
     def of(self, column: str, dose: float, until: float | None, method: str | None = None) -> float | None:
-        """A number of the method's (or another's) row in the usual world, in the unit of its column."""
+        """A number of the method's (or another's) row in the usual world, in the unit of its column.
+
+        :param dose: a factor, 1 is a usual scan; *until*: end of the scan, min, None for all of it.
+        """
         return self._one(self.summary, column, dose, until, method=method or self.method)
 
     def ratio(
         self, reference: str, dose: float, until: float | None, quantity: str = "ki", method: str | None = None
     ) -> float | None:
-        """Ratio of mean RMSEs, the method's (or another's) over the reference's, of "ki" or "v0"; usual world."""
+        """Ratio of mean RMSEs, the method's (or another's) over the reference's, of "ki" or "v0"; usual world.
+
+        :param dose: a factor, 1 is a usual scan; *until*: end of the scan, min, None for all of it.
+        """
         about = {"method": method or self.method, "reference": reference, "quantity": quantity}
         return self._one(self.ratios, "ratio_of_means", dose, until, **about)
 
@@ -66,13 +72,19 @@ class StudyNumbers:
         return sum(numbers) / len(numbers) if numbers else None
 
     def box_width(self, method: str, dose: float, until: float | None) -> float | None:
-        """Mean width of the limits of agreement with the truth in the tumour boxes, mL/min/mL; usual world."""
+        """Mean width of the limits of agreement with the truth in the tumour boxes, mL/min/mL; usual world.
+
+        :param dose: a factor, 1 is a usual scan; *until*: end of the scan, min, None for all of it.
+        """
         rows = self._boxes(method, dose, until)
         widths = [float(r["loa_upper"]) - float(r["loa_lower"]) for r in rows]  # type: ignore[arg-type]
         return sum(widths) / len(widths) if widths else None
 
     def box_shares(self, dose: float, until: float | None) -> float | None:
-        """Share (percent) of tumour boxes whose bias interval includes 0."""
+        """Share (percent) of tumour boxes whose bias interval includes 0.
+
+        :param dose: a factor, 1 is a usual scan; *until*: end of the scan, min, None for all of it.
+        """
         rows = self._boxes(self.method, dose, until)
         return 100.0 * sum(bool(r["bias_ci_includes_0"]) for r in rows) / len(rows) if rows else None
 
@@ -139,17 +151,26 @@ def gate_rows(gates: Sequence[Gate], study: StudyNumbers) -> list[dict[str, obje
 
 
 def ratio(reference: str, dose: float, until: float | None, quantity: str = "ki") -> Measure:
-    """The ratio of mean RMSEs to a reference of :mod:`petkinetics.studies.ratios`, of "ki" or "v0"; no unit."""
+    """The ratio of mean RMSEs to a reference of :mod:`petkinetics.studies.ratios`, of "ki" or "v0"; no unit.
+
+    :param dose: a factor, 1 is a usual scan; *until*: end of the scan, min, None for all of it.
+    """
     return lambda study: study.ratio(reference, dose, until, quantity)
 
 
 def number(column: str, dose: float, until: float | None) -> Measure:
-    """A column of ``summary.tsv``, in the unit of that column."""
+    """A column of ``summary.tsv``, in the unit of that column.
+
+    :param dose: a factor, 1 is a usual scan; *until*: end of the scan, min, None for all of it.
+    """
     return lambda study: study.of(column, dose, until)
 
 
 def size(column: str, dose: float, until: float | None) -> Measure:
-    """The absolute value of such a number."""
+    """The absolute value of such a number.
+
+    :param dose: a factor, 1 is a usual scan; *until*: end of the scan, min, None for all of it.
+    """
 
     def value(study: StudyNumbers) -> float | None:
         found = study.of(column, dose, until)
@@ -159,7 +180,10 @@ def size(column: str, dose: float, until: float | None) -> Measure:
 
 
 def box_against(other: str, until: float) -> Measure:
-    """Width of the method's limits in the tumour boxes over another's, at dose 1; no unit."""
+    """Width of the method's limits in the tumour boxes over another's, at dose 1; no unit.
+
+    :param until: end of the scan, min.
+    """
 
     def value(study: StudyNumbers) -> float | None:
         own, its = study.box_width(study.method, 1.0, until), study.box_width(other, 1.0, until)
@@ -172,6 +196,7 @@ def worst_world(kind: str, column: str, until: float | None, any_dose: bool = Fa
     """The worst world of a kind, at dose 1 or at any dose run: highest cost, or lowest gain that remains.
 
     :param column: of :func:`petkinetics.studies.ratios.world_costs`, percent.
+    :param until: end of the scan, min; None for all of it.
     """
 
     def value(study: StudyNumbers) -> float | None:

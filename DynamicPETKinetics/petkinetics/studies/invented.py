@@ -82,7 +82,7 @@ def ratio_of_counts(count: int, other: int) -> float:
 def invented_blobs(ki: Float32, patlak: Float32, reference: Float32, body: Mask, geometry: VolumeGeometry) -> Blobs:
     """Count the blobs of a map and of plain Patlak smoothed to the same noise.
 
-    :param ki: the map, (slices, rows, columns), as *patlak*, *reference* (noise-free) and *body*.
+    :param ki: the map, mL/min/mL, (slices, rows, columns), as *patlak*, *reference* (noise-free) and *body*.
     :raises InputError: shapes differ or the body is empty.
     """
     if not ki.shape == patlak.shape == reference.shape == body.shape:

@@ -136,7 +136,7 @@ def _contrast_recovery(patient: DigitalPatient, number: int, ki: ParametricMap, 
 
 
 def size_class(diameter_mm: float) -> str:
-    """Such as "10-20 mm"."""
+    """The class of *diameter_mm*, such as "10-20 mm"."""
     edges = SIZE_CLASSES_MM
     upper = int(np.clip(np.searchsorted(edges, diameter_mm, side="right"), 1, len(edges) - 1))
     return f"{edges[upper - 1]:g}-{edges[upper]:g} mm"

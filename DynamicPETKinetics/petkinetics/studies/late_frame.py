@@ -24,6 +24,7 @@ def predicted_frame(
 
     :param curve: until the end of the short scan; its tail is extrapolated to the frame's end.
     :param frame: the timing of one frame.
+    :param decay_per_s: lambda of the weight e^(-lambda*t) within the frame, 1/s.
     :param body: where to predict, (slices, rows, columns); 0 elsewhere.
     :returns: kBq/mL, (slices, rows, columns).
     :raises InputError: not one frame, or the result has neither rates nor V0.

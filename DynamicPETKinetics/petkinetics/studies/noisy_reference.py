@@ -23,7 +23,8 @@ def noisy_reference_row(
 ) -> dict[str, object]:
     """RMSE, PSNR and SSIM of Ki against the noisy full scan's; None where there is none.
 
-    :param reference: Ki of weighted Patlak on the whole noisy scan, (slices, rows, columns).
+    :param reference: Ki of weighted Patlak on the whole noisy scan, mL/min/mL, (slices, rows, columns).
+    :param body: voxels that count, likewise.
     """
     if reference is None:
         return dict.fromkeys(COLUMNS)

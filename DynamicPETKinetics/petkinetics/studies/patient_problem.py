@@ -32,6 +32,8 @@ def aorta_input(patient: DigitalPatient, until_min: float | None) -> InputFuncti
 
     The ratio is known in a study as a measured haematocrit is in a clinic; without it every method's
     Ki would be off by that one factor.
+
+    :param until_min: end of the scan; None for all of it.
     :raises InputError: there is no aorta in view.
     """
     index = np.flatnonzero(patient.aorta)
@@ -45,6 +47,6 @@ def aorta_input(patient: DigitalPatient, until_min: float | None) -> InputFuncti
 
 
 def problem_of(patient: DigitalPatient, curve: InputFunction, t_star_min: float, until_min: float | None) -> Problem:
-    """The estimate to make: frames of the window (t* 0: all), the body as the engine finds it."""
+    """The estimate to make: frames from *t_star_min* (0: all) to *until_min*, the body as the engine finds it."""
     frames = patient.series.timing.window(t_star_min, until_min)
     return Problem(patient.series, curve, frames, body_mask(patient.series, frames.tolist()))

@@ -74,7 +74,7 @@ def perceptual_quality(
 
     Both volumes are brought to 0-1 by the reference's 99.9th percentile in the body, clipped; air is 0.
 
-    :param values: (slices, rows, columns), as *reference* and *body*.
+    :param values: any unit, (slices, rows, columns), as *reference* and *body*.
     :returns: metric -> value; metric -> why it was not computed.
     :raises InputError: shapes differ, or the reference is nowhere above zero in the body.
     """

@@ -109,6 +109,8 @@ def world_costs(summary: Sequence[Row], method: str, dose: float, until: float |
     ``cost_percent``: how much its RMSE over that of weighted Patlak on the same data is above the same in the
     usual world (a scan that is harder for everybody costs nothing); ``growth_percent``: how much the
     RMSE itself is; ``gain_kept_percent``: what share of the gain over weighted Patlak remains.
+
+    :param dose: a factor, 1 is a usual scan; *until*: end of the scan, min, None for all of it.
     """
     wanted = {"dose": dose, "until_min": until, "input": AORTA}
     found: dict[tuple[object, object], float] = {}

@@ -148,7 +148,7 @@ def _judge(
 def run_contestant(
     study: Study, one: Contestant, patient: DigitalPatient, curve: InputFunction, until: float | None
 ) -> ParametricResult:
-    """The maps of a method: of the frames after t*, or of all until the end for methods that use them."""
+    """The maps of a method: of the frames after t*, or of all for methods that use them; to *until*, min."""
     estimator = make_estimator(one.method)
     problem = problem_of(patient, curve, 0.0 if uses_whole_series(estimator) else study.t_star_min, until)
     problem = replace(problem, options=dict(one.options), weights=study.weights)

@@ -31,7 +31,8 @@ def slice_quality(
 ) -> Sequence[dict[str, float | None]]:
     """NMI, PSNR (dB) and SSIM of every transverse slice with enough body, for their distributions.
 
-    The images are (slices, rows, columns). Peak and range are the reference's 99.9th percentile in the body; SSIM as in
+    The images, *values* and *reference*, are of any unit, (slices, rows, columns). Peak and range are the
+    reference's 99.9th percentile in the body; SSIM as in
     :mod:`petkinetics.evaluate.image_quality`, in 3-D.
 
     :returns: a row a slice; NMI is None where scikit-image is not installed

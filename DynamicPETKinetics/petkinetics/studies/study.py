@@ -124,7 +124,7 @@ class Study:
         return (AORTA,) if self.worlds_alone and world != USUAL else INPUTS
 
     def contestants(self, world: str, dose: float, until: float | None, source: str) -> list[Contestant]:
-        """Who is run on one patient's data: plain Patlak first, then the method.
+        """Who is run on one patient's data, of *dose* (a factor) to *until* (min): plain Patlak first, then the method.
 
         With the true curve only these two; in unseen worlds the classical methods at their automatic strength.
         """

@@ -135,7 +135,7 @@ class World:
         return cls(text, frames, blood, noise, fwhm, voxel, factor, lesions, weight, _movement(changes), tracer)
 
     def differs(self, until_min: float | None) -> bool:
-        """Whether a scan that ends then differs from the usual one: in more than frames, or in these."""
+        """Whether a scan that ends at *until_min* differs from the usual one: in more than frames, or in these."""
         if replace(self, name=USUAL, frames=World.frames) != World():
             return True
         own, usual = (FrameTiming.parse(spec) for spec in (self.frames, World.frames))
@@ -164,6 +164,7 @@ class World:
     ) -> DigitalPatient:
         """A patient scanned in this world.
 
+        :param dose: a factor, 1 is a usual scan.
         :param geometry: the usual voxels.
         :raises InputError: as :func:`petkinetics.simulate.patient.simulate_patient`.
         """

@@ -52,6 +52,7 @@ def train(
     :param patients: how many are simulated, from seed 0 on.
     :param steps: in all; the preset's own number by default.
     :param until_min: end of most scans.
+    :param stage_minutes: after which training stops, to be resumed, min.
     :returns: the file of the weights.
     :raises InputError: the options do not go together, or a file cannot be used.
     """

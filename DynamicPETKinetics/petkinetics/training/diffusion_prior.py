@@ -32,6 +32,7 @@ class PatchStream(IterableDataset):
     """Endless batches of patches, drawn by workers.
 
     :param patients: to draw from.
+    :param measured_share: share of patches that are of the measured task.
     :param seed: another one for each process that trains.
     """
 
@@ -68,7 +69,10 @@ class PatchLoss:
 
 
 class PatchValidation:
-    """The same patches of validation patients at every check; the score is Ki's error."""
+    """The same patches of validation patients at every check; the score is Ki's error.
+
+    :param measured_share: share of patches that are of the measured task.
+    """
 
     def __init__(self, patients: Sequence[StaticPatient], measured_share: float, device: torch.device) -> None:
         sampler = PatchSampler(patients, VALIDATION_SEEDS[0], PATCH, measured_share)
@@ -104,7 +108,7 @@ def make_trainer(
     """A trainer of the score network.
 
     :param preset: one of :data:`MEASURED_SHARE`.
-    :param begin: weights to begin with, by name, each of the same shape as in the network.
+    :param begin: weights to begin with (no unit), by name, each of the same shape as in the network.
     """
     where = start_processes(device)
     network = ScoreNetwork()

@@ -18,7 +18,10 @@ _WEIGHT, _FLOOR = 0.04, 0.3
 
 
 def impulse_of(response: Tensor) -> Tensor:
-    """a, b, slow, fast, fv, (slices, 5, rows, columns) -> fv and the response: (slices, IMPULSE, rows, columns)."""
+    """fv and the impulse response, (slices, IMPULSE, rows, columns).
+
+    :param response: a, b (mL/min/mL), slow, fast (1/min), fv, (slices, 5, rows, columns).
+    """
     a, b, slow, fast, fv = response.unbind(1)
     later = [a * torch.exp(-slow * t) + b * torch.exp(-fast * t) for t in IMPULSE_MIN]
     return torch.stack([fv, *(r / IMPULSE_UNIT for r in later)], dim=1)
@@ -27,7 +30,7 @@ def impulse_of(response: Tensor) -> Tensor:
 def impulse_loss(response: Tensor, truth: Tensor, body: Tensor) -> Tensor:
     """Absolute errors relative to the truth and a floor: large vessels shall not decide.
 
-    :param response: of the network's head, (slices, 5, rows, columns).
+    :param response: of the network's head: a, b (mL/min/mL), slow, fast (1/min), fv, (slices, 5, rows, columns).
     :param truth: (slices, IMPULSE, rows, columns); *body*: (slices, rows, columns), bool.
     """
     error = (impulse_of(response) - truth).abs() / (truth + _FLOOR)

@@ -41,9 +41,11 @@ def kinetic_loss(
 ) -> dict[str, Tensor]:
     """Terms of the loss, and "loss", their sum.
 
-    :param predicted: (slices, LINEAR + 2, rows, columns), or (slices, 2, ...) without windows.
-    :param truth: (slices, LINEAR + 2, rows, columns).
+    :param predicted: of windows, Ki and V0, in the network's own unit, (slices, LINEAR + 2, rows, columns), or
+        (slices, 2, ...) without windows.
+    :param truth: likewise, (slices, LINEAR + 2, rows, columns).
     :param body: (slices, rows, columns), bool; *lesions*: likewise, lesions and the voxels around them.
+    :param window_weight: factor of the windows' term.
     """
     weight = torch.where(body, 1.0, _AIR) + (_LESION - 1.0) * lesions
     ki, v0 = truth[:, LINEAR], truth[:, LINEAR + 1]
@@ -65,7 +67,7 @@ def kinetic_loss(
 def region_loss(ki: Tensor, truth: Tensor, regions: Tensor) -> Tensor:
     """Error of the mean Ki of organs and of lesions, each region as heavy as any other.
 
-    :param ki: (slices, rows, columns); *truth*: likewise; *regions*: their numbers, int64.
+    :param ki: any unit, (slices, rows, columns); *truth*: likewise; *regions*: their numbers, int64.
     """
     where = regions.reshape(-1)
     zero = ki.new_zeros(int(where.max()) + 1)
@@ -85,7 +87,8 @@ def region_loss(ki: Tensor, truth: Tensor, regions: Tensor) -> Tensor:
 def structure_loss(ki: Tensor, truth: Tensor, body: Tensor) -> Tensor:
     """1 - SSIM in the body (Wang et al., IEEE Trans Image Process 2004;13:600, eq. 13), slice by slice.
 
-    :param ki: (slices, rows, columns) of one scan, whose largest truth is the data range; *truth*, *body*: likewise.
+    :param ki: any unit, (slices, rows, columns) of one scan, whose largest truth is the data range; *truth* and *body*:
+        likewise.
     """
     taps = torch.exp(-0.5 * (torch.arange(-_SSIM_REACH, _SSIM_REACH + 1, device=ki.device) / _SSIM_SIGMA).square())
     taps = (taps / taps.sum()).to(ki.dtype)

@@ -36,6 +36,7 @@ class NoiseBank:
     def open(cls, folder: Path, width_mm: float, spacing_mm: tuple[float, float, float], slices: int) -> NoiseBank:
         """Read the bank of a kernel and a grid, made the first time.
 
+        :param width_mm: FWHM of the kernel.
         :param spacing_mm: (x, y, z).
         """
         name = f"noise_{width_mm:g}_" + "_".join(f"{s:.2f}" for s in spacing_mm) + f"_{slices}.npy"

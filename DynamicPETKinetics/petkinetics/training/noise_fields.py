@@ -83,7 +83,10 @@ class NoiseFields:
         return self._fields[int(self._rng.integers(0, self._white))]
 
     def correlated(self, low: float, high: float) -> NoiseField:
-        """Some field whose FWHM in the slice lies within bounds, in voxels; the nearest where there is none."""
+        """Some field whose FWHM in the slice lies within bounds; the nearest where there is none.
+
+        :param low: in units of a voxel; *high*: likewise.
+        """
         fields = self._fields[self._white :]
         fit = [field for field in fields if low <= field.fwhm[0] <= high]
         if fit:

@@ -145,7 +145,10 @@ def make_paper_trainer(
     device: str = "auto",
     workers: int = 1,
 ) -> Trainer:
-    """A trainer of the paper's network (or twin) on slices of the pool's patients."""
+    """A trainer of the paper's network (or twin) on slices of the pool's patients.
+
+    :param until_min: end of the scans.
+    """
     where = start_processes(device)
     early = int(TIMING.until(until_min).size)
     size = preset_named(preset)

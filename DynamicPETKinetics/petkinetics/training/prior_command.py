@@ -42,6 +42,7 @@ def train_prior(
         engine's own weights are trained further on it, beside simulated patients, of which the start needs some.
     :param patients: how many are simulated, from seed 0 on.
     :param steps: in all.
+    :param stage_minutes: after which training stops, to be resumed, min.
     :returns: the file of the weights.
     :raises InputError: the options do not go together, or a file cannot be used.
     """

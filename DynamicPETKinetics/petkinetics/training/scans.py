@@ -164,7 +164,7 @@ def coarse_part(part: slice) -> slice:
 
 
 def enlarged(coarse: Float32, shape: tuple[int, ...]) -> Float32:
-    """Lines of response on every voxel, nearest: they are smooth."""
+    """Lines of response, *coarse* (any unit), on every voxel, nearest: they are smooth."""
     return np.repeat(np.repeat(coarse, LINE_STEP, axis=1), LINE_STEP, axis=2)[:, : shape[1], : shape[2]]
 
 
@@ -174,7 +174,10 @@ def _body_mean(maps: Float32, inside: NDArray[np.bool_]) -> Float64:
 
 
 def variance_scale(slab: ImpulseMaps, curve: InputFunction, timing: FrameTiming, dose: float) -> Float64:
-    """Variance of a frame = this * (local activity + activity on the lines), kBq/mL, (frames,)."""
+    """Variance of a frame = this * (local activity + activity on the lines), kBq/mL, (frames,).
+
+    :param dose: a factor, 1 is a usual scan.
+    """
     info = slab.info
     at_end = responses(curve, _CALIBRATION)[0]
     liver, lines = float(at_end @ info.calibration), float(at_end @ info.calibration_lines)

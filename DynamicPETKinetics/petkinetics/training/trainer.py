@@ -101,7 +101,7 @@ class Trainer:
     """Train a network.
 
     :param network: what is trained.
-    :param loss: (network, batch) -> terms, "loss" among them. Runs under autocast.
+    :param loss: (network, batch) -> terms (no unit), "loss" among them. Runs under autocast.
     :param batches: endless.
     :param validate: averaged network -> metrics, "score" among them (lower is better).
     :param folder: for checkpoint, losses and events.

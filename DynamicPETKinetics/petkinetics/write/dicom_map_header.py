@@ -174,7 +174,7 @@ def value_mapping(
 def display_window(values: NDArray[np.float32]) -> VOILUTTransformation:
     """Zero to the 99.5th percentile of what is above zero; LINEAR_EXACT, as LINEAR needs a width of 1 or more.
 
-    :param values: of a map, any shape.
+    :param values: of a map, in its unit, any shape.
     """
     above = values[values > 0]
     top = float(np.percentile(above, 99.5, method="lower")) if above.size else float(np.abs(values).max())

@@ -101,6 +101,7 @@ class StoredValues:
         The percentile is that of the magnitudes that are not zero (most of a masked map is); a few hot voxels cannot
         coarsen the rest.
 
+        :param values: of a map, in its unit, (slices, rows, columns).
         :param factor: from the map's unit to the stored one.
         """
         magnitude = np.abs(values[values != 0]).astype(np.float64) * factor

@@ -87,7 +87,7 @@ class NiftiWriter:
         self._put(header.tobytes() + b"\0" * (_VOXELS_AT - _HEADER.itemsize))
 
     def write(self, slab: NDArray[Any]) -> None:
-        """Append voxels in the order (frames, slices, rows, columns), or (slices, rows, columns)."""
+        """Append voxels, *slab*, in the order (frames, slices, rows, columns), or (slices, rows, columns)."""
         self._put(np.ascontiguousarray(slab, dtype=self._dtype).reshape(-1).view(np.uint8).data)
 
     def _put(self, data: bytes | memoryview) -> None:

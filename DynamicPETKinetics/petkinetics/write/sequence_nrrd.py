@@ -1,41 +1,20 @@
-"""A dynamic series as a volume sequence of 3D Slicer (``.seq.nrrd``), written frame by frame.
+"""A dynamic series as a volume sequence of 3D Slicer (``.seq.nrrd``): its header, and its voxels slab by slab.
 
-The layout is the one Slicer writes itself: axes I, J, K and the list of frames last, with the
-attributes that :mod:`petkinetics.read.sequence_nrrd` reads back.
+The Slicer module writes them for its background process, in steps between which the application lives. The layout is
+the one Slicer writes itself: axes I, J, K and the list of frames last, with the attributes that
+:mod:`petkinetics.read.sequence_nrrd` reads back.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from petkinetics.read.sequence_statements import PREFIX
 from petkinetics.series import DynamicSeries, VolumeGeometry
-from petkinetics.write.nifti import gzip_compressor
-from petkinetics.write.staging import staged_files
-
-
-def write_sequence(series: DynamicSeries, path: Path, *, compress: bool = True) -> None:
-    """Write kBq/mL, decay-corrected to injection; the index is the frame's start in seconds from injection.
-
-    Names no patient. The file appears when it is complete.
-
-    :param path: of the ``.seq.nrrd``; must not exist.
-    :param compress: by gzip.
-    :raises InputError: the file is there already, or cannot be written.
-    :raises ResourceError: the disk is full.
-    """
-    pack = gzip_compressor() if compress else None
-    with staged_files(path.absolute().parent, [path.name]) as folder, (folder / path.name).open("wb") as file:
-        file.write(sequence_header(series, compress=compress))
-        for slab in slabs_in_order(series):
-            file.write(pack.compress(slab.data) if pack else slab.data)
-        if pack:
-            file.write(pack.flush())
 
 
 def slabs_in_order(series: DynamicSeries, voxels: int | None = None) -> Iterator[NDArray[np.uint8]]:
@@ -55,8 +34,8 @@ def slabs_in_order(series: DynamicSeries, voxels: int | None = None) -> Iterator
             yield np.ascontiguousarray(slab, dtype="<f4").reshape(-1).view(np.uint8)
 
 
-def sequence_header(series: DynamicSeries, *, compress: bool) -> bytes:
-    """The header of the file, up to the first byte of voxels."""
+def sequence_header(series: DynamicSeries) -> bytes:
+    """The header of the file, up to the first byte of voxels, which follow uncompressed."""
     geometry, timing = series.geometry, series.timing
     slices, rows, columns = geometry.shape
     lines = [
@@ -72,7 +51,7 @@ def sequence_header(series: DynamicSeries, *, compress: bool) -> bytes:
         'labels: "" "" "" "time"',
         'units: "" "" "" "s"',
         "endian: little",
-        f"encoding: {'gzip' if compress else 'raw'}",
+        "encoding: raw",
         f"space origin: {_vector(geometry.origin_mm)}",
         "DataNodeClassName:=vtkMRMLScalarVolumeNode",
     ]

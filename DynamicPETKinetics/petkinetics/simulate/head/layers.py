@@ -126,7 +126,10 @@ def paint_head_vessels(canvas: Canvas[Part], head: HeadTemplate) -> None:
 
 
 def carotid_course(side: float) -> list[list[float]]:
-    """Common carotid, bulb, internal carotid, petrous bend, siphon. :param side: -1 right, 1 left."""
+    """Common carotid, bulb, internal carotid, petrous bend, siphon.
+
+    :param side: -1 right, 1 left; no unit.
+    """
     course = [
         (22.0, -10.0, -200.0),
         (25.0, -8.0, -112.0),

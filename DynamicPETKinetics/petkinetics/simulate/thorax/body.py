@@ -73,7 +73,7 @@ class Thorax:
     def motion(self, x: Float32, y: Float32, z: Float32) -> Motion:
         """Breathing moves the diaphragm and what lies on it, the spine rests; the heart beats.
 
-        The weights of both motions are (slices, rows, columns).
+        The weights of both motions at *x*, *y*, *z* (mm) are (slices, rows, columns).
         """
         level = np.exp(-0.5 * ((z + 10.0) / 42.0) ** 2)[:, None, None]
         front = 1.0 / (1.0 + np.exp((y - 30.0) / 5.0))[None, :, None]
@@ -87,6 +87,7 @@ class Thorax:
     def input_region(self, x: Float32, y: Float32, z: Float32) -> NDArray[np.bool_]:
         """The descending aorta: behind the heart, where breathing and heartbeat hardly reach.
 
+        :param x: patient axes, mm; *y*, *z*: likewise.
         :returns: bool (slices, rows, columns).
         """
         _, dy, _ = self.template.displaced(x, y, z)

@@ -18,6 +18,7 @@ Float32 = NDArray[np.float32]
 class TrunkPart(Part):
     """A box of the grid with what organs of the trunk are fitted to.
 
+    :param x: patient axes, mm; *y*, *z*: likewise; *labels* and *rough*: as those of :class:`Part`.
     :param wall: radial distance (mm) from the inner wall of chest and abdomen, negative inside;
         (slices, rows, columns).
     :param height: mm above the diaphragm, likewise.

@@ -35,7 +35,10 @@ PELVIC_FLOOR_MM = -335.0
 
 
 class TotalTemplate(Template):
-    """As the thorax's template; positions continue in its coordinates (z = 0 at the diaphragm)."""
+    """As the thorax's template; positions continue in its coordinates (z = 0 at the diaphragm).
+
+    :param weight_kg: of the body.
+    """
 
     low_mm: ClassVar[Position] = (-310.0, -185.0, -625.0)
     high_mm: ClassVar[Position] = (310.0, 190.0, 410.0)
