@@ -195,6 +195,12 @@ def test_a_reader_that_leaves_early_is_no_fault_to_show(scan):
 # ------------------------------------------------------------------------------------ ended from outside
 
 
+def heed_signals() -> None:
+    """As in a terminal: what was started in the background ignores some from birth."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def started(folder: Path, *before: str) -> subprocess.Popen[str]:
     """An estimate that reads for a minute, when it has begun to write beside *folder*/out."""
     code = (
@@ -204,7 +210,8 @@ def started(folder: Path, *before: str) -> subprocess.Popen[str]:
     )
     estimate = ["estimate", "pet.nii", "--aorta", "auto", "--method", "patlak", "-o", str(folder / "out")]
     command = [*before, sys.executable, "-c", code, *estimate]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_signals)
     end = time.monotonic() + 60.0
     while not list(folder.glob(".petkinetics-*.claim")):
         assert process.poll() is None

@@ -2,7 +2,8 @@
 
 All tracer is in blood first. Over five minutes the true curve is 4.6 to 9.7 times the body's mean in simulated
 thoraces, heads and whole bodies (validation seeds 90,000 and 90,001 of each); a small artery, which the resolution
-mixes with its surroundings, stays above that mean, too. A region in air or in quiet tissue does not.
+mixes with its surroundings, stays above that mean, too. A region in air or in quiet tissue does not
+(docs/methods.md, "Faults of a scan").
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from petkinetics.curves import InputFunction
 from petkinetics.errors import InputError
 from petkinetics.estimators.body import body_mask
+from petkinetics.estimators.light_numpy import evenly_spread
 from petkinetics.frames import TOLERANCE_S
 from petkinetics.series import DynamicSeries
 
@@ -44,7 +46,7 @@ def blood_over_body(
     filled = np.flatnonzero(mask.any(axis=(1, 2)))
     if frames.size == 0 or filled.size == 0:
         return None
-    slices = np.unique(filled[np.linspace(0, filled.size - 1, min(_SLICES + 2, filled.size)).round().astype(int)])
+    slices = filled[evenly_spread(0, filled.size - 1, min(_SLICES + 2, filled.size))]
     slices = slices[1:-1] if slices.size > 2 else slices
     total = np.zeros(frames.size)
     for k in slices.tolist():
@@ -75,8 +77,9 @@ def not_above_body(
 ) -> list[str]:
     """A sentence where a blood curve is not above the body's mean in the first minutes; else none.
 
-    :param frames: those of the fit, in which the body is looked for where *mask* is None.
-    :param mask: the body, where it is known.
+    :param frames: indices of those of the fit, (n,), in which the body is looked for where *mask* is None.
+    :param until_min: T, min; frames after it are not looked at.
+    :param mask: the body, (slices, rows, columns), where it is known.
     :param from_image: the curve is that of a region in the image.
     :raises InputError: such a region lies below a quarter of the body's mean: in air, or outside of the patient.
     """

@@ -1,7 +1,7 @@
 """The numbers that describe a scan, as people say them: in natural units, and what to do about them.
 
 Networks see logarithms, ratios and shares (:func:`petkinetics.networks.features.condition`); model cards and records
-keep those. Sentences have mm, minutes, percent and ratios instead.
+keep those. Sentences have mm, minutes, percent and ratios instead (docs/methods.md, "Kinetic network").
 """
 
 from __future__ import annotations

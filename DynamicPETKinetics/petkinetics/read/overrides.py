@@ -60,7 +60,9 @@ class Overrides:
 def administration_doubts(dose_mbq: float | None, weight_kg: float | None) -> tuple[str, ...]:
     """Sentences about an injected activity or a weight that is hardly one, whoever says it; the value is kept.
 
-    Outside of 0.5 to 5,000 MBq and 0.5 to 400 kg; None for what is not known.
+    Outside of 0.5 to 5,000 MBq and 0.5 to 400 kg.
+
+    :param dose_mbq: injected activity, MBq; *weight_kg*: of the body, kg; None for what is not known.
     """
     said = []
     for name, value in (("dose_mbq", dose_mbq), ("weight_kg", weight_kg)):

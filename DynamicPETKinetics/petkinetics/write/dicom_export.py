@@ -70,15 +70,15 @@ def export_maps(
             provenance = MapProvenance.of(parametric_map.provenance, parametric_map.quantity.name)
             if sources is None or not sources.fit(parametric_map.geometry):
                 sources = find_source_series(source_dir, parametric_map.geometry, provenance.series_uids)
-            more = sources.compared(provenance.frame_count)
-            if more and warn and not done:
-                warn(more)
             record = parametric_map.provenance
             if record.get("job") == "estimate" and not provenance.series_uids and not compared:
                 # a result that was made from a file
                 compared = require_same_scan(source_dir, record)
                 if warn:
                     warn(compared)
+            more = sources.compared(provenance.frame_count)
+            if more and warn and not done:
+                warn(more)
             if progress:
                 progress((done + 0.5) / len(work), f"Writing {_names(format_name, parametric_map)[0]}")
             with warnings.catch_warnings():
