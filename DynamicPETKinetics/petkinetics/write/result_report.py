@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from petkinetics.curves import TimeActivityCurve
 from petkinetics.estimators.estimator import Estimate, Problem
 from petkinetics.evaluate.figures import draw
-from petkinetics.evaluate.region_statistics import COLUMNS, fits_of_rows, region_rows
+from petkinetics.evaluate.region_statistics import COLUMNS, RegionFits, fits_of_rows, region_rows
 from petkinetics.evaluate.report import write_report
 from petkinetics.evaluate.tac import tac_rows
 from petkinetics.kinetics.region_fit import CompartmentFit
@@ -77,6 +77,12 @@ def write_region_tables(
     return rows
 
 
+def fits_in(folder: Path) -> RegionFits:
+    """The fits of the regions' mean curves that a result folder holds; none where no region lay in the maps."""
+    path = folder / "region_fits.tsv"
+    return fits_of_rows(read_table(path)) if path.is_file() else {}
+
+
 def _fit_row(name: str, values: Mapping[str, tuple[float, float]], model: CompartmentFit | None) -> dict[str, object]:
     """A row of ``region_fits.tsv``: every quantity and its standard error.
 
@@ -121,7 +127,7 @@ def write_result_report(
         compartments = found.model_fit is not None
         drawings.append(curve_drawing(regions.curves, used, problem.input_function, found.region_fit, compartments))
     figures = draw(folder / "figures", drawings, warn)
-    fits = {} if regions is None else fits_of_rows(read_table(folder / "region_fits.tsv"))
+    fits = fits_in(folder)
     complete = {**record, "warnings": list(warnings)}
     info = {**series_info(problem.series), "warnings": []}
     write_report(folder / "report.html", complete, rows, [], figures, info, fits)

@@ -16,7 +16,7 @@ from petkinetics.estimators.region_refit import RecordedFit, recorded_fit
 from petkinetics.evaluate.compare import Comparison
 from petkinetics.evaluate.figure_agreement import agreement_drawings
 from petkinetics.evaluate.figures import Drawing, draw
-from petkinetics.evaluate.region_statistics import RegionFits, fits_of_rows, region_rows
+from petkinetics.evaluate.region_statistics import RegionFits, region_rows
 from petkinetics.evaluate.report import write_report
 from petkinetics.frames import TOLERANCE_S, FrameTiming
 from petkinetics.maps import ParametricMap
@@ -25,6 +25,7 @@ from petkinetics.read.curves import read_input_function
 from petkinetics.read.regions import Regions
 from petkinetics.read.result_folder import read_distrust
 from petkinetics.write.report_drawings import anatomy_of, blood_drawing, curve_drawing, main_map, map_drawings
+from petkinetics.write.result_report import fits_in
 from petkinetics.write.tables import read_table
 
 Warn = Callable[[str], None]
@@ -75,7 +76,7 @@ class SavedResult:
             ),
             measured=measured[0] if measured else None,
             rows=read_table(folder / "roi.tsv") if (folder / "roi.tsv").is_file() else (),
-            fits=fits_of_rows(read_table(fits)) if (fits := folder / "region_fits.tsv").is_file() else {},
+            fits=fits_in(folder),
             tacs=_curves(folder / "tacs.tsv", decay),
             distrust=read_distrust(folder),
         )
