@@ -26,6 +26,8 @@ def vtk_errors() -> Iterator[VtkErrors]:
 def scene(vtk_errors: VtkErrors) -> Any:  # noqa: ARG001 (set up before, so that clearing is watched, too)
     """The scene, empty but for Slicer's singletons."""
     import slicer
+    from standin.rendering import close_added_views
 
+    close_added_views()
     slicer.mrmlScene.Clear(0)
     return slicer.mrmlScene

@@ -125,6 +125,12 @@ def open_views() -> dict[str, SliceView]:
     return _views
 
 
+def close_added_views() -> None:
+    """Views that a layout has added go, and with them all others: a legend they were told of twice stays drawn."""
+    if len(_views) > len(VIEWS):
+        _views.clear()
+
+
 def _tell_of_legends() -> None:
     """Slicer's views are open before anything is loaded; the legend's manager relies on hearing of each legend.
 
